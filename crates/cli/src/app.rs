@@ -1,0 +1,157 @@
+//! What commands share: settings, the database, running a task, and exit codes.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use pm_config::{Loaded, LogFormat, Sources};
+use pm_store::{Store, StoreError, migrations};
+use pm_tasks::{Clock as _, Finished, Runner, SystemClock, Task};
+use secrecy::ExposeSecret as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::Shared;
+use crate::output::Output;
+use crate::terminal::Terminal;
+
+/// Everything was done.
+pub(crate) const EXIT_OK: u8 = 0;
+/// It failed.
+pub(crate) const EXIT_FAILED: u8 = 1;
+/// The command line is wrong.
+pub(crate) const EXIT_USAGE: u8 = 2;
+/// It may work later.
+pub(crate) const EXIT_TRY_LATER: u8 = 75;
+
+/// An error of the one who typed the command.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) String);
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// The exit code of an error that ended a command.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<UsageError>().is_some() {
+        EXIT_USAGE
+    } else if matches!(error.downcast_ref(), Some(StoreError::Busy)) {
+        EXIT_TRY_LATER
+    } else {
+        EXIT_FAILED
+    }
+}
+
+/// The settings, with their warnings said.
+pub(crate) fn settings(shared: &Shared, output: &Output) -> anyhow::Result<Loaded> {
+    let loaded = pm_config::load(&Sources::from_process(shared.config.clone()))?;
+    for warning in &loaded.warnings {
+        output.warning(warning);
+    }
+    start_log(shared, &loaded);
+    Ok(loaded)
+}
+
+/// The database of the settings, migrated if it is empty.
+pub(crate) async fn open(shared: &Shared, output: &Output) -> anyhow::Result<(Loaded, Store)> {
+    let loaded = settings(shared, output)?;
+    let store = Store::open(loaded.config.database_url.expose_secret()).await?;
+    let plan = migrations::plan(&store).await?;
+    if plan.current == 0 {
+        // Nothing is there that could be harmed.
+        migrations::run(&store, SystemClock.now()).await?;
+    } else {
+        migrations::verify(&store).await?;
+    }
+    Ok((loaded, store))
+}
+
+/// Runs a task here and now and prints what came of it.
+pub(crate) async fn run_task(
+    shared: &Shared,
+    output: &Output,
+    task: &dyn Task,
+    wait: bool,
+) -> anyhow::Result<Finished> {
+    let (loaded, store) = open(shared, output).await?;
+    let terminal = Arc::new(Terminal::new(shared.verbosity(), log_format(shared, &loaded)));
+    let runner = Runner {
+        store: store.clone(),
+        config: Arc::new(loaded.config),
+        clock: Arc::new(SystemClock),
+        sink: Arc::clone(&terminal) as _,
+        seed: seed(),
+        wait,
+    };
+    let cancel = CancellationToken::new();
+    let watcher = tokio::spawn(cancel_on_signal(cancel.clone()));
+    let finished = runner.run(task, cancel).await;
+    watcher.abort();
+    terminal.finish();
+    let finished = finished.context("the job record could not be written")?;
+    store.close().await;
+    if output.json {
+        output.json(&finished)?;
+    }
+    Ok(finished)
+}
+
+/// The first Ctrl-C or SIGTERM asks the run to end, the second ends the process.
+async fn cancel_on_signal(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    for code in [None, Some(130)] {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        match code {
+            None => cancel.cancel(),
+            Some(code) => std::process::exit(code),
+        }
+    }
+}
+
+/// Refuses `--tasks` where there is no queue yet.
+pub(crate) fn refuse_tasks(asked: bool) -> anyhow::Result<()> {
+    if asked {
+        return Err(anyhow!(UsageError(
+            "--tasks is not available: this version has no background queue; leave it out to run the task now".into()
+        )));
+    }
+    Ok(())
+}
+
+fn log_format(shared: &Shared, loaded: &Loaded) -> LogFormat {
+    shared.log_format.map_or(loaded.config.log_format, Into::into)
+}
+
+/// Log lines of the program itself; what a task says is shown by [`Terminal`].
+fn start_log(shared: &Shared, loaded: &Loaded) {
+    use tracing_subscriber::EnvFilter;
+    let level = match shared.verbosity() {
+        ..0 => "error".to_owned(),
+        0 => loaded.config.log_level.to_string(),
+        1 => "info".to_owned(),
+        2.. => "debug".to_owned(),
+    };
+    let filter = EnvFilter::new(format!("{level},hyper=warn,reqwest=warn,sqlx=warn,rustls=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // An error means that the log runs already.
+    let _ = match log_format(shared, loaded) {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.try_init(),
+    };
+}
+
+/// Different for every process, so that two that wait do not come back together.
+fn seed() -> u64 {
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    high ^ low
+}

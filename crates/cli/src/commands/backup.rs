@@ -1,0 +1,35 @@
+//! `backup`
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use pm_store::backup::{self, Backup};
+
+use crate::app::{self, EXIT_OK};
+use crate::commands::Shared;
+use crate::output::Output;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The copy; must not exist
+    file: PathBuf,
+}
+
+pub(crate) async fn run(shared: &Shared, output: &Output, arguments: &Arguments) -> anyhow::Result<u8> {
+    let (_, store) = app::open(shared, output).await?;
+    match backup::copy_to(&store, &arguments.file).await? {
+        Backup::Done(size) => {
+            if output.json {
+                output.json(&serde_json::json!({ "file": arguments.file, "bytes": size }))?;
+            }
+            output.remark(&format!(
+                "{} kB in {}. Keep the secret key with it, in another place: without it the copy's secrets cannot be read.",
+                size / 1000,
+                arguments.file.display()
+            ));
+            Ok(EXIT_OK)
+        }
+        Backup::UseTool(tool) => bail!("the database is PostgreSQL, which has its own tool for it: {tool}"),
+    }
+}

@@ -1,0 +1,196 @@
+//! `doctor`: what is wrong with this installation, in sentences.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use pm_config::{Level, Loaded, Sources};
+use pm_store::jobs::{self, Status};
+use pm_store::peeringdb::{lookup, runs};
+use pm_store::{Store, health, locks, migrations, releases};
+use pm_tasks::{Clock as _, SystemClock};
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+
+use crate::app::{EXIT_FAILED, EXIT_OK};
+use crate::commands::Shared;
+use crate::output::Output;
+
+/// A cache older than this is called stale.
+const STALE_AFTER: TimeDelta = TimeDelta::days(2);
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Weight {
+    /// Something does not work.
+    Error,
+    /// Something may not be as meant.
+    Warning,
+    /// Good to know.
+    Fine,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    weight: Weight,
+    text: String,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, weight: Weight, text: impl Into<String>) {
+        self.0.push(Finding { weight, text: text.into() });
+    }
+}
+
+pub(crate) async fn run(shared: &Shared, output: &Output) -> anyhow::Result<u8> {
+    let mut findings = Findings::default();
+    // Settings that cannot be read are a finding, not a reason to stop silently.
+    match pm_config::load(&Sources::from_process(shared.config.clone())) {
+        Err(error) => findings.add(Weight::Error, error.to_string()),
+        Ok(loaded) => {
+            settings(&mut findings, &loaded);
+            database(&mut findings, &loaded).await;
+        }
+    }
+    let broken = findings.0.iter().any(|finding| finding.weight == Weight::Error);
+    if output.json {
+        output.json(&serde_json::json!({ "findings": findings.0 }))?;
+    } else {
+        for finding in &findings.0 {
+            match finding.weight {
+                Weight::Error => output.line(&format!("{} {}", console::style("✗").red(), finding.text)),
+                Weight::Warning => output.line(&format!("{} {}", console::style("!").yellow(), finding.text)),
+                Weight::Fine => output.remark(&format!("{} {}", console::style("✓").green(), finding.text)),
+            }
+        }
+    }
+    Ok(if broken { EXIT_FAILED } else { EXIT_OK })
+}
+
+fn settings(findings: &mut Findings, loaded: &Loaded) {
+    match &loaded.file {
+        Some(file) => findings.add(Weight::Fine, format!("The settings are in {}.", file.display())),
+        None => findings.add(Weight::Fine, "There is no settings file; the defaults are in force."),
+    }
+    for warning in &loaded.warnings {
+        findings.add(Weight::Warning, warning.clone());
+    }
+    for finding in pm_config::check(loaded) {
+        let weight = if finding.level == Level::Error { Weight::Error } else { Weight::Warning };
+        findings.add(weight, finding.text);
+    }
+    if loaded.config.peeringdb_api_key.is_none() && loaded.config.peeringdb_username.is_none() {
+        findings.add(
+            Weight::Warning,
+            "There is no peeringdb_api_key: PeeringDB shows only public contacts and allows half the requests.",
+        );
+    }
+}
+
+async fn database(findings: &mut Findings, loaded: &Loaded) {
+    let store = match Store::open(loaded.config.database_url.expose_secret()).await {
+        Ok(store) => store,
+        Err(error) => return findings.add(Weight::Error, format!("{error}.")),
+    };
+    match migrations::plan(&store).await {
+        Err(error) => return findings.add(Weight::Error, format!("{error}.")),
+        Ok(plan) if plan.current == 0 => {
+            return findings.add(
+                Weight::Warning,
+                format!("The database {} is empty; the first command that needs it sets it up.", store.location()),
+            );
+        }
+        Ok(plan) if !plan.pending.is_empty() => {
+            return findings.add(
+                Weight::Error,
+                format!(
+                    "The database needs migrations ({}); make a backup and run `peering-manager migrate`.",
+                    plan.pending.join(", ")
+                ),
+            );
+        }
+        Ok(_) => {}
+    }
+    if let Err(error) = contents(findings, &store, loaded, SystemClock.now()).await {
+        findings.add(Weight::Error, format!("The database cannot be read: {error}."));
+    }
+}
+
+async fn contents(
+    findings: &mut Findings,
+    store: &Store,
+    loaded: &Loaded,
+    now: DateTime<Utc>,
+) -> Result<(), pm_store::StoreError> {
+    let (version, size) = (health::version(store).await?, health::size(store).await?);
+    findings.add(
+        Weight::Fine,
+        format!("The database is {} {version} at {}, {} kB.", store.engine(), store.location(), size / 1000),
+    );
+    for damage in health::damage(store).await? {
+        findings.add(
+            Weight::Error,
+            format!("The database file is damaged ({damage}); restore a backup, and look at the disk."),
+        );
+    }
+    let held = lookup::held(store).await?;
+    let records: i64 = held.iter().map(|one| one.records).sum();
+    let dangling: i64 = held.iter().map(|one| one.dangling).sum();
+    match runs::watermarks(store).await?.values().map(|mark| mark.synchronised).min() {
+        None if records == 0 => {
+            findings.add(Weight::Warning, "The PeeringDB cache is empty; run `peering-manager peeringdb_sync`.");
+        }
+        None => findings.add(
+            Weight::Warning,
+            format!("The PeeringDB cache holds {records} records from files and was never synchronised."),
+        ),
+        Some(synchronised) if now - synchronised > STALE_AFTER => findings.add(
+            Weight::Warning,
+            format!(
+                "The PeeringDB cache ({records} records) was last synchronised {} days ago; \
+                 run `peering-manager peeringdb_sync` once a day.",
+                (now - synchronised).num_days()
+            ),
+        ),
+        Some(synchronised) => findings.add(
+            Weight::Fine,
+            format!(
+                "The PeeringDB cache holds {records} records as of {}, {dangling} of them without their parent.",
+                synchronised.format("%Y-%m-%d %H:%M UTC")
+            ),
+        ),
+    }
+    for (key, holder) in locks::held(store).await? {
+        let who = pm_tasks::describe_owner(&holder.owner);
+        if holder.expires < now || pm_tasks::is_dead(&holder.owner) {
+            findings.add(
+                Weight::Warning,
+                format!("The lock {key} was left behind by {who}; the next run takes it over, or housekeeping frees it."),
+            );
+        } else {
+            findings.add(Weight::Fine, format!("{key} is being run by {who}."));
+        }
+    }
+    let lease = TimeDelta::seconds(loaded.config.lock_lease.into());
+    for job in jobs::list(store, Some(Status::Running), None, 100).await? {
+        if job.heartbeat.is_none_or(|heartbeat| now - heartbeat > lease) {
+            findings.add(
+                Weight::Warning,
+                format!("Job {} ({}) says it runs but gives no sign of life; housekeeping closes it.", job.id, job.task),
+            );
+        }
+    }
+    if let Some(release) = releases::latest(store).await? {
+        let running = env!("CARGO_PKG_VERSION");
+        if pm_tasks::is_newer(&release.version, running) {
+            findings.add(
+                Weight::Warning,
+                format!("Release {} is out, this is {running}; see {}", release.version, release.url),
+            );
+        } else {
+            findings.add(Weight::Fine, format!("This is {running}, the latest known release is {}.", release.version));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! `housekeeping`
+
+use clap::Args;
+use pm_tasks::Housekeeping;
+
+use crate::app;
+use crate::commands::Shared;
+use crate::output::Output;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Say what would be done and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Wait if another housekeeping runs, instead of ending with exit code 75
+    #[arg(long)]
+    wait: bool,
+    /// Schedule a background task instead of running it here
+    #[arg(short, long)]
+    tasks: bool,
+}
+
+pub(crate) async fn run(shared: &Shared, output: &Output, arguments: &Arguments) -> anyhow::Result<u8> {
+    app::refuse_tasks(arguments.tasks)?;
+    let task = Housekeeping { dry_run: arguments.dry_run };
+    Ok(app::run_task(shared, output, &task, arguments.wait).await?.exit)
+}

@@ -1,0 +1,146 @@
+//! The commands, one file each, with the names that cron lines have used for years.
+
+mod autonomous_systems;
+mod backup;
+mod config;
+mod doctor;
+mod generate;
+mod housekeeping;
+mod jobs;
+#[cfg(feature = "lab")]
+mod lab;
+mod migrate;
+mod peeringdb;
+mod peeringdb_sync;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::output::Output;
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 refused by a guard, 4 partly failed, 75 try later.";
+
+/// Keeps a network's BGP peers, their PeeringDB data and the tasks around them.
+#[derive(Debug, Parser)]
+#[command(name = "peering-manager", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Shared {
+    /// Settings file [default: $PEERING_MANAGER_CONFIG, /etc/peering-manager/config.toml, ./peering-manager.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print one JSON object on stdout instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more; twice for debugging
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+    /// Shape of the lines on stderr [default: the setting log_format]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormatChoice>,
+}
+
+impl Shared {
+    /// The number of `-v`, or -1 for `-q`.
+    pub(crate) fn verbosity(&self) -> i8 {
+        if self.quiet { -1 } else { i8::try_from(self.verbose).unwrap_or(i8::MAX) }
+    }
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// When the stream is a terminal.
+    Auto,
+    /// Even into a file.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// Shape of the lines on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormatChoice {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl From<LogFormatChoice> for pm_config::LogFormat {
+    fn from(choice: LogFormatChoice) -> Self {
+        match choice {
+            LogFormatChoice::Text => Self::Text,
+            LogFormatChoice::Json => Self::Json,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Clear away what has grown old and look for a newer release
+    Housekeeping(housekeeping::Arguments),
+    /// Synchronise the cache with PeeringDB, and autonomous systems with the cache
+    #[command(name = "peeringdb_sync", alias = "peeringdb-sync")]
+    PeeringdbSync(peeringdb_sync::Arguments),
+    /// Look into the PeeringDB cache, or write it out
+    #[command(subcommand)]
+    Peeringdb(peeringdb::Command),
+    /// Autonomous systems
+    #[command(name = "as", subcommand)]
+    AutonomousSystems(autonomous_systems::Command),
+    /// What ran, and how it ended
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Settings: show, check, write a commented file, convert the original's
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Bring the database schema up to date
+    Migrate(migrate::Arguments),
+    /// Make a consistent copy of the database while it is in use
+    Backup(backup::Arguments),
+    /// Say what is wrong with this installation
+    Doctor,
+    /// Print a completion script for a shell
+    Completions(generate::CompletionArguments),
+    /// Write the manual pages into a directory
+    Manual(generate::ManualArguments),
+    /// Stand-ins for the services this program talks to
+    #[cfg(feature = "lab")]
+    #[command(subcommand)]
+    Lab(lab::Command),
+}
+
+/// Runs the command and gives its exit code.
+pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<u8> {
+    let shared = &arguments.shared;
+    match arguments.command {
+        Command::Housekeeping(arguments) => housekeeping::run(shared, output, &arguments).await,
+        Command::PeeringdbSync(arguments) => peeringdb_sync::run(shared, output, arguments).await,
+        Command::Peeringdb(command) => peeringdb::run(shared, output, command).await,
+        Command::AutonomousSystems(command) => autonomous_systems::run(shared, output, command).await,
+        Command::Jobs(command) => jobs::run(shared, output, command).await,
+        Command::Config(command) => config::run(shared, output, command),
+        Command::Migrate(arguments) => migrate::run(shared, output, &arguments).await,
+        Command::Backup(arguments) => backup::run(shared, output, &arguments).await,
+        Command::Doctor => doctor::run(shared, output).await,
+        Command::Completions(arguments) => generate::completions(&arguments),
+        Command::Manual(arguments) => generate::manual(output, &arguments),
+        #[cfg(feature = "lab")]
+        Command::Lab(command) => lab::run(output, command).await,
+    }
+}

@@ -1,0 +1,193 @@
+//! What is legal and still wrong or unwise, for `config check`.
+
+use std::fs;
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+use url::Url;
+
+use crate::load::{Loaded, Origin};
+use crate::{Config, SecretUrl};
+
+/// Shorter secret keys can be guessed.
+const SECRET_KEY_LENGTH: usize = 50;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something will not work.
+    Error,
+    /// It works, and should still be changed.
+    Warning,
+}
+
+/// One result of [`check`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What is wrong and what to do, in one line without secrets.
+    pub text: String,
+}
+
+impl Finding {
+    fn error(text: impl Into<String>) -> Self {
+        Self { level: Level::Error, text: text.into() }
+    }
+
+    fn warning(text: impl Into<String>) -> Self {
+        Self { level: Level::Warning, text: text.into() }
+    }
+}
+
+/// Looks at the settings and the files they name. It opens no connection.
+pub fn check(loaded: &Loaded) -> Vec<Finding> {
+    let config = &loaded.config;
+    let mut findings = Vec::new();
+    findings.extend(database(config));
+    findings.extend(secret_key(config));
+    findings.extend(peeringdb(config));
+    findings.extend(config.http_proxies.iter().filter_map(|(scheme, url)| proxy(scheme, url)));
+    findings.extend(config.ca_file.as_deref().and_then(ca_file));
+    findings.extend(permissions(loaded));
+    if config.email_use_ssl && config.email_use_tls {
+        findings.push(Finding::error("email.use_ssl and email.use_tls are both on: keep one"));
+    }
+    findings
+}
+
+fn database(config: &Config) -> Option<Finding> {
+    let url = &config.database_url;
+    let usable = match url.scheme() {
+        "sqlite" => !url.expose_secret().trim_start_matches("sqlite:").trim_matches('/').is_empty(),
+        // The part after the host may be missing: PostgreSQL then takes the user's name.
+        "postgres" | "postgresql" => Url::parse(url.expose_secret()).is_ok_and(|url| url.has_host()),
+        _ => false,
+    };
+    (!usable).then(|| {
+        Finding::error(format!(
+            "database_url = \"{url}\" cannot be used: write sqlite:///path/to/file.db or \
+             postgres://user:password@host:port/name, with special characters of the password percent-encoded"
+        ))
+    })
+}
+
+fn secret_key(config: &Config) -> Option<Finding> {
+    let length = config.secret_key.as_ref().map(|key| key.expose_secret().chars().count());
+    match length {
+        None => Some(Finding::warning(
+            "secret_key is not set: set secret_key_file to a file of at least 50 random characters",
+        )),
+        Some(length) if length < SECRET_KEY_LENGTH => Some(Finding::warning(format!(
+            "secret_key has {length} characters: use at least {SECRET_KEY_LENGTH} random ones"
+        ))),
+        Some(_) => None,
+    }
+}
+
+fn peeringdb(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let user = config.peeringdb_username.is_some();
+    let password = config.peeringdb_password.is_some();
+    let key = config.peeringdb_api_key.is_some();
+    if config.peeringdb_api.is_exposed() {
+        let api = &config.peeringdb_api;
+        findings.push(if key || password {
+            Finding::error(format!(
+                "peeringdb_api = \"{api}\" would send the credentials in clear: use https"
+            ))
+        } else {
+            Finding::warning(format!("peeringdb_api = \"{api}\" can be altered on its way: use https"))
+        });
+    }
+    if let Some(url) = config.peeringdb_cache_url.as_ref().filter(|url| url.is_exposed()) {
+        findings.push(Finding::warning(format!(
+            "peeringdb_cache_url = \"{url}\" can be altered on its way: use https"
+        )));
+    }
+    if key && (user || password) {
+        findings.push(Finding::warning(
+            "peeringdb_api_key is used, peeringdb_username and peeringdb_password are not: remove them",
+        ));
+    } else if user != password {
+        findings.push(Finding::error(
+            "peeringdb_username and peeringdb_password go together: set both, or better peeringdb_api_key",
+        ));
+    }
+    if config.peeringdb_connect_timeout > config.peeringdb_timeout {
+        findings.push(Finding::warning(format!(
+            "peeringdb_connect_timeout = {} is longer than the whole request may take \
+             (peeringdb_timeout = {}): make it shorter",
+            config.peeringdb_connect_timeout, config.peeringdb_timeout
+        )));
+    }
+    findings
+}
+
+fn proxy(scheme: &str, url: &SecretUrl) -> Option<Finding> {
+    let parsed = Url::parse(url.expose_secret()).ok();
+    let usable = parsed.is_some_and(|url| {
+        url.has_host() && matches!(url.scheme(), "http" | "https" | "socks4" | "socks5" | "socks5h")
+    });
+    if !usable {
+        return Some(Finding::error(format!(
+            "http_proxies.{scheme} = \"{url}\" is no proxy: write http://host:port, https:// or socks5://"
+        )));
+    }
+    (!matches!(scheme, "http" | "https")).then(|| {
+        Finding::warning(format!(
+            "http_proxies.{scheme} is never used: requests are made to http and https URLs"
+        ))
+    })
+}
+
+fn ca_file(path: &Path) -> Option<Finding> {
+    let path_text = path.display();
+    match fs::read(path) {
+        Err(error) => Some(Finding::error(format!("ca_file = \"{path_text}\" cannot be read: {error}"))),
+        Ok(bytes) if !String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----") => {
+            Some(Finding::error(format!("ca_file = \"{path_text}\" holds no certificate in PEM form")))
+        }
+        Ok(_) => None,
+    }
+}
+
+/// Files with secrets that every user of the host can read.
+fn permissions(loaded: &Loaded) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(path) = &loaded.file
+        && !loaded.secrets_in_file.is_empty()
+        && is_world_readable(path)
+    {
+        findings.push(Finding::warning(format!(
+            "{} holds {} and every user of this host can read it: chmod 640 it, or use <key>_file",
+            path.display(),
+            loaded.secrets_in_file.join(", ")
+        )));
+    }
+    for origin in loaded.origins.values() {
+        if let Origin::SecretFile { path, named_by } = origin
+            && is_world_readable(path)
+        {
+            findings.push(Finding::warning(format!(
+                "{} ({named_by}) holds a secret and every user of this host can read it: chmod 640 it",
+                path.display()
+            )));
+        }
+    }
+    findings
+}
+
+#[cfg(unix)]
+fn is_world_readable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_world_readable(_: &Path) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,352 @@
+//! Every key, once. To add one, add an entry here; to build the part that uses it, turn `Later` into `Used`.
+
+#![expect(clippy::doc_markdown, reason = "the documentation is printed for operators, who read prose")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use crate::address::{HttpUrl, SecretUrl};
+use crate::choices::{ListMerge, LogFormat, LogLevel};
+use crate::key::settings;
+use crate::value::{CcContact, DeviceArguments};
+
+settings! {
+    keys {
+        /// Where everything is kept: `sqlite:` with a path, or `postgres://user:password@host:port/name`. Without
+        /// `/var/lib/peering-manager` the default is `peering-manager.db` in the current directory.
+        Used database_url: SecretUrl = SecretUrl::new("sqlite:///var/lib/peering-manager/peering-manager.db"),
+            variables ["DATABASE_URL"];
+
+        /// Encrypts the stored passwords of routers and sessions, and signs browser sessions. At least 50 random
+        /// characters; a backup without it is of no use.
+        Used secret_key: Option<SecretString> = None;
+
+        /// Address of the PeeringDB API.
+        Used peeringdb_api: HttpUrl = HttpUrl::fixed("https://www.peeringdb.com/api");
+
+        /// PeeringDB API key. Without it PeeringDB shows no contacts and answers fewer requests.
+        Used peeringdb_api_key: Option<SecretString> = None, variables ["PEERINGDB_API_KEY"];
+
+        /// PeeringDB user name, for basic authentication without an API key.
+        Used peeringdb_username: Option<String> = None, variables ["PEERINGDB_USERNAME"],
+            deprecated "create an API key and set `peeringdb_api_key`";
+
+        /// PeeringDB password, for basic authentication without an API key.
+        Used peeringdb_password: Option<SecretString> = None, variables ["PEERINGDB_PASSWORD"],
+            deprecated "create an API key and set `peeringdb_api_key`";
+
+        /// PeeringDB's published full copy, which the first synchronisation starts from. Empty: never use it.
+        Used peeringdb_cache_url: Option<HttpUrl> = Some(HttpUrl::fixed("https://public.peeringdb.com"));
+
+        /// Days between synchronisations that compare every record instead of only those changed since the last
+        /// one. 0: never compare in full.
+        Used peeringdb_full_compare_days: u32 = 7, in 0..=36_500;
+
+        /// Seconds that the clock is set back when asking for changes since the last synchronisation, so that a
+        /// record saved while it ran is not missed.
+        Used peeringdb_overlap: u32 = 300, in 0..=604_800;
+
+        /// Seconds a request to PeeringDB may take, from connecting to the last byte.
+        Used peeringdb_timeout: u32 = 300, in 1..=86_400;
+
+        /// Seconds to wait for a connection to PeeringDB.
+        Used peeringdb_connect_timeout: u32 = 10, in 1..=3_600;
+
+        /// How often a request to PeeringDB that failed in passing is sent again.
+        Used peeringdb_retries: u32 = 3, in 0..=100;
+
+        /// Seconds to wait at most when PeeringDB asks to come back later; if it asks for more, the run fails.
+        Used peeringdb_max_retry_after: u32 = 300, in 0..=86_400;
+
+        /// Largest answer accepted from PeeringDB, in MiB, after decompression.
+        Used peeringdb_max_body_mb: u32 = 512, in 1..=65_536;
+
+        /// Requests per minute sent to PeeringDB. 0: as many as PeeringDB allows, 40 with an API key, 20 without.
+        Used peeringdb_requests_per_minute: u32 = 0, in 0..=100_000;
+
+        /// Percentage of a kind of PeeringDB records that one synchronisation may delete before it refuses.
+        Used sync_max_delete_percent: u8 = 20, in 0..=100;
+
+        /// PEM file with certificate authorities that every HTTPS client trusts beside the usual ones.
+        Used ca_file: Option<PathBuf> = None;
+
+        /// Proxy URL per scheme (`http`, `https`) for requests to the outside.
+        Used http_proxies: BTreeMap<String, SecretUrl> = BTreeMap::new();
+
+        /// `User-Agent` of HTTP requests.
+        Used requests_user_agent: String = concat!(
+            "PeeringManager/", env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR")
+        ).to_owned();
+
+        /// Days a change-log entry is kept. 0: for ever.
+        Used changelog_retention: u32 = 90, in 0..=36_500;
+
+        /// Days a finished job is kept. 0: for ever.
+        Used job_retention: u32 = 90, in 0..=36_500, was ["jobresult_retention"];
+
+        /// Days the report of a synchronisation is kept. 0: for ever.
+        Used sync_report_retention: u32 = 90, in 0..=36_500;
+
+        /// Rows that housekeeping deletes in one transaction.
+        Used housekeeping_batch: u32 = 10_000, in 1..=1_000_000;
+
+        /// Seconds a browser session lasts; housekeeping removes those that are older.
+        Used login_timeout: u32 = 1_209_600, in 60..=315_360_000;
+
+        /// List of releases, in the form of the GitHub API, that housekeeping looks at for a newer version.
+        /// Empty: do not look.
+        Used release_check_url: Option<HttpUrl> = None;
+
+        /// Seconds after which the lock of a process that no longer answers may be taken over.
+        Used lock_lease: u32 = 120, in 30..=86_400;
+
+        /// Shape of the log lines: `text` or `json`.
+        Used log_format: LogFormat = LogFormat::Text;
+
+        /// Least important log lines that are written: `error`, `warn`, `info`, `debug` or `trace`.
+        Used log_level: LogLevel = LogLevel::Info;
+
+        /// Time zone in which times are shown, as an IANA name.
+        Later time_zone: String = "UTC".to_owned();
+
+        /// Host names under which the web pages may be asked for; `*` stands for any.
+        Later allowed_hosts: Vec<String> = Vec::new();
+
+        /// Path below which the web pages are served.
+        Later base_path: String = String::new();
+
+        /// CGI name and value of the request header that marks a request as HTTPS; an empty list trusts none.
+        Later secure_proxy_ssl_header: Vec<String> = vec!["HTTP_X_FORWARDED_PROTO".to_owned(), "https".to_owned()];
+
+        /// Take the host name from `X-Forwarded-Host`.
+        Later use_x_forwarded_host: bool = true;
+
+        /// Serve metrics for Prometheus.
+        Later metrics_enabled: bool = false;
+
+        /// Show nothing to visitors who have not logged in.
+        Later login_required: bool = false;
+
+        /// Let a browser session start anew at every request.
+        Later login_persistence: bool = false;
+
+        /// Leave user name and password out of the login page.
+        Later login_form_hidden: bool = false;
+
+        /// HTML above the login form.
+        Later banner_login: String = String::new();
+
+        /// Name of the session cookie.
+        Later session_cookie_name: String = "sessionid".to_owned();
+
+        /// Send the session cookie over HTTPS only.
+        Later session_cookie_secure: bool = false;
+
+        /// Trust a request header that names the user.
+        Later remote_auth_enabled: bool = false;
+
+        /// CGI name of the header with the user name.
+        Later remote_auth_header: String = "HTTP_REMOTE_USER".to_owned();
+
+        /// Create users named by the header.
+        Later remote_auth_auto_create_user: bool = false;
+
+        /// Create groups named by the group header.
+        Later remote_auth_auto_create_groups: bool = false;
+
+        /// Groups of a newly created user.
+        Later remote_auth_default_groups: Vec<String> = Vec::new();
+
+        /// Permissions of a newly created user, as `app.codename`.
+        Later remote_auth_default_permissions: Vec<String> = Vec::new();
+
+        /// Make a user's groups those of the group header at every login.
+        Later remote_auth_group_sync_enabled: bool = false;
+
+        /// CGI name of the header with the groups.
+        Later remote_auth_group_header: String = "HTTP_REMOTE_USER_GROUP".to_owned();
+
+        /// What separates the groups in that header.
+        Later remote_auth_group_separator: String = "|".to_owned();
+
+        /// Groups whose members are superusers.
+        Later remote_auth_superuser_groups: Vec<String> = Vec::new();
+
+        /// Users who are superusers.
+        Later remote_auth_superusers: Vec<String> = Vec::new();
+
+        /// Groups whose members are staff.
+        Later remote_auth_staff_groups: Vec<String> = Vec::new();
+
+        /// Users who are staff.
+        Later remote_auth_staff_users: Vec<String> = Vec::new();
+
+        /// CGI name of the header with the e-mail address.
+        Later remote_auth_user_email: String = "HTTP_REMOTE_USER_EMAIL".to_owned();
+
+        /// CGI name of the header with the first name.
+        Later remote_auth_user_first_name: String = "HTTP_REMOTE_USER_FIRST_NAME".to_owned();
+
+        /// CGI name of the header with the last name.
+        Later remote_auth_user_last_name: String = "HTTP_REMOTE_USER_LAST_NAME".to_owned();
+
+        /// Seconds a background job may run.
+        Later rq_default_timeout: u32 = 300, in 1..=604_800;
+
+        /// Seconds a router's neighbour detail is kept. 0: not at all.
+        Later cache_bgp_detail_timeout: u32 = 900, in 0..=2_592_000;
+
+        /// Seconds the answer for a prefix list is kept. 0: not at all.
+        Later cache_prefix_list_timeout: u32 = 3_600, in 0..=2_592_000;
+
+        /// Rows on a page, and in an answer of the API, when none are asked for.
+        Later paginate_count: u32 = 20, in 1..=10_000;
+
+        /// Most rows in an answer of the API. 0: no limit.
+        Later max_page_size: u32 = 1_000, in 0..=1_000_000;
+
+        /// Preferences of a newly created user.
+        Later default_user_preferences: toml::Table = toml::Table::new();
+
+        /// Merge nested tables of configuration contexts instead of replacing them.
+        Later config_context_recursive_merge: bool = true;
+
+        /// Merge of lists in configuration contexts: `replace`, `keep`, `append`, `prepend`, `append_rp` or
+        /// `prepend_rp`.
+        Later config_context_list_merge: ListMerge = ListMerge::Replace;
+
+        /// User name for routers that have none of their own.
+        Later napalm_username: Option<String> = None, variables ["NAPALM_USERNAME"];
+
+        /// Password for routers that have none of their own.
+        Later napalm_password: Option<SecretString> = None, variables ["NAPALM_PASSWORD"];
+
+        /// Seconds to wait for a router that has no timeout of its own.
+        Later napalm_timeout: u32 = 30, in 1..=3_600;
+
+        /// Optional arguments for every router, overlaid by those of the platform and of the router.
+        Later napalm_args: DeviceArguments = DeviceArguments::default();
+
+        /// Program that expands AS-SETs.
+        Later bgpq3_path: String = "bgpq3".to_owned();
+
+        /// IRR server.
+        Later bgpq3_host: String = "rr.ntt.net".to_owned();
+
+        /// IRR sources, separated by commas; the first that knows an object answers.
+        Later bgpq3_sources: String =
+            "RPKI,RIPE,ARIN,APNIC,AFRINIC,LACNIC,RIPE-NONAUTH,RADB,ALTDB,NTTCOM,LEVEL3,TC".to_owned();
+
+        /// Arguments for prefix lists per address family, `ipv6` and `ipv4`.
+        Later bgpq3_args: BTreeMap<String, Vec<String>> = BTreeMap::from([
+            ("ipv6".to_owned(), ["-A", "-r", "16", "-R", "48"].map(str::to_owned).to_vec()),
+            ("ipv4".to_owned(), ["-A", "-r", "8", "-R", "24"].map(str::to_owned).to_vec()),
+        ]);
+
+        /// Expand `SOURCE::AS-SET` in that source alone.
+        Later bgpq4_keep_source_in_set: bool = false;
+
+        /// Address of NetBox.
+        Later netbox_api: Option<HttpUrl> = None, variables ["NETBOX_API"];
+
+        /// NetBox API token.
+        Later netbox_api_token: Option<SecretString> = None, variables ["NETBOX_API_TOKEN"];
+
+        /// Fetch pages from NetBox in parallel.
+        Later netbox_api_threading: bool = false;
+
+        /// Verify NetBox's certificate.
+        Later netbox_api_verify_ssl: bool = true;
+
+        /// Roles of the NetBox devices that can become routers; none: every role.
+        Later netbox_device_roles: Vec<String> = vec!["router".to_owned(), "firewall".to_owned()];
+
+        /// Tags of the NetBox devices that can become routers; none: with and without tags.
+        Later netbox_tags: Vec<String> = Vec::new();
+
+        /// Author of commits to git data sources.
+        Later git_commit_author: String = "Peering Manager <no-reply@peering-manager.net>".to_owned();
+
+        /// Message of commits to git data sources.
+        Later git_commit_message: String = "Committed using Peering Manager".to_owned();
+
+        /// Refuse BGP communities that are not well formed.
+        Later validate_bgp_community_value: bool = true;
+
+        /// Long date, in Django's format letters.
+        Later date_format: String = "jS F, Y".to_owned();
+
+        /// Short date, in Django's format letters.
+        Later short_date_format: String = "Y-m-d".to_owned();
+
+        /// Time, in Django's format letters.
+        Later time_format: String = "G:i".to_owned();
+
+        /// Time with seconds, in Django's format letters.
+        Later short_time_format: String = "H:i:s".to_owned();
+
+        /// Long date and time, in Django's format letters.
+        Later datetime_format: String = "jS F, Y G:i".to_owned();
+
+        /// Short date and time, in Django's format letters.
+        Later short_datetime_format: String = "Y-m-d H:i".to_owned();
+
+        /// SMTP server; the mail server of this host if empty.
+        Later email_server as "email.server": Option<String> = None;
+
+        /// SMTP port.
+        Later email_port as "email.port": u16 = 25, in 1..=65_535;
+
+        /// SMTP user name.
+        Later email_username as "email.username": Option<String> = None;
+
+        /// SMTP password.
+        Later email_password as "email.password": Option<SecretString> = None;
+
+        /// Seconds to wait for the SMTP server.
+        Later email_timeout as "email.timeout": u32 = 10, in 1..=3_600;
+
+        /// Sender of every message.
+        Later email_from_address as "email.from_address": Option<String> = None;
+
+        /// What the subject of messages to administrators begins with.
+        Later email_subject_prefix as "email.subject_prefix": Option<String> = None;
+
+        /// Speak TLS from the first byte; not together with `email.use_tls`.
+        Later email_use_ssl as "email.use_ssl": bool = false;
+
+        /// Switch to TLS with STARTTLS; not together with `email.use_ssl`.
+        Later email_use_tls as "email.use_tls": bool = false;
+
+        /// Key of the client certificate.
+        Later email_ssl_keyfile as "email.ssl_keyfile": Option<PathBuf> = None;
+
+        /// Client certificate.
+        Later email_ssl_certfile as "email.ssl_certfile": Option<PathBuf> = None;
+
+        /// Addresses that can be put in copy, each an address or a list of address and name.
+        Later email_cc_contacts as "email.cc_contacts": Vec<CcContact> = Vec::new();
+    }
+
+    ignored {
+        "admins": "nothing is sent to administrators by name";
+        "auth_ldap_*": "there is no LDAP login";
+        "census_reporting_enabled": "this program reports to nobody";
+        "cors_*": "other sites are never given access to the API";
+        "csrf_*": "forms are protected without a cookie or a list of origins";
+        "database": "set `database_url`";
+        "debug": "there is no debug mode; set `log_level`";
+        "internal_ips": "there is no debug toolbar";
+        "jinja2_template_extensions": "template extensions are Python modules";
+        "ldap_*": "there is no LDAP login";
+        "logging": "set `log_level` and `log_format`";
+        "my_asn": "affiliated autonomous systems took its place";
+        "radius_*": "there is no RADIUS login";
+        "redis": "this program keeps its queue in the database";
+        "remote_auth_backend": "login back ends are Python modules";
+        "session_file_path": "sessions are kept in the database";
+        "social_auth_*": "single sign-on back ends are Python modules";
+    }
+}

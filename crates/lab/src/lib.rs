@@ -1,0 +1,9 @@
+//! Stand-ins for what lives outside: the demo, the tests and the benches talk to these and not to the internet.
+//!
+//! A stand-in answers as the real thing does, refuses what the real thing refuses, and can be told to misbehave.
+//! It knows nothing of the rest of the program and depends on none of its crates, so that a mistake made there cannot
+//! hide behind the same mistake made here. Data is invented from a seed: the same seed gives the same bytes.
+//!
+//! Begin with [`peeringdb`], the only stand-in so far.
+
+pub mod peeringdb;

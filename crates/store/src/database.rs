@@ -1,0 +1,371 @@
+//! Opening the database, and the two things statements run on: a [`Session`] and a [`Transaction`].
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions, Postgres, Sqlite};
+
+use crate::error::BUSY_SECONDS;
+use crate::value::{postgres_arguments, sqlite_arguments};
+use crate::{Row, StoreError, Value};
+
+/// Which database engine is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The embedded one.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+impl std::fmt::Display for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        })
+    }
+}
+
+#[derive(Clone)]
+enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// The database. Cheap to clone; every clone shares one pool of connections.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    location: String,
+}
+
+impl Store {
+    /// Opens the database that `url` names, creating a SQLite file that does not exist yet. Runs no migration.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`] when the URL is of another kind, the file cannot be opened or the server does
+    /// not answer; the message holds no password.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let location = location_of(url);
+        let unreachable = |reason: String| StoreError::Unreachable { location: location.clone(), reason };
+        let pool = if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url)
+                .map_err(|error| unreachable(error.to_string()))?
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(BUSY_SECONDS))
+                .disable_statement_logging();
+            let pool = SqlitePoolOptions::new()
+                .max_connections(8)
+                .acquire_timeout(Duration::from_secs(30))
+                .connect_with(options)
+                .await
+                .map_err(|error| unreachable(error.to_string()))?;
+            Pool::Sqlite(pool)
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url)
+                .map_err(|_| unreachable("the URL is not of the form postgres://user:password@host:port/name".into()))?
+                .application_name("peering-manager")
+                .disable_statement_logging();
+            let pool = PgPoolOptions::new()
+                .max_connections(8)
+                .acquire_timeout(Duration::from_secs(10))
+                .connect_with(options)
+                .await
+                .map_err(|error| unreachable(error.to_string()))?;
+            Pool::Postgres(pool)
+        } else {
+            return Err(unreachable("database_url must begin with sqlite:, postgres: or postgresql:".into()));
+        };
+        Ok(Self { pool, location })
+    }
+
+    /// Which engine answers.
+    pub fn engine(&self) -> Engine {
+        match self.pool {
+            Pool::Sqlite(_) => Engine::Sqlite,
+            Pool::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// The database's URL without user and password.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// The file of a SQLite database.
+    pub fn file(&self) -> Option<std::path::PathBuf> {
+        match &self.pool {
+            Pool::Sqlite(pool) => Some(pool.connect_options().get_filename().to_path_buf()),
+            Pool::Postgres(_) => None,
+        }
+    }
+
+    /// A connection of one's own, for work that needs session state (temporary tables) or many statements.
+    pub async fn connection(&self) -> Result<Connection, StoreError> {
+        Ok(match &self.pool {
+            Pool::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?),
+            Pool::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// Begins a transaction that will write. On SQLite it takes the write lock at once, so that it cannot fail
+    /// half way because somebody else wrote in between.
+    pub async fn begin(&self) -> Result<Transaction<'static>, StoreError> {
+        Ok(match &self.pool {
+            Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// One statement in a transaction of its own; gives the number of rows it touched.
+    pub async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        self.connection().await?.session().execute(sql, values).await
+    }
+
+    /// All rows of one query.
+    pub async fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.connection().await?.session().rows(sql, values).await
+    }
+
+    /// The first row of one query.
+    pub async fn row(&self, sql: &str, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        self.connection().await?.session().row(sql, values).await
+    }
+
+    /// Closes every connection; SQLite then folds its write-ahead log into the file.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A connection taken out of the pool; goes back when dropped.
+pub enum Connection {
+    /// To the embedded engine.
+    Sqlite(sqlx::pool::PoolConnection<Sqlite>),
+    /// To the server.
+    Postgres(sqlx::pool::PoolConnection<Postgres>),
+}
+
+impl Connection {
+    /// What statements run on.
+    pub fn session(&mut self) -> Session<'_> {
+        match self {
+            Self::Sqlite(connection) => Session::Sqlite(connection),
+            Self::Postgres(connection) => Session::Postgres(connection),
+        }
+    }
+
+    /// As [`Store::begin`], on this connection, so that its temporary tables are in reach.
+    pub async fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
+        use sqlx::Connection as _;
+        Ok(match self {
+            Self::Sqlite(connection) => Transaction::Sqlite(connection.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(connection) => Transaction::Postgres(connection.begin().await?),
+        })
+    }
+
+    /// Takes the connection out of the pool for good and closes it: its session state dies with it.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => connection.close().await?,
+            Self::Postgres(connection) => connection.close().await?,
+        }
+        Ok(())
+    }
+}
+
+/// A unit of work. Dropped without [`Transaction::commit`], nothing of it happened.
+pub enum Transaction<'c> {
+    /// On the embedded engine.
+    Sqlite(sqlx::Transaction<'c, Sqlite>),
+    /// On the server.
+    Postgres(sqlx::Transaction<'c, Postgres>),
+}
+
+impl Transaction<'_> {
+    /// What statements run on.
+    pub fn session(&mut self) -> Session<'_> {
+        match self {
+            Self::Sqlite(transaction) => Session::Sqlite(transaction),
+            Self::Postgres(transaction) => Session::Postgres(transaction),
+        }
+    }
+
+    /// Makes all of it durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit().await?,
+            Self::Postgres(transaction) => transaction.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Undoes all of it now (dropping does the same, later).
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.rollback().await?,
+            Self::Postgres(transaction) => transaction.rollback().await?,
+        }
+        Ok(())
+    }
+}
+
+/// A borrowed connection, inside a transaction or not. Statements write `?` for a bound value on both engines;
+/// a literal question mark may not stand in a statement.
+pub enum Session<'c> {
+    /// On the embedded engine.
+    Sqlite(&'c mut SqliteConnection),
+    /// On the server.
+    Postgres(&'c mut PgConnection),
+}
+
+impl Session<'_> {
+    /// Which engine answers.
+    pub fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// The number of rows that the statement touched.
+    pub async fn execute(&mut self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(connection) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), sqlite_arguments(values)?);
+                query.execute(&mut **connection).await?.rows_affected()
+            }
+            Self::Postgres(connection) => {
+                let query = sqlx::query_with(AssertSqlSafe(numbered(sql)), postgres_arguments(values)?);
+                query.execute(&mut **connection).await?.rows_affected()
+            }
+        })
+    }
+
+    /// Several statements without values, separated by semicolons (migrations).
+    pub async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::Sqlite(connection) => script.execute(&mut **connection).await.map(drop)?,
+            Self::Postgres(connection) => script.execute(&mut **connection).await.map(drop)?,
+        }
+        Ok(())
+    }
+
+    /// All rows. For answers without a bound on their size use [`Session::each`].
+    pub async fn rows(&mut self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        self.each(sql, values, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// The first row, if any.
+    pub async fn row(&mut self, sql: &str, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(connection) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), sqlite_arguments(values)?);
+                query.fetch_optional(&mut **connection).await?.map(Row::Sqlite)
+            }
+            Self::Postgres(connection) => {
+                let query = sqlx::query_with(AssertSqlSafe(numbered(sql)), postgres_arguments(values)?);
+                query.fetch_optional(&mut **connection).await?.map(Row::Postgres)
+            }
+        })
+    }
+
+    /// Hands every row to `consume` as it arrives, keeping none.
+    pub async fn each(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+        mut consume: impl FnMut(Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        use futures::TryStreamExt as _;
+        match self {
+            Self::Sqlite(connection) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), sqlite_arguments(values)?);
+                let mut rows = query.fetch(&mut **connection);
+                while let Some(row) = rows.try_next().await? {
+                    consume(Row::Sqlite(row))?;
+                }
+            }
+            Self::Postgres(connection) => {
+                let query = sqlx::query_with(AssertSqlSafe(numbered(sql)), postgres_arguments(values)?);
+                let mut rows = query.fetch(&mut **connection);
+                while let Some(row) = rows.try_next().await? {
+                    consume(Row::Postgres(row))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// PostgreSQL's form of the placeholders: `?` becomes `$1`, `$2`, …
+fn numbered(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len() + 16);
+    let mut number = 0_u32;
+    for part in sql.split_inclusive('?') {
+        match part.strip_suffix('?') {
+            Some(before) => {
+                number += 1;
+                text.push_str(before);
+                text.push('$');
+                text.push_str(&number.to_string());
+            }
+            None => text.push_str(part),
+        }
+    }
+    text
+}
+
+/// `?, ?, ?` for `count` values of an `IN` list or a row.
+pub(crate) fn placeholders(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}
+
+fn location_of(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
+            let path = rest.find('/').unwrap_or(rest.len());
+            // The last `@` of the authority: a password may hold one that nobody encoded.
+            let from = rest[..path].rfind('@').map_or(0, |at| at + 1);
+            format!("{scheme}://{}", &rest[from..])
+        }
+        None => url.split_once('?').map_or(url, |(before, _)| before).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_numbered() {
+        assert_eq!(numbered("a = ? AND b IN (?, ?)"), "a = $1 AND b IN ($2, $3)");
+        assert_eq!(numbered("SELECT 1"), "SELECT 1");
+    }
+
+    #[test]
+    fn location_has_no_credentials() {
+        assert_eq!(location_of("postgres://u:p@ss@db.example:5432/pm?sslmode=require"), "postgres://db.example:5432/pm");
+        assert_eq!(location_of("sqlite:///var/lib/pm.db"), "sqlite:///var/lib/pm.db");
+        assert_eq!(location_of("sqlite:./x.db?mode=rwc"), "sqlite:./x.db");
+    }
+}

@@ -1,0 +1,388 @@
+//! The job record: what ran, for whom, how far it got, what it said, and how it ended.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::{Row, Store, StoreError, Value};
+
+macro_rules! choices {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant),* }
+
+        impl $name {
+            /// All of them, in the order of the life cycle.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// As it is stored and shown.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+
+            /// The inverse of [`Self::as_str`].
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+choices! {
+    /// Where a job stands.
+    Status {
+        /// Asked for, not begun.
+        Pending = "pending",
+        /// At work.
+        Running = "running",
+        /// Done; see [`Outcome`] for how well.
+        Completed = "completed",
+        /// The task said no: it could not or would not do it, and says why.
+        Failed = "failed",
+        /// The task broke.
+        Errored = "errored",
+        /// Stopped from outside before its end.
+        Cancelled = "cancelled",
+    }
+}
+
+impl Status {
+    /// Whether nothing more will happen.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Errored | Self::Cancelled)
+    }
+}
+
+choices! {
+    /// How well a completed job went.
+    Outcome {
+        /// Everything was done.
+        Ok = "ok",
+        /// There was nothing to do.
+        NothingToDo = "nothing to do",
+        /// Part of it was done; the log names the rest.
+        Partial = "partial",
+    }
+}
+
+choices! {
+    /// Weight of a log line, with the original's names.
+    Level {
+        /// Detail, shown with `-v`.
+        Default = "default",
+        /// What happens.
+        Info = "info",
+        /// What went well.
+        Success = "success",
+        /// What somebody should look at.
+        Warning = "warning",
+        /// What went wrong.
+        Failure = "failure",
+    }
+}
+
+/// A job that is about to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// UUID in its usual text form.
+    pub job_id: String,
+    /// The original's label, such as `peeringdb.synchronise`.
+    pub name: String,
+    /// The task's name.
+    pub task: String,
+    /// The task's arguments; holds no secret.
+    pub arguments: serde_json::Value,
+    /// Who asked for it; `None` for the command line.
+    pub user_id: Option<i64>,
+}
+
+/// One line of a job's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// When it was said.
+    pub time: DateTime<Utc>,
+    /// How weighty it is.
+    pub level: Level,
+    /// The object it is about, as text.
+    pub object: Option<String>,
+    /// What was said.
+    pub message: String,
+}
+
+/// How far a job has got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Steps done.
+    pub done: i64,
+    /// Steps in all; 0 when unknown.
+    pub total: i64,
+    /// What is being done.
+    pub label: String,
+}
+
+/// A job as it is stored.
+#[derive(Clone, Debug, Serialize)]
+pub struct Job {
+    /// Number in this database.
+    pub id: i64,
+    /// UUID.
+    pub job_id: String,
+    /// The original's label.
+    pub name: String,
+    /// The task's name.
+    pub task: String,
+    /// The task's arguments.
+    pub arguments: serde_json::Value,
+    /// Where it stands.
+    pub status: Status,
+    /// How well it went, once completed.
+    pub outcome: Option<Outcome>,
+    /// Why it did not complete.
+    pub error: Option<String>,
+    /// What the task gave back, for programs.
+    pub data: Option<serde_json::Value>,
+    /// When it was asked for.
+    pub created: DateTime<Utc>,
+    /// When it began.
+    pub started: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub completed: Option<DateTime<Utc>>,
+    /// When it last gave a sign of life.
+    pub heartbeat: Option<DateTime<Utc>>,
+    /// The process that runs or ran it.
+    pub owner: Option<String>,
+    /// How far it has got.
+    pub progress: Option<Progress>,
+    /// Login name of who asked for it.
+    pub user: Option<String>,
+}
+
+impl Job {
+    /// How long it took, or has taken so far; `None` before it began.
+    pub fn duration(&self, now: DateTime<Utc>) -> Option<chrono::TimeDelta> {
+        self.started.map(|started| self.completed.unwrap_or(now) - started)
+    }
+}
+
+/// How a job ends.
+#[derive(Clone, Debug)]
+pub struct Close {
+    /// A status that [`Status::is_over`].
+    pub status: Status,
+    /// How well it went, for a completed job.
+    pub outcome: Option<Outcome>,
+    /// Why it did not complete, in full.
+    pub error: Option<String>,
+    /// What the task gave back.
+    pub data: Option<serde_json::Value>,
+}
+
+/// Records a job as pending and gives its number.
+pub async fn open(store: &Store, job: &NewJob, now: DateTime<Utc>) -> Result<i64, StoreError> {
+    let row = store
+        .row(
+            "INSERT INTO core_job (job_id, name, task, arguments, user_id, status, created) VALUES (?, ?, ?, ?, ?, ?, ?) \
+             RETURNING id",
+            vec![
+                job.job_id.as_str().into(),
+                job.name.as_str().into(),
+                job.task.as_str().into(),
+                Value::json(&job.arguments),
+                job.user_id.into(),
+                Status::Pending.as_str().into(),
+                now.into(),
+            ],
+        )
+        .await?;
+    row.map_or_else(|| Err(StoreError::Data("the job was not recorded".into())), |row| row.get("id"))
+}
+
+/// Marks a pending job as running.
+pub async fn start(store: &Store, id: i64, owner: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    store
+        .execute(
+            "UPDATE core_job SET status = ?, owner = ?, started = ?, heartbeat = ? WHERE id = ? AND status = ?",
+            vec![
+                Status::Running.as_str().into(),
+                owner.into(),
+                now.into(),
+                now.into(),
+                id.into(),
+                Status::Pending.as_str().into(),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Adds log lines, numbered from `first`, and notes progress and a sign of life. A number that is there already is
+/// left alone, so the same lines may be given again by somebody who does not know whether they were stored.
+pub async fn note(
+    store: &Store,
+    id: i64,
+    first: i64,
+    lines: &[LogLine],
+    progress: Option<&Progress>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let mut transaction = store.begin().await?;
+    let mut session = transaction.session();
+    for (chunk, place) in lines.chunks(100).zip((first..).step_by(100)) {
+        let mut values = Vec::with_capacity(chunk.len() * 6);
+        for (line, number) in chunk.iter().zip(place..) {
+            values.extend([
+                Value::from(id),
+                number.into(),
+                line.time.into(),
+                line.level.as_str().into(),
+                line.object.clone().into(),
+                line.message.as_str().into(),
+            ]);
+        }
+        let sql = format!(
+            "INSERT INTO core_joblog (job_id, line, time, level, object, message) VALUES {} \
+             ON CONFLICT (job_id, line) DO NOTHING",
+            vec!["(?, ?, ?, ?, ?, ?)"; chunk.len()].join(", ")
+        );
+        session.execute(&sql, values).await?;
+    }
+    session
+        .execute(
+            "UPDATE core_job SET heartbeat = ?, progress_done = ?, progress_total = ?, progress_label = ? WHERE id = ?",
+            vec![
+                now.into(),
+                progress.map(|progress| progress.done).into(),
+                progress.map(|progress| progress.total).into(),
+                progress.map(|progress| progress.label.clone()).into(),
+                id.into(),
+            ],
+        )
+        .await?;
+    transaction.commit().await
+}
+
+/// Ends a job. A job that is over stays as it is.
+pub async fn close(store: &Store, id: i64, close: &Close, now: DateTime<Utc>) -> Result<(), StoreError> {
+    store
+        .execute(
+            "UPDATE core_job SET status = ?, outcome = ?, error = ?, data = ?, completed = ?, heartbeat = ? \
+             WHERE id = ? AND status IN ('pending', 'running')",
+            vec![
+                close.status.as_str().into(),
+                close.outcome.map(|outcome| outcome.as_str().to_owned()).into(),
+                close.error.clone().into(),
+                close.data.as_ref().map(serde_json::Value::to_string).into(),
+                now.into(),
+                now.into(),
+                id.into(),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Ends running jobs that have given no sign of life since `silent_since`: their process is gone. Gives their numbers.
+pub async fn close_abandoned(
+    store: &Store,
+    silent_since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, StoreError> {
+    let rows = store
+        .rows(
+            "UPDATE core_job SET status = 'errored', completed = ?, error = ? \
+             WHERE status = 'running' AND (heartbeat IS NULL OR heartbeat < ?) RETURNING id",
+            vec![now.into(), ABANDONED.into(), silent_since.into()],
+        )
+        .await?;
+    rows.iter().map(|row| row.get("id")).collect()
+}
+
+/// Error text of a job whose process vanished.
+pub const ABANDONED: &str = "the process that ran it ended without closing it (killed, or the host went down)";
+
+const SELECT: &str = "SELECT j.*, u.username FROM core_job j LEFT JOIN auth_user u ON u.id = j.user_id";
+
+/// The newest jobs first, at most `limit`, optionally of one status or task.
+pub async fn list(
+    store: &Store,
+    status: Option<Status>,
+    task: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Job>, StoreError> {
+    let mut conditions = Vec::new();
+    let mut values = Vec::new();
+    if let Some(status) = status {
+        conditions.push("j.status = ?");
+        values.push(status.as_str().into());
+    }
+    if let Some(task) = task {
+        conditions.push("j.task = ?");
+        values.push(task.into());
+    }
+    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    values.push(limit.into());
+    let rows = store.rows(&format!("{SELECT}{filter} ORDER BY j.created DESC, j.id DESC LIMIT ?"), values).await?;
+    rows.iter().map(job_of).collect()
+}
+
+/// The job with this number.
+pub async fn get(store: &Store, id: i64) -> Result<Option<Job>, StoreError> {
+    store.row(&format!("{SELECT} WHERE j.id = ?"), vec![id.into()]).await?.as_ref().map(job_of).transpose()
+}
+
+/// The job with this UUID.
+pub async fn get_by_uuid(store: &Store, job_id: &str) -> Result<Option<Job>, StoreError> {
+    store.row(&format!("{SELECT} WHERE j.job_id = ?"), vec![job_id.into()]).await?.as_ref().map(job_of).transpose()
+}
+
+/// A job's log, oldest line first.
+pub async fn log(store: &Store, id: i64) -> Result<Vec<LogLine>, StoreError> {
+    let rows = store
+        .rows("SELECT time, level, object, message FROM core_joblog WHERE job_id = ? ORDER BY line", vec![id.into()])
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(LogLine {
+                time: row.get("time")?,
+                level: Level::parse(&row.get::<String, _>("level")?).unwrap_or(Level::Info),
+                object: row.get("object")?,
+                message: row.get("message")?,
+            })
+        })
+        .collect()
+}
+
+fn job_of(row: &Row) -> Result<Job, StoreError> {
+    let status: String = row.get("status")?;
+    let progress = row.get::<Option<i64>, _>("progress_done")?.map(|done| {
+        Ok::<_, StoreError>(Progress {
+            done,
+            total: row.get::<Option<i64>, _>("progress_total")?.unwrap_or_default(),
+            label: row.get::<Option<String>, _>("progress_label")?.unwrap_or_default(),
+        })
+    });
+    Ok(Job {
+        id: row.get("id")?,
+        job_id: row.get("job_id")?,
+        name: row.get("name")?,
+        task: row.get("task")?,
+        arguments: row.json("arguments")?.unwrap_or_default(),
+        status: Status::parse(&status).ok_or_else(|| StoreError::Data(format!("job status {status}")))?,
+        outcome: row.get::<Option<String>, _>("outcome")?.as_deref().and_then(Outcome::parse),
+        error: row.get("error")?,
+        data: row.json("data")?,
+        created: row.get("created")?,
+        started: row.get("started")?,
+        completed: row.get("completed")?,
+        heartbeat: row.get("heartbeat")?,
+        owner: row.get("owner")?,
+        progress: progress.transpose()?,
+        user: row.get("username")?,
+    })
+}

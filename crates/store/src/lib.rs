@@ -1,0 +1,29 @@
+//! Memory: the database, and nothing but the database.
+//!
+//! Two engines behind one set of statements: SQLite embedded, PostgreSQL as a server. Begin with [`Store`], then
+//! [`migrations`] for the schema, [`entities`] for the objects people keep, [`peeringdb`] for the cache, and
+//! [`jobs`], [`locks`], [`changes`], [`retention`] for what the tasks need.
+//!
+//! This crate knows no adapter, no task, no clock and no settings: times, limits and owners come in as arguments.
+
+pub mod address;
+pub mod backup;
+pub mod changes;
+mod database;
+pub mod entities;
+mod error;
+pub mod health;
+pub mod jobs;
+pub mod locks;
+pub mod migrations;
+pub mod peeringdb;
+pub mod releases;
+pub mod retention;
+pub mod schema;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod value;
+
+pub use database::{Connection, Engine, Session, Store, Transaction};
+pub use error::{BUSY_SECONDS, Holder, StoreError};
+pub use value::{Row, Value};

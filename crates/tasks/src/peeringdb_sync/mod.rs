@@ -1,0 +1,146 @@
+//! `peeringdb_sync`: brings the cache up to what PeeringDB holds, and the autonomous systems up to the cache.
+//!
+//! Reads: PeeringDB (or saved files), the watermarks, the autonomous systems. Writes, in one transaction: the cache,
+//! the watermarks, the run with its records, the autonomous systems and their object changes. Everything is fetched,
+//! parsed and staged before that transaction begins.
+//!
+//! `plan.rs` decides what is asked, `fetch.rs` stages the answers, `convert.rs` is the way from a field to its
+//! column, `apply.rs` guards and writes, `autonomous_systems.rs` passes on what concerns our own peers.
+
+mod apply;
+mod autonomous_systems;
+mod convert;
+mod fetch;
+mod plan;
+
+use std::path::PathBuf;
+
+use pm_store::jobs::Outcome;
+use pm_store::peeringdb::runs;
+use pm_store::peeringdb::staging::{Feed, Staging};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+pub use apply::{NamespaceReport, SyncReport};
+pub use autonomous_systems::merge;
+pub(crate) use convert::Mapping;
+
+use crate::{Done, Task, TaskContext, TaskError};
+
+/// Elements that could not be stored and are said one by one.
+const UNUSABLE_SAID: usize = 20;
+
+/// The task's arguments.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeeringdbSync {
+    /// Fetch everything and compare, instead of only what changed.
+    #[serde(default)]
+    pub full: bool,
+    /// Overrule the guard against mass deletion.
+    #[serde(default)]
+    pub force: bool,
+    /// Read saved dumps instead of asking the API: a directory or a file.
+    #[serde(default)]
+    pub from: Option<PathBuf>,
+}
+
+#[async_trait::async_trait]
+impl Task for PeeringdbSync {
+    fn name(&self) -> &'static str {
+        "peeringdb_sync"
+    }
+
+    fn label(&self) -> &'static str {
+        "peeringdb.synchronise"
+    }
+
+    fn arguments(&self) -> Json {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    fn lock_key(&self) -> Option<String> {
+        Some("peeringdb_sync".to_owned())
+    }
+
+    async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
+        context.reporter.info("Synchronising PeeringDB local data.");
+        let mut staging = Staging::open(&context.store).await?;
+        let ended = self.synchronise(context, &mut staging).await;
+        // The temporary tables go with the connection, however the run ended.
+        let closed = staging.close().await;
+        let done = ended?;
+        closed?;
+        Ok(done)
+    }
+}
+
+impl PeeringdbSync {
+    async fn synchronise(&self, context: &TaskContext, staging: &mut Staging) -> Result<Done, TaskError> {
+        let started = context.clock.now();
+        let watermarks = runs::watermarks(&context.store).await?;
+        let (questions, staged) = match &self.from {
+            Some(path) => {
+                let feed = if self.full { Feed::Snapshot } else { Feed::Changes };
+                (Vec::new(), fetch::from_files(context, staging, path, feed).await?)
+            }
+            None => {
+                let questions = plan::plan(&context.config, &watermarks, self.full, started);
+                let staged = fetch::from_api(context, staging, &questions).await?;
+                (questions, staged)
+            }
+        };
+        let kind = match (&self.from, questions.iter().any(|question| question.snapshot)) {
+            (Some(_), _) => "files",
+            (None, true) => "full",
+            (None, false) => "changes",
+        };
+        // Files without --full may be a part of the whole: what lies between must still be asked for one day.
+        let keep_watermarks = self.from.is_none() || self.full;
+        let intake = apply::Intake { kind, staged: &staged, questions: &questions, force: self.force, keep_watermarks, started };
+        apply::guard(context, staging, &intake).await?;
+        let report = apply::write(context, staging, &intake, &watermarks).await?;
+        Ok(done(context, &report))
+    }
+}
+
+fn done(context: &TaskContext, report: &SyncReport) -> Done {
+    let unusable = report.namespaces.iter().flat_map(|(namespace, one)| one.unusable.iter().map(move |text| (namespace, text)));
+    for (namespace, text) in unusable.take(UNUSABLE_SAID) {
+        context.reporter.warning(format!("{namespace}: not stored: {text}"));
+    }
+    let dangling: Vec<String> = report
+        .namespaces
+        .iter()
+        .filter(|(_, one)| one.dangling > 0)
+        .map(|(namespace, one)| format!("{namespace} {}", one.dangling))
+        .collect();
+    if !dangling.is_empty() {
+        context.reporter.warning(format!(
+            "{} records name a parent that is not in the cache and wait for it: {}",
+            report.dangling,
+            dangling.join(", ")
+        ));
+    }
+    let nothing = report.created + report.updated + report.deleted + report.autonomous_systems == 0;
+    let outcome = match (report.unusable > 0, nothing) {
+        (true, _) => Outcome::Partial,
+        (false, true) => Outcome::NothingToDo,
+        (false, false) => Outcome::Ok,
+    };
+    let mut summary = if nothing {
+        "Nothing to synchronise: the cache is up to date.".to_owned()
+    } else {
+        format!(
+            "Synchronisation finished: {} created, {} updated, {} deleted; {} autonomous systems updated.",
+            report.created, report.updated, report.deleted, report.autonomous_systems
+        )
+    };
+    if report.drift > 0 {
+        summary.push_str(&format!(" {} differences were found only by comparing everything.", report.drift));
+    }
+    if report.unusable > 0 {
+        summary.push_str(&format!(" {} elements could not be stored.", report.unusable));
+    }
+    let data = serde_json::to_value(report).unwrap_or_default();
+    Done { outcome, summary, data }
+}

@@ -1,0 +1,256 @@
+//! The one way to run a task: record, lock, run, close.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use pm_config::Config;
+use pm_store::changes::Author;
+use pm_store::jobs::{self, Close, NewJob, Outcome, Status};
+use pm_store::locks::{self, Claim, Lock};
+use pm_store::{Holder, Store, StoreError};
+use serde::Serialize;
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Clock, Done, Reporter, Sink, Task, TaskContext, TaskError, process};
+
+/// How often a run writes its log and gives a sign of life.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often somebody who waits for a lock asks again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Runs tasks.
+#[derive(Clone)]
+pub struct Runner {
+    /// The database.
+    pub store: Store,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who watches.
+    pub sink: Arc<dyn Sink>,
+    /// For the random parts of waits.
+    pub seed: u64,
+    /// Whether to wait for a lock that somebody else holds.
+    pub wait: bool,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finished {
+    /// The number of the job record.
+    pub job: i64,
+    /// The task's name.
+    pub task: &'static str,
+    /// How the job ended.
+    pub status: Status,
+    /// How well a completed job went.
+    pub outcome: Option<Outcome>,
+    /// One sentence: what was done, or why not.
+    pub message: String,
+    /// The same for programs.
+    pub data: Json,
+    /// Exit status for a command: 0 ok, 1 failed, 3 refused by a guard, 4 partly failed, 75 try later.
+    pub exit: u8,
+}
+
+impl Runner {
+    /// Runs the task under a job record and gives what came of it.
+    ///
+    /// # Errors
+    /// Only when the job record itself cannot be written; whatever the task does is in [`Finished`].
+    pub async fn run(&self, task: &dyn Task, cancel: CancellationToken) -> Result<Finished, StoreError> {
+        let job_id = uuid::Uuid::new_v4().to_string();
+        let new = NewJob {
+            job_id: job_id.clone(),
+            name: task.label().to_owned(),
+            task: task.name().to_owned(),
+            arguments: task.arguments(),
+            user_id: None,
+        };
+        let job = jobs::open(&self.store, &new, self.clock.now()).await?;
+        let reporter = Reporter::new(Arc::clone(&self.clock), Arc::clone(&self.sink));
+        let lock = match self.lock(task, job, &reporter, &cancel).await? {
+            Ok(lock) => lock,
+            Err(ended) => return self.close(task, job, &reporter, ended, Json::Null).await,
+        };
+        jobs::start(&self.store, job, &process::this_process(), self.clock.now()).await?;
+        let context = TaskContext {
+            store: self.store.clone(),
+            config: Arc::clone(&self.config),
+            clock: Arc::clone(&self.clock),
+            reporter: reporter.clone(),
+            cancel: cancel.clone(),
+            seed: self.seed,
+            job,
+            author: Author { user_id: None, user_name: format!("task {}", task.name()), request_id: job_id },
+            lock: lock.clone(),
+        };
+        let ended = {
+            let work = task.run(&context);
+            let beat = self.beat(job, lock.as_ref(), &reporter);
+            tokio::select! {
+                biased;
+                done = work => Ended::of(done),
+                lost = beat => Ended::of(Err(lost.into())),
+                () = cancel.cancelled() => Ended::Cancelled,
+            }
+        };
+        if let Some(lock) = &lock {
+            locks::release(&self.store, lock).await?;
+        }
+        let data = match &ended {
+            Ended::Done(done) => done.data.clone(),
+            _ => Json::Null,
+        };
+        self.close(task, job, &reporter, ended, data).await
+    }
+
+    /// Takes the task's lock. The inner error is how the run ends without it.
+    async fn lock(
+        &self,
+        task: &dyn Task,
+        job: i64,
+        reporter: &Reporter,
+        cancel: &CancellationToken,
+    ) -> Result<Result<Option<Lock>, Ended>, StoreError> {
+        let Some(key) = task.lock_key() else { return Ok(Ok(None)) };
+        let owner = process::this_process();
+        let lease = TimeDelta::seconds(self.config.lock_lease.into());
+        let mut told = false;
+        loop {
+            let now = self.clock.now();
+            let claim = locks::claim(&self.store, &key, &owner, Some(job), lease, now, process::is_dead).await?;
+            match claim {
+                Claim::Taken { lock, from } => {
+                    if let Some(from) = from {
+                        self.close_orphan(&from, reporter).await?;
+                    }
+                    return Ok(Ok(Some(lock)));
+                }
+                Claim::Held(holder) => {
+                    let text = held(&key, &holder);
+                    if !self.wait {
+                        return Ok(Err(Ended::Busy(text)));
+                    }
+                    if !told {
+                        reporter.info(format!("waiting: {text}"));
+                        told = true;
+                    }
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(ASK_AGAIN) => {}
+                () = cancel.cancelled() => return Ok(Err(Ended::Cancelled)),
+            }
+        }
+    }
+
+    /// The job whose lock we took over will not be closed by anybody else.
+    async fn close_orphan(&self, from: &Holder, reporter: &Reporter) -> Result<(), StoreError> {
+        let Some(job) = from.job else { return Ok(()) };
+        let close =
+            Close { status: Status::Errored, outcome: None, error: Some(jobs::ABANDONED.to_owned()), data: None };
+        jobs::close(&self.store, job, &close, self.clock.now()).await?;
+        reporter.warning(format!("took over from job {job}: {}", jobs::ABANDONED));
+        Ok(())
+    }
+
+    /// Writes the log and renews the lease for as long as it is polled; ends only when the lock is lost.
+    async fn beat(&self, job: i64, lock: Option<&Lock>, reporter: &Reporter) -> StoreError {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            let now = self.clock.now();
+            // A database that is busy now is asked again in a second; the lease is longer than any write.
+            if let Err(error) = reporter.flush(&self.store, job, now).await {
+                tracing::debug!(job, %error, "the job record could not be written");
+            }
+            if let Some(lock) = lock {
+                match self.renew(lock, now).await {
+                    Err(error @ StoreError::LockLost { .. }) => return error,
+                    Err(error) => tracing::debug!(job, %error, "the lease could not be renewed"),
+                    Ok(()) => {}
+                }
+            }
+        }
+    }
+
+    async fn renew(&self, lock: &Lock, now: chrono::DateTime<chrono::Utc>) -> Result<(), StoreError> {
+        let mut connection = self.store.connection().await?;
+        locks::hold(&mut connection.session(), lock, now).await
+    }
+
+    async fn close(
+        &self,
+        task: &dyn Task,
+        job: i64,
+        reporter: &Reporter,
+        ended: Ended,
+        data: Json,
+    ) -> Result<Finished, StoreError> {
+        let (status, outcome, exit) = ended.verdict();
+        let message = ended.message();
+        match status {
+            Status::Completed if outcome == Some(Outcome::Partial) => reporter.warning(message.clone()),
+            Status::Completed => reporter.success(message.clone()),
+            _ => reporter.failure(message.clone()),
+        }
+        let now = self.clock.now();
+        reporter.flush(&self.store, job, now).await?;
+        let error = (status != Status::Completed).then(|| message.clone());
+        let kept = (!data.is_null()).then(|| data.clone());
+        jobs::close(&self.store, job, &Close { status, outcome, error, data: kept }, now).await?;
+        Ok(Finished { job, task: task.name(), status, outcome, message, data, exit })
+    }
+}
+
+/// How a run ended.
+enum Ended {
+    Done(Done),
+    Failed(TaskError),
+    Cancelled,
+    Busy(String),
+}
+
+impl Ended {
+    fn of(result: Result<Done, TaskError>) -> Self {
+        match result {
+            Ok(done) => Self::Done(done),
+            Err(error) => Self::Failed(error),
+        }
+    }
+
+    fn verdict(&self) -> (Status, Option<Outcome>, u8) {
+        match self {
+            Self::Done(done) => {
+                (Status::Completed, Some(done.outcome), if done.outcome == Outcome::Partial { 4 } else { 0 })
+            }
+            Self::Failed(TaskError::Failed(_)) => (Status::Failed, None, 1),
+            Self::Failed(TaskError::Refused(_)) => (Status::Failed, None, 3),
+            Self::Failed(TaskError::TryLater(_) | TaskError::Store(StoreError::Busy)) => (Status::Failed, None, 75),
+            Self::Failed(TaskError::Store(_) | TaskError::Broken(_)) => (Status::Errored, None, 1),
+            Self::Cancelled => (Status::Cancelled, None, 1),
+            Self::Busy(_) => (Status::Cancelled, None, 75),
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Done(done) => done.summary.clone(),
+            Self::Failed(error) => error.to_string(),
+            Self::Cancelled => "cancelled before it was done; nothing of it was stored".to_owned(),
+            Self::Busy(text) => text.clone(),
+        }
+    }
+}
+
+fn held(key: &str, holder: &Holder) -> String {
+    let job = holder.job.map(|job| format!(", job {job}")).unwrap_or_default();
+    format!(
+        "{key} is being run by {}{job}, since {}; try again later, or wait for it with --wait",
+        process::describe(&holder.owner),
+        holder.since.format("%Y-%m-%d %H:%M:%S UTC"),
+    )
+}

@@ -1,0 +1,99 @@
+//! What a task is.
+
+use std::sync::Arc;
+
+use pm_config::Config;
+use pm_store::changes::Author;
+use pm_store::jobs::Outcome;
+use pm_store::locks::Lock;
+use pm_store::{Session, Store, StoreError, locks};
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Clock, Reporter};
+
+/// A piece of work with a name and arguments.
+///
+/// The future of [`Task::run`] may be dropped at any await point when the run is cancelled. What must not be cut in
+/// two belongs into one transaction; a task that has to tidy up outside the database watches
+/// [`TaskContext::cancel`].
+#[async_trait::async_trait]
+pub trait Task: Send + Sync {
+    /// The command's name, such as `peeringdb_sync`.
+    fn name(&self) -> &'static str;
+
+    /// The original's label of its jobs, such as `peeringdb.synchronise`.
+    fn label(&self) -> &'static str;
+
+    /// The arguments, as they are kept in the job record.
+    fn arguments(&self) -> Json;
+
+    /// What only one run may hold at a time.
+    fn lock_key(&self) -> Option<String>;
+
+    /// Does it.
+    async fn run(&self, context: &TaskContext) -> Result<Done, TaskError>;
+}
+
+/// All that a task may use.
+pub struct TaskContext {
+    /// The database.
+    pub store: Store,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where to speak to.
+    pub reporter: Reporter,
+    /// Triggered when the run should end.
+    pub cancel: CancellationToken,
+    /// For the random parts of waits.
+    pub seed: u64,
+    /// The number of the job record.
+    pub job: i64,
+    /// Who makes the changes.
+    pub author: Author,
+    pub(crate) lock: Option<Lock>,
+}
+
+impl TaskContext {
+    /// To be called first in every transaction that writes: it makes sure that the run still holds its lock, and
+    /// keeps it until the transaction ends.
+    pub async fn hold_lock(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
+        match &self.lock {
+            Some(lock) => locks::hold(session, lock, self.clock.now()).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// How a task ended that did not fail.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// How well it went.
+    pub outcome: Outcome,
+    /// One sentence for people.
+    pub summary: String,
+    /// The same for programs; ends up in the job record.
+    pub data: Json,
+}
+
+/// Why a task did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// The task could not do it; nothing is broken in this program.
+    #[error("{0}")]
+    Failed(String),
+    /// A guard said no; the text says what it saw and how to go on all the same.
+    #[error("{0}")]
+    Refused(String),
+    /// It may work later without anybody doing anything.
+    #[error("{0}")]
+    TryLater(String),
+    /// The database said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something that should not happen.
+    #[error("{0}")]
+    Broken(String),
+}
