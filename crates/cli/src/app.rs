@@ -102,7 +102,8 @@ pub(crate) async fn run_task(
 /// The first Ctrl-C or SIGTERM asks the run to end, the second ends the process.
 async fn cancel_on_signal(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
@@ -142,7 +143,8 @@ fn start_log(shared: &Shared, loaded: &Loaded) {
         2.. => "debug".to_owned(),
     };
     let filter = EnvFilter::new(format!("{level},hyper=warn,reqwest=warn,sqlx=warn,rustls=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // An error means that the log runs already.
     let _ = match log_format(shared, loaded) {
         LogFormat::Json => builder.json().try_init(),

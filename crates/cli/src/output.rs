@@ -66,14 +66,21 @@ impl Output {
     /// A message to whoever runs the command.
     #[expect(clippy::unused_self, reason = "messages are printed by the one who knows how")]
     pub(crate) fn error(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{} {text}", console::style("error:").red().bold().for_stderr());
+        let _ = writeln!(
+            std::io::stderr().lock(),
+            "{} {text}",
+            console::style("error:").red().bold().for_stderr()
+        );
     }
 
     /// A warning to whoever runs the command.
     pub(crate) fn warning(&self, text: &str) {
         if !self.quiet {
-            let _ =
-                writeln!(std::io::stderr().lock(), "{} {text}", console::style("warning:").yellow().bold().for_stderr());
+            let _ = writeln!(
+                std::io::stderr().lock(),
+                "{} {text}",
+                console::style("warning:").yellow().bold().for_stderr()
+            );
         }
     }
 }

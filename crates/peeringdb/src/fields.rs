@@ -117,11 +117,15 @@ pub(crate) static CARRIER: [Field; 10] = [
 ];
 
 /// Carriers' presences at facilities: "list carrierfac" at <https://www.peeringdb.com/apidocs/>.
-pub(crate) static CARRIERFAC: [Field; 3] =
-    [sent("name", Text), sent("carrier_id", Integer), sent("fac_id", Integer)];
+pub(crate) static CARRIERFAC: [Field; 4] = [
+    sent("name", Text),
+    sent("carrier_id", Integer),
+    sent("fac_id", Integer),
+    optional("campus_id", Integer),
+];
 
 /// Networks: "list net" at <https://www.peeringdb.com/apidocs/>.
-pub(crate) static NET: [Field; 37] = [
+pub(crate) static NET: [Field; 38] = [
     sent("org_id", Integer),
     sent("name", Text),
     sent("aka", Text),
@@ -146,6 +150,7 @@ pub(crate) static NET: [Field; 37] = [
     sent("ix_count", Integer),
     sent("fac_count", Integer),
     sent("notes", Text),
+    optional("notes_private", Text),
     sent("netixlan_updated", Time),
     sent("netfac_updated", Time),
     sent("poc_updated", Time),

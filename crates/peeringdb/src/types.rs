@@ -65,8 +65,11 @@ const fn optional(field: &'static str, to: Namespace) -> Reference {
 
 static OF_ORG: [Reference; 1] = [required("org_id", Namespace::Org)];
 static FAC: [Reference; 2] = [required("org_id", Namespace::Org), optional("campus_id", Namespace::Campus)];
-static CARRIERFAC: [Reference; 2] =
-    [required("carrier_id", Namespace::Carrier), required("fac_id", Namespace::Fac)];
+static CARRIERFAC: [Reference; 3] = [
+    required("carrier_id", Namespace::Carrier),
+    required("fac_id", Namespace::Fac),
+    optional("campus_id", Namespace::Campus),
+];
 static IXFAC: [Reference; 2] = [required("ix_id", Namespace::Ix), required("fac_id", Namespace::Fac)];
 static IXLAN: [Reference; 1] = [required("ix_id", Namespace::Ix)];
 static IXPFX: [Reference; 1] = [required("ixlan_id", Namespace::Ixlan)];

@@ -40,8 +40,12 @@ pub async fn copy_to(store: &Store, file: &Path) -> Result<Backup, StoreError> {
         // https://www.sqlite.org/lang_vacuum.html#vacuuminto: one read transaction, other processes go on.
         store.execute("VACUUM INTO ?", vec![partial.as_str().into()]).await?;
         let copy = Store::open(&format!("sqlite://{partial}")).await?;
-        let verdict: Vec<String> =
-            copy.rows("PRAGMA integrity_check", vec![]).await?.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
+        let verdict: Vec<String> = copy
+            .rows("PRAGMA integrity_check", vec![])
+            .await?
+            .iter()
+            .map(|row| row.get(0))
+            .collect::<Result<_, _>>()?;
         copy.close().await;
         if verdict != ["ok"] {
             return Err(StoreError::Data(format!("the copy is damaged: {}", verdict.join("; "))));

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Postgres, Sqlite};
 
@@ -71,7 +72,9 @@ impl Store {
             Pool::Sqlite(pool)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)
-                .map_err(|_| unreachable("the URL is not of the form postgres://user:password@host:port/name".into()))?
+                .map_err(|_| {
+                    unreachable("the URL is not of the form postgres://user:password@host:port/name".into())
+                })?
                 .application_name("peering-manager")
                 .disable_statement_logging();
             let pool = PgPoolOptions::new()
@@ -173,6 +176,15 @@ impl Connection {
             Self::Sqlite(connection) => Transaction::Sqlite(connection.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(connection) => Transaction::Postgres(connection.begin().await?),
         })
+    }
+
+    /// Makes sure that the connection is closed instead of going back, for work that leaves session state behind or
+    /// whose future may be dropped in the middle of a COPY.
+    pub fn close_on_drop(&mut self) {
+        match self {
+            Self::Sqlite(connection) => connection.close_on_drop(),
+            Self::Postgres(connection) => connection.close_on_drop(),
+        }
     }
 
     /// Takes the connection out of the pool for good and closes it: its session state dies with it.
@@ -364,7 +376,10 @@ mod tests {
 
     #[test]
     fn location_has_no_credentials() {
-        assert_eq!(location_of("postgres://u:p@ss@db.example:5432/pm?sslmode=require"), "postgres://db.example:5432/pm");
+        assert_eq!(
+            location_of("postgres://u:p@ss@db.example:5432/pm?sslmode=require"),
+            "postgres://db.example:5432/pm"
+        );
         assert_eq!(location_of("sqlite:///var/lib/pm.db"), "sqlite:///var/lib/pm.db");
         assert_eq!(location_of("sqlite:./x.db?mode=rwc"), "sqlite:./x.db");
     }

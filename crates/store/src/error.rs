@@ -6,10 +6,14 @@ use chrono::{DateTime, Utc};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process held the database for longer than the busy time-out.
-    #[error("the database is busy: another process has been writing to it for longer than {BUSY_SECONDS} s; try again")]
+    #[error(
+        "the database is busy: another process has been writing to it for longer than {BUSY_SECONDS} s; try again"
+    )]
     Busy,
     /// The disk (or the tablespace) is full. Nothing of the unit of work was stored.
-    #[error("the disk that holds the database is full; nothing was changed. Free some space and run it again ({0})")]
+    #[error(
+        "the disk that holds the database is full; nothing was changed. Free some space and run it again ({0})"
+    )]
     DiskFull(String),
     /// The database cannot be opened or reached.
     #[error("cannot open the database {location}: {reason}")]
@@ -31,7 +35,9 @@ pub enum StoreError {
         known: i64,
     },
     /// Migrations wait to be run.
-    #[error("the database has schema version {found}, this program needs {needed}: run `peering-manager migrate`")]
+    #[error(
+        "the database has schema version {found}, this program needs {needed}: run `peering-manager migrate`"
+    )]
     SchemaTooOld {
         /// Version in the database.
         found: i64,

@@ -29,7 +29,9 @@ pub async fn version(store: &Store) -> Result<String, StoreError> {
 /// Octets that the database takes on disk.
 pub async fn size(store: &Store) -> Result<i64, StoreError> {
     let sql = match store.engine() {
-        Engine::Sqlite => "SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()",
+        Engine::Sqlite => {
+            "SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()"
+        }
         Engine::Postgres => "SELECT pg_database_size(current_database()) AS size",
     };
     store.row(sql, vec![]).await?.map_or(Ok(0), |row| row.get("size"))

@@ -304,7 +304,8 @@ pub async fn close_abandoned(
 }
 
 /// Error text of a job whose process vanished.
-pub const ABANDONED: &str = "the process that ran it ended without closing it (killed, or the host went down)";
+pub const ABANDONED: &str =
+    "the process that ran it ended without closing it (killed, or the host went down)";
 
 const SELECT: &str = "SELECT j.*, u.username FROM core_job j LEFT JOIN auth_user u ON u.id = j.user_id";
 
@@ -325,9 +326,11 @@ pub async fn list(
         conditions.push("j.task = ?");
         values.push(task.into());
     }
-    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let filter =
+        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     values.push(limit.into());
-    let rows = store.rows(&format!("{SELECT}{filter} ORDER BY j.created DESC, j.id DESC LIMIT ?"), values).await?;
+    let rows =
+        store.rows(&format!("{SELECT}{filter} ORDER BY j.created DESC, j.id DESC LIMIT ?"), values).await?;
     rows.iter().map(job_of).collect()
 }
 
@@ -338,13 +341,21 @@ pub async fn get(store: &Store, id: i64) -> Result<Option<Job>, StoreError> {
 
 /// The job with this UUID.
 pub async fn get_by_uuid(store: &Store, job_id: &str) -> Result<Option<Job>, StoreError> {
-    store.row(&format!("{SELECT} WHERE j.job_id = ?"), vec![job_id.into()]).await?.as_ref().map(job_of).transpose()
+    store
+        .row(&format!("{SELECT} WHERE j.job_id = ?"), vec![job_id.into()])
+        .await?
+        .as_ref()
+        .map(job_of)
+        .transpose()
 }
 
 /// A job's log, oldest line first.
 pub async fn log(store: &Store, id: i64) -> Result<Vec<LogLine>, StoreError> {
     let rows = store
-        .rows("SELECT time, level, object, message FROM core_joblog WHERE job_id = ? ORDER BY line", vec![id.into()])
+        .rows(
+            "SELECT time, level, object, message FROM core_joblog WHERE job_id = ? ORDER BY line",
+            vec![id.into()],
+        )
         .await?;
     rows.iter()
         .map(|row| {

@@ -68,7 +68,8 @@ pub async fn claim(
             vec![owner.into(), job.into(), now.into(), (now + lease).into(), key.into()],
         )
         .await?;
-    let fence = row.map_or_else(|| Err(StoreError::LockLost { key: key.to_owned() }), |row| row.get("fence"))?;
+    let fence =
+        row.map_or_else(|| Err(StoreError::LockLost { key: key.to_owned() }), |row| row.get("fence"))?;
     transaction.commit().await?;
     Ok(Claim::Taken { lock: Lock { key: key.to_owned(), fence, lease }, from: holder })
 }

@@ -77,7 +77,8 @@ pub async fn run(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, Store
             session.engine(),
         ))
         .await?;
-    let row = session.row("SELECT COALESCE(MAX(version), 0) AS version FROM schema_migration", vec![]).await?;
+    let row =
+        session.row("SELECT COALESCE(MAX(version), 0) AS version FROM schema_migration", vec![]).await?;
     let current = row.map_or(Ok(0), |row| row.get::<i64, _>("version"))?;
     if current > needed_version() {
         return Err(StoreError::SchemaTooNew { found: current, known: needed_version() });
@@ -99,7 +100,9 @@ pub async fn run(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, Store
 async fn current_version(store: &Store) -> Result<i64, StoreError> {
     let exists = match store.engine() {
         Engine::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_migration'",
-        Engine::Postgres => "SELECT 'schema_migration' AS name WHERE to_regclass('schema_migration') IS NOT NULL",
+        Engine::Postgres => {
+            "SELECT 'schema_migration' AS name WHERE to_regclass('schema_migration') IS NOT NULL"
+        }
     };
     if store.row(exists, vec![]).await?.is_none() {
         return Ok(0);

@@ -31,6 +31,8 @@ pub async fn remember(store: &Store, release: &Release) -> Result<(), StoreError
 /// The release remembered last.
 pub async fn latest(store: &Store) -> Result<Option<Release>, StoreError> {
     let row = store.row("SELECT version, url, checked FROM core_release WHERE id = 1", vec![]).await?;
-    row.map(|row| Ok(Release { version: row.get("version")?, url: row.get("url")?, checked: row.get("checked")? }))
-        .transpose()
+    row.map(|row| {
+        Ok(Release { version: row.get("version")?, url: row.get("url")?, checked: row.get("checked")? })
+    })
+    .transpose()
 }

@@ -63,9 +63,15 @@ pub async fn count(store: &Store, aged: Aged, before: DateTime<Utc>) -> Result<u
 
 /// Deletes at most `batch` rows that are older than `before`, in one transaction, and says how many. Fewer than
 /// `batch` means that nothing is left.
-pub async fn delete_batch(store: &Store, aged: Aged, before: DateTime<Utc>, batch: u32) -> Result<u64, StoreError> {
+pub async fn delete_batch(
+    store: &Store,
+    aged: Aged,
+    before: DateTime<Utc>,
+    batch: u32,
+) -> Result<u64, StoreError> {
     let (table, condition) = (aged.table(), aged.condition());
     let key = aged.key(store.engine());
-    let sql = format!("DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT ?)");
+    let sql =
+        format!("DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT ?)");
     store.execute(&sql, vec![before.into(), Value::from(batch)]).await
 }

@@ -50,9 +50,11 @@ impl TestDatabase {
         let admin = Store::open(&server).await.expect("the server that TEST_POSTGRES_URL names");
         admin.execute(&format!("CREATE DATABASE {name}"), vec![]).await.expect("a database of its own");
         admin.close().await;
-        let (base, options) = server.split_once('?').map_or((server.as_str(), ""), |(base, options)| (base, options));
+        let (base, options) =
+            server.split_once('?').map_or((server.as_str(), ""), |(base, options)| (base, options));
         let (root, _) = base.rsplit_once('/').expect("a URL with a database name");
-        let url = if options.is_empty() { format!("{root}/{name}") } else { format!("{root}/{name}?{options}") };
+        let url =
+            if options.is_empty() { format!("{root}/{name}") } else { format!("{root}/{name}?{options}") };
         Some(Self { url, engine: "PostgreSQL", server: Some((server, name)), _directory: None })
     }
 

@@ -54,8 +54,18 @@ impl Task for Housekeeping {
             ("sessions", "expired web sessions", Aged::Sessions, None),
             ("changes", "change log (changelog_retention)", Aged::Changes, Some(config.changelog_retention)),
             ("jobs", "jobs (jobresult_retention)", Aged::Jobs, Some(config.job_retention)),
-            ("sync_records", "records of synchronisations (sync_report_retention)", Aged::SyncRecords, Some(config.sync_report_retention)),
-            ("sync_reports", "synchronisations (sync_report_retention)", Aged::SyncReports, Some(config.sync_report_retention)),
+            (
+                "sync_records",
+                "records of synchronisations (sync_report_retention)",
+                Aged::SyncRecords,
+                Some(config.sync_report_retention),
+            ),
+            (
+                "sync_reports",
+                "synchronisations (sync_report_retention)",
+                Aged::SyncReports,
+                Some(config.sync_report_retention),
+            ),
         ];
         let total = steps.len() + 2;
         for (place, (key, what, aged, retention)) in steps.into_iter().enumerate() {
@@ -139,7 +149,11 @@ impl Housekeeping {
     }
 
     /// Being offline is no error: the check is a service, not a duty.
-    async fn check_release(&self, context: &TaskContext, now: DateTime<Utc>) -> Result<Option<String>, TaskError> {
+    async fn check_release(
+        &self,
+        context: &TaskContext,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, TaskError> {
         let reporter = &context.reporter;
         let Some(url) = &context.config.release_check_url else {
             reporter.info("release check: skipped, release_check_url is not set");
@@ -161,7 +175,9 @@ impl Housekeeping {
             return Ok(None);
         };
         let release = Release { version: version.to_string(), url: page, checked: now };
-        releases::remember(&context.store, &release).await.map_err(|error: StoreError| TaskError::Store(error))?;
+        releases::remember(&context.store, &release)
+            .await
+            .map_err(|error: StoreError| TaskError::Store(error))?;
         if is_newer(&release.version, env!("CARGO_PKG_VERSION")) {
             reporter.warning(format!("release check: {version} is out, see {}", release.url));
         } else {
@@ -193,7 +209,8 @@ async fn fetch_releases(context: &TaskContext, url: &str) -> Result<Vec<Json>, S
             return Err(format!("{url} sent more than {RELEASES_LIMIT} octets"));
         }
     }
-    serde_json::from_slice(&body).map_err(|error| format!("{url} did not answer with a list of releases: {error}"))
+    serde_json::from_slice(&body)
+        .map_err(|error| format!("{url} did not answer with a list of releases: {error}"))
 }
 
 /// Whether one version is higher than another (<https://semver.org>); `false` when one of them is none.

@@ -26,7 +26,8 @@ pub fn client(config: &Config) -> Result<reqwest::Client, String> {
             other => return Err(format!("http_proxies: there is no scheme {other}; use http and https")),
         };
         // The error may hold the URL and with it a password.
-        builder = builder.proxy(proxy.map_err(|_| format!("http_proxies: the URL for {scheme} cannot be used"))?);
+        builder =
+            builder.proxy(proxy.map_err(|_| format!("http_proxies: the URL for {scheme} cannot be used"))?);
     }
     if let Some(path) = &config.ca_file {
         let told = |error: &dyn std::fmt::Display| format!("ca_file {}: {error}", path.display());

@@ -9,8 +9,8 @@
 
 mod any;
 mod clock;
-mod http;
 mod housekeeping;
+mod http;
 mod peeringdb_export;
 mod peeringdb_flush;
 mod peeringdb_sync;

@@ -16,16 +16,20 @@ use crate::peeringdb_sync::Mapping;
 ///
 /// A file appears under its name only when it is whole.
 pub async fn export(store: &Store, directory: &Path) -> Result<Vec<(Namespace, u64)>, TaskError> {
-    let failed = |path: &Path, error: &dyn std::fmt::Display| TaskError::Failed(format!("{}: {error}", path.display()));
+    let failed = |path: &Path, error: &dyn std::fmt::Display| {
+        TaskError::Failed(format!("{}: {error}", path.display()))
+    };
     std::fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
     let watermarks = runs::watermarks(store).await?;
     // One transaction, so that all files show the same moment.
     let mut connection = store.connection().await?;
     let mut session = connection.session();
-    session.script(match session.engine() {
-        pm_store::Engine::Sqlite => "BEGIN",
-        pm_store::Engine::Postgres => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    }).await?;
+    session
+        .script(match session.engine() {
+            pm_store::Engine::Sqlite => "BEGIN",
+            pm_store::Engine::Postgres => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        })
+        .await?;
     let mut written = Vec::new();
     for namespace in Namespace::ALL {
         let mapping = Mapping::of(namespace)?;
@@ -45,7 +49,8 @@ pub async fn export(store: &Store, directory: &Path) -> Result<Vec<(Namespace, u
             count += 1;
             let io = |source| StoreError::File { path: path.display().to_string(), source };
             file.write_all(separator).map_err(io)?;
-            serde_json::to_writer(&mut file, &Exported { namespace, record: &record }).map_err(|error| io(error.into()))
+            serde_json::to_writer(&mut file, &Exported { namespace, record: &record })
+                .map_err(|error| io(error.into()))
         })
         .await?;
         file.write_all(b"\n]}\n").map_err(told)?;

@@ -42,7 +42,9 @@ impl Task for PeeringdbFlush {
         let outcome = if removed == 0 { Outcome::NothingToDo } else { Outcome::Ok };
         Ok(Done {
             outcome,
-            summary: format!("Removed {removed} cached records; the next synchronisation fetches everything."),
+            summary: format!(
+                "Removed {removed} cached records; the next synchronisation fetches everything."
+            ),
             data: json!({ "removed": removed }),
         })
     }

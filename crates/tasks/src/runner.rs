@@ -122,7 +122,8 @@ impl Runner {
         let mut told = false;
         loop {
             let now = self.clock.now();
-            let claim = locks::claim(&self.store, &key, &owner, Some(job), lease, now, process::is_dead).await?;
+            let claim =
+                locks::claim(&self.store, &key, &owner, Some(job), lease, now, process::is_dead).await?;
             match claim {
                 Claim::Taken { lock, from } => {
                     if let Some(from) = from {
@@ -151,8 +152,12 @@ impl Runner {
     /// The job whose lock we took over will not be closed by anybody else.
     async fn close_orphan(&self, from: &Holder, reporter: &Reporter) -> Result<(), StoreError> {
         let Some(job) = from.job else { return Ok(()) };
-        let close =
-            Close { status: Status::Errored, outcome: None, error: Some(jobs::ABANDONED.to_owned()), data: None };
+        let close = Close {
+            status: Status::Errored,
+            outcome: None,
+            error: Some(jobs::ABANDONED.to_owned()),
+            data: None,
+        };
         jobs::close(&self.store, job, &close, self.clock.now()).await?;
         reporter.warning(format!("took over from job {job}: {}", jobs::ABANDONED));
         Ok(())
@@ -229,7 +234,9 @@ impl Ended {
             }
             Self::Failed(TaskError::Failed(_)) => (Status::Failed, None, 1),
             Self::Failed(TaskError::Refused(_)) => (Status::Failed, None, 3),
-            Self::Failed(TaskError::TryLater(_) | TaskError::Store(StoreError::Busy)) => (Status::Failed, None, 75),
+            Self::Failed(TaskError::TryLater(_) | TaskError::Store(StoreError::Busy)) => {
+                (Status::Failed, None, 75)
+            }
             Self::Failed(TaskError::Store(_) | TaskError::Broken(_)) => (Status::Errored, None, 1),
             Self::Cancelled => (Status::Cancelled, None, 1),
             Self::Busy(_) => (Status::Cancelled, None, 75),

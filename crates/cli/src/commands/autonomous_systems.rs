@@ -58,12 +58,15 @@ async fn add(store: &Store, asns: &[i64], now: DateTime<Utc>) -> anyhow::Result<
     let networks = networks_by_asn(&mut session, &format!("asn IN ({})", numbers.join(", ")), vec![]).await?;
     let mut wanted = Vec::new();
     for asn in asns {
-        if present.iter().any(|system| system.asn == *asn) || wanted.iter().any(|system: &AutonomousSystem| system.asn == *asn) {
+        if present.iter().any(|system| system.asn == *asn)
+            || wanted.iter().any(|system: &AutonomousSystem| system.asn == *asn)
+        {
             continue;
         }
         let bare = AutonomousSystem::new(*asn, &format!("AS{asn}"), now);
         let network = networks.iter().rfind(|network| network.asn == *asn);
-        wanted.push(network.map_or_else(|| bare.clone(), |network| pm_tasks::merge_network(&bare, network).0));
+        wanted
+            .push(network.map_or_else(|| bare.clone(), |network| pm_tasks::merge_network(&bare, network).0));
     }
     autonomous_system::create(store, &author, wanted, now).await?;
     Ok(autonomous_system::by_asns(&mut session, asns).await?)

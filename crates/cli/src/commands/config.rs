@@ -37,7 +37,14 @@ pub(crate) fn run(shared: &Shared, output: &Output, command: Command) -> anyhow:
             }
         }
         Command::Check => return check(shared, output),
-        Command::Init => output.line(pm_config::init_text().trim_end()),
+        Command::Init => {
+            let text = pm_config::init_text();
+            if output.json {
+                output.json(&json!({ "toml": text }))?;
+            } else {
+                output.line(text.trim_end());
+            }
+        }
         Command::Import { file } => {
             let source = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
             let converted = import_original::convert(&source).with_context(|| file.display().to_string())?;
@@ -71,7 +78,9 @@ fn check(shared: &Shared, output: &Output) -> anyhow::Result<u8> {
                 Level::Warning => output.warning(&finding.text),
             }
         }
-        let source = loaded.file.map_or_else(|| "no file, defaults only".to_owned(), |file| file.display().to_string());
+        let source = loaded
+            .file
+            .map_or_else(|| "no file, defaults only".to_owned(), |file| file.display().to_string());
         output.remark(&format!("Settings ({source}): {}", if failed { "not usable" } else { "ok" }));
     }
     Ok(if failed { EXIT_FAILED } else { EXIT_OK })

@@ -98,7 +98,10 @@ async fn database(findings: &mut Findings, loaded: &Loaded) {
         Ok(plan) if plan.current == 0 => {
             return findings.add(
                 Weight::Warning,
-                format!("The database {} is empty; the first command that needs it sets it up.", store.location()),
+                format!(
+                    "The database {} is empty; the first command that needs it sets it up.",
+                    store.location()
+                ),
             );
         }
         Ok(plan) if !plan.pending.is_empty() => {
@@ -177,7 +180,10 @@ async fn contents(
         if job.heartbeat.is_none_or(|heartbeat| now - heartbeat > lease) {
             findings.add(
                 Weight::Warning,
-                format!("Job {} ({}) says it runs but gives no sign of life; housekeeping closes it.", job.id, job.task),
+                format!(
+                    "Job {} ({}) says it runs but gives no sign of life; housekeeping closes it.",
+                    job.id, job.task
+                ),
             );
         }
     }
@@ -189,7 +195,10 @@ async fn contents(
                 format!("Release {} is out, this is {running}; see {}", release.version, release.url),
             );
         } else {
-            findings.add(Weight::Fine, format!("This is {running}, the latest known release is {}.", release.version));
+            findings.add(
+                Weight::Fine,
+                format!("This is {running}, the latest known release is {}.", release.version),
+            );
         }
     }
     Ok(())

@@ -37,14 +37,20 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
         Command::List { status, task, limit } => {
             let status = status.map(|text| parse_status(&text)).transpose()?;
             let found = jobs::list(&store, status, task.as_deref(), limit.into()).await?;
-            output.table("jobs", &found, &["Job", "Task", "Status", "Outcome", "Created", "Took", "Message"], cells)?;
+            output.table(
+                "jobs",
+                &found,
+                &["Job", "Task", "Status", "Outcome", "Created", "Took", "Message"],
+                cells,
+            )?;
         }
         Command::Show { job } => {
             let found = match job.parse() {
                 Ok(id) => jobs::get(&store, id).await?,
                 Err(_) => jobs::get_by_uuid(&store, &job).await?,
             };
-            let found = found.ok_or_else(|| anyhow!("there is no job {job}; `peering-manager jobs list` lists them"))?;
+            let found = found
+                .ok_or_else(|| anyhow!("there is no job {job}; `peering-manager jobs list` lists them"))?;
             let log = jobs::log(&store, found.id).await?;
             if output.json {
                 output.json(&json!({ "job": found, "log": log }))?;
@@ -62,7 +68,10 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
                 output.line(&format!("  run by     {}", pm_tasks::describe_owner(owner)));
             }
             if let Some(progress) = found.progress.as_ref().filter(|_| !found.status.is_over()) {
-                output.line(&format!("  progress   {} of {}: {}", progress.done, progress.total, progress.label));
+                output.line(&format!(
+                    "  progress   {} of {}: {}",
+                    progress.done, progress.total, progress.label
+                ));
             }
             if let Some(error) = &found.error {
                 output.line(&format!("  error      {error}"));

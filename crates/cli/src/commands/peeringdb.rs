@@ -69,7 +69,9 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
                 output.line("\nContacts:");
                 output.line(&table(
                     &["Role", "Name", "E-mail", "Phone"],
-                    contacts.iter().map(|contact| ["role", "name", "email", "phone"].map(|key| text(contact, key)).to_vec()),
+                    contacts.iter().map(|contact| {
+                        ["role", "name", "email", "phone"].map(|key| text(contact, key)).to_vec()
+                    }),
                 ));
             }
         }
@@ -104,8 +106,10 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
             let written = pm_tasks::export_peeringdb(&store, &directory).await?;
             let total: u64 = written.iter().map(|(_, count)| count).sum();
             if output.json {
-                let counts: Map<String, Json> =
-                    written.iter().map(|(namespace, count)| (namespace.to_string(), (*count).into())).collect();
+                let counts: Map<String, Json> = written
+                    .iter()
+                    .map(|(namespace, count)| (namespace.to_string(), (*count).into()))
+                    .collect();
                 output.json(&json!({ "directory": directory, "records": counts }))?;
             } else {
                 output.remark(&format!("{total} records in {}", directory.display()));
@@ -127,7 +131,9 @@ fn fields(record: &Map<String, Json>) -> String {
     let width = record.keys().map(String::len).max().unwrap_or_default();
     let lines: Vec<String> = record
         .iter()
-        .filter_map(|(name, value)| shown(value).map(|value| format!("{name:width$}  {}", value.replace('\n', "\n    "))))
+        .filter_map(|(name, value)| {
+            shown(value).map(|value| format!("{name:width$}  {}", value.replace('\n', "\n    ")))
+        })
         .collect();
     lines.join("\n")
 }

@@ -43,7 +43,9 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) -> anyhow::Result<u8> {
     if arguments.flush && arguments.tasks {
-        return Err(anyhow!(UsageError("--flush cannot be run as a background task; leave --tasks out".into())));
+        return Err(anyhow!(UsageError(
+            "--flush cannot be run as a background task; leave --tasks out".into()
+        )));
     }
     app::refuse_tasks(arguments.tasks)?;
     if let Some(run) = arguments.report {
@@ -64,7 +66,9 @@ async fn report(shared: &Shared, output: &Output, run: Option<i64>) -> anyhow::R
     let (_, store) = app::open(shared, output).await?;
     let Some(found) = runs::find(&store, run).await? else {
         return Err(match run {
-            Some(run) => anyhow!("there is no synchronisation {run}; it may have been cleared away by housekeeping"),
+            Some(run) => {
+                anyhow!("there is no synchronisation {run}; it may have been cleared away by housekeeping")
+            }
             None => anyhow!("nothing has been synchronised yet; run `peering-manager peeringdb_sync`"),
         });
     };
@@ -84,7 +88,8 @@ async fn report(shared: &Shared, output: &Output, run: Option<i64>) -> anyhow::R
         found.drift
     ));
     if let Some(namespaces) = found.details.get("namespaces").and_then(Json::as_object) {
-        let number = |one: &Json, key: &str| one.get(key).and_then(Json::as_i64).unwrap_or_default().to_string();
+        let number =
+            |one: &Json, key: &str| one.get(key).and_then(Json::as_i64).unwrap_or_default().to_string();
         let rows = namespaces.iter().map(|(namespace, one)| {
             let mut row = vec![namespace.clone()];
             row.extend(["records", "created", "updated", "deleted", "dangling"].map(|key| number(one, key)));
@@ -102,7 +107,10 @@ async fn report(shared: &Shared, output: &Output, run: Option<i64>) -> anyhow::R
         output.line("\nOur own peers:");
         for record in &own {
             let asn = record.asn.map(|asn| format!("AS{asn} ")).unwrap_or_default();
-            output.line(&format!("  {asn}{} {} {:?} {}", record.namespace, record.id, record.label, record.action));
+            output.line(&format!(
+                "  {asn}{} {} {:?} {}",
+                record.namespace, record.id, record.label, record.action
+            ));
             for (field, sides) in record.changes.as_ref().and_then(Json::as_object).into_iter().flatten() {
                 let side = |place: usize| sides.get(place).map(Json::to_string).unwrap_or_default();
                 output.line(&format!("      {field}: {} → {}", side(0), side(1)));
@@ -114,7 +122,8 @@ async fn report(shared: &Shared, output: &Output, run: Option<i64>) -> anyhow::R
     if !others.is_empty() {
         output.line("\nOthers (all of them with --json):");
         for record in others {
-            output.line(&format!("  {} {} {:?} {}", record.namespace, record.id, record.label, record.action));
+            output
+                .line(&format!("  {} {} {:?} {}", record.namespace, record.id, record.label, record.action));
         }
     }
     Ok(EXIT_OK)

@@ -169,7 +169,6 @@ impl Fault {
             FaultKind::TooManyDate => {
                 let wait = TimeDelta::seconds(i64::try_from(self.seconds).unwrap_or(i64::MAX / 1_000));
                 let mut response = throttled(None);
-                set_date(response.headers_mut(), header::DATE, now);
                 set_date(response.headers_mut(), header::RETRY_AFTER, now + wait);
                 response
             }
@@ -274,7 +273,7 @@ pub(crate) fn throttled(seconds: Option<u64>) -> Response {
 }
 
 /// An HTTP date: RFC 9110, section 5.6.7.
-fn set_date(headers: &mut HeaderMap, name: header::HeaderName, time: DateTime<Utc>) {
+pub(crate) fn set_date(headers: &mut HeaderMap, name: header::HeaderName, time: DateTime<Utc>) {
     if let Ok(value) = HeaderValue::from_str(&time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
         headers.insert(name, value);
     }

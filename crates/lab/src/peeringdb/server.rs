@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::advance::Advance;
 use super::answer::{self, error};
 use super::control;
-use super::fault::{Fault, Faults, html, throttled};
+use super::fault::{Fault, Faults, html, set_date, throttled};
 use super::namespace::Namespace;
 use super::throttle::Throttle;
 use super::world::{Caller, World};
@@ -236,11 +236,23 @@ fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// A list or a single object.
+/// A list or a single object. The `Date` header is the simulated time, as the real one is PeeringDB's.
 async fn api(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     Path(path): Path<HashMap<String, String>>,
+    request: Request,
+) -> Response {
+    let now = shared.world().now();
+    let mut response = answer_to(&shared, client, &path, request).await;
+    set_date(response.headers_mut(), header::DATE, now);
+    response
+}
+
+async fn answer_to(
+    shared: &Shared,
+    client: SocketAddr,
+    path: &HashMap<String, String>,
     request: Request,
 ) -> Response {
     shared.note(&request);

@@ -160,7 +160,9 @@ pub async fn create(
         );
         let values = chunk.iter().flat_map(AutonomousSystem::values).collect();
         let numbered = session.rows(&sql, values).await.map_err(|error| match error {
-            StoreError::Conflict(_) => StoreError::Conflict("one of these AS numbers exists already".to_owned()),
+            StoreError::Conflict(_) => {
+                StoreError::Conflict("one of these AS numbers exists already".to_owned())
+            }
             other => other,
         })?;
         let mut log = Vec::with_capacity(chunk.len());
@@ -229,7 +231,9 @@ mod tests {
 
     #[test]
     fn private_numbers_are_known() {
-        for asn in [0, 23_456, 64_496, 64_512, 65_534, 65_535, 65_536, 65_552, 131_071, 4_200_000_000, 4_294_967_295] {
+        for asn in
+            [0, 23_456, 64_496, 64_512, 65_534, 65_535, 65_536, 65_552, 131_071, 4_200_000_000, 4_294_967_295]
+        {
             assert!(is_private(asn), "{asn}");
         }
         for asn in [1, 64_495, 131_072, 4_199_999_999] {

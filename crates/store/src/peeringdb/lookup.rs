@@ -75,8 +75,13 @@ pub async fn held(store: &Store) -> Result<Vec<Held>, StoreError> {
     rows.iter()
         .map(|row| {
             let namespace: String = row.get("namespace")?;
-            let table = table_of(&namespace).ok_or_else(|| StoreError::Data(format!("namespace {namespace}")))?;
-            Ok(Held { namespace: table.namespace, records: row.get("records")?, dangling: row.get("dangling")? })
+            let table =
+                table_of(&namespace).ok_or_else(|| StoreError::Data(format!("namespace {namespace}")))?;
+            Ok(Held {
+                namespace: table.namespace,
+                records: row.get("records")?,
+                dangling: row.get("dangling")?,
+            })
         })
         .collect()
 }
@@ -210,17 +215,32 @@ pub fn record_json(row: &CacheRow, table: &CacheTable) -> Map<String, Json> {
     record
 }
 
-async fn one(store: &Store, namespace: &str, tail: &str, values: Vec<Value>) -> Result<Option<Map<String, Json>>, StoreError> {
+async fn one(
+    store: &Store,
+    namespace: &str,
+    tail: &str,
+    values: Vec<Value>,
+) -> Result<Option<Map<String, Json>>, StoreError> {
     Ok(many(store, namespace, &format!("{tail} LIMIT 1"), values).await?.into_iter().next())
 }
 
-async fn many(store: &Store, namespace: &str, tail: &str, values: Vec<Value>) -> Result<Vec<Map<String, Json>>, StoreError> {
+async fn many(
+    store: &Store,
+    namespace: &str,
+    tail: &str,
+    values: Vec<Value>,
+) -> Result<Vec<Map<String, Json>>, StoreError> {
     let table = table_of(namespace).ok_or_else(|| StoreError::Data(format!("namespace {namespace}")))?;
     let rows = store.rows(&format!("SELECT * FROM {} WHERE {tail}", table.table), values).await?;
     rows.iter().map(|row| Ok(record_json(&cache_row(row, table)?, table))).collect()
 }
 
-async fn presences(store: &Store, condition: &str, order: &str, id: i64) -> Result<Vec<Presence>, StoreError> {
+async fn presences(
+    store: &Store,
+    condition: &str,
+    order: &str,
+    id: i64,
+) -> Result<Vec<Presence>, StoreError> {
     let sql = format!(
         "SELECT p.id, p.asn, n.name AS network, i.id AS ix_id, i.name AS ix, p.speed, p.ipaddr4, p.ipaddr6, \
          p.is_rs_peer, p.operational FROM peeringdb_networkixlan p JOIN peeringdb_network n ON n.id = p.net_id \
@@ -250,7 +270,8 @@ async fn presences(store: &Store, condition: &str, order: &str, id: i64) -> Resu
 fn address_of(row: &Row, column: &str) -> Result<Option<IpNet>, StoreError> {
     row.get::<Option<Vec<u8>>, _>(column)?
         .map(|octets| {
-            address::decode(&octets).ok_or_else(|| StoreError::Data(format!("column {column} does not hold an address")))
+            address::decode(&octets)
+                .ok_or_else(|| StoreError::Data(format!("column {column} does not hold an address")))
         })
         .transpose()
 }

@@ -80,7 +80,9 @@ pub struct OwnChange {
 
 /// All watermarks, by namespace.
 pub async fn watermarks(store: &Store) -> Result<BTreeMap<String, Watermark>, StoreError> {
-    let rows = store.rows("SELECT namespace, since, access, synchronised, compared FROM peeringdb_watermark", vec![]).await?;
+    let rows = store
+        .rows("SELECT namespace, since, access, synchronised, compared FROM peeringdb_watermark", vec![])
+        .await?;
     rows.iter()
         .map(|row| {
             let namespace: String = row.get("namespace")?;
@@ -167,7 +169,9 @@ pub async fn complete(
 /// The run with this number, or the newest.
 pub async fn find(store: &Store, run: Option<i64>) -> Result<Option<Run>, StoreError> {
     let row = match run {
-        Some(run) => store.row("SELECT * FROM peeringdb_synchronisation WHERE id = ?", vec![run.into()]).await?,
+        Some(run) => {
+            store.row("SELECT * FROM peeringdb_synchronisation WHERE id = ?", vec![run.into()]).await?
+        }
         None => store.row("SELECT * FROM peeringdb_synchronisation ORDER BY id DESC LIMIT 1", vec![]).await?,
     };
     row.map(|row| {
@@ -375,7 +379,9 @@ async fn own_networks(staging: &mut Staging) -> Result<BTreeMap<i64, i64>, Store
     }
     let parts: Vec<String> = sources
         .iter()
-        .map(|source| format!("SELECT id, asn FROM {source} WHERE asn IN (SELECT asn FROM peering_autonomoussystem)"))
+        .map(|source| {
+            format!("SELECT id, asn FROM {source} WHERE asn IN (SELECT asn FROM peering_autonomoussystem)")
+        })
         .collect();
     let rows: Vec<Row> = staging.session().rows(&parts.join(" UNION "), vec![]).await?;
     rows.iter().map(|row| Ok((row.get("id")?, row.get("asn")?))).collect()

@@ -9,19 +9,22 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments as _, AssertSqlSafe};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::tables::{COMMON, CacheTable, TABLES};
 use crate::database::placeholders;
-use crate::schema::ColumnKind;
+use crate::schema::{Column, ColumnKind};
 use crate::{Connection, Session, Store, StoreError, Transaction, Value};
 
 /// Status of a tombstone.
 pub const DELETED: &str = "deleted";
 
 /// A record that both feeds touch in the same way is one line of the report; it still counts in each.
-const RENOTED: &str = "ON CONFLICT (synchronisation_id, namespace, record_id, action) DO UPDATE SET label = excluded.label";
+const RENOTED: &str =
+    "ON CONFLICT (synchronisation_id, namespace, record_id, action) DO UPDATE SET label = excluded.label";
 
 /// Most values that one SQLite statement is given; the engine's own limit is 32,766, and beyond some
 /// hundred rows a longer statement is no faster.
@@ -126,10 +129,18 @@ impl Staging {
     /// An empty staging area on a connection of its own.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
         let mut connection = store.connection().await?;
-        if matches!(connection, Connection::Sqlite(_)) {
-            // Temporary tables are thrown away after a crash anyway, so they need no journal.
-            connection.session().script("PRAGMA temp.journal_mode = OFF; PRAGMA temp_store = FILE").await?;
-        }
+        connection.close_on_drop();
+        let prepare = match connection {
+            // Temporary tables are thrown away after a crash anyway, so they need no journal. The cache, in KiB, has
+            // room for the tables that are read more than once in a run.
+            Connection::Sqlite(_) => {
+                "PRAGMA temp.journal_mode = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -65536"
+            }
+            // Before the cache has statistics the planner expects so much work that it compiles statements, which
+            // takes longer than running them.
+            Connection::Postgres(_) => "SET jit = off",
+        };
+        connection.session().script(prepare).await?;
         Ok(Self { connection, seen: std::collections::HashMap::default(), repeated: HashSet::new() })
     }
 
@@ -138,8 +149,10 @@ impl Staging {
         let stage = feed.stage_name(table);
         let mut session = self.connection.session();
         let engine = session.engine();
-        let columns: Vec<String> =
-            table.all_columns().map(|column| format!("{} {}", column.name, column.kind.sql(engine))).collect();
+        let columns: Vec<String> = table
+            .all_columns()
+            .map(|column| format!("{} {}", column.name, column.kind.sql(engine)))
+            .collect();
         session.script(&format!("DROP TABLE IF EXISTS {stage}")).await?;
         session.script(&format!("CREATE TEMPORARY TABLE {stage} ({})", columns.join(", "))).await?;
         self.seen.insert(stage.clone(), HashSet::new());
@@ -148,7 +161,12 @@ impl Staging {
     }
 
     /// Stages rows.
-    pub async fn add(&mut self, feed: Feed, table: &CacheTable, rows: Vec<CacheRow>) -> Result<(), StoreError> {
+    pub async fn add(
+        &mut self,
+        feed: Feed,
+        table: &CacheTable,
+        rows: Vec<CacheRow>,
+    ) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -176,21 +194,33 @@ impl Staging {
                         push_values(&mut values, row);
                         count += 1;
                     }
-                    let sql = format!("INSERT INTO {stage} ({names}) VALUES {}", vec![row_sql.as_str(); count].join(", "));
+                    let sql = format!(
+                        "INSERT INTO {stage} ({names}) VALUES {}",
+                        vec![row_sql.as_str(); count].join(", ")
+                    );
                     session.execute(&sql, values).await?;
                 }
                 session.script("COMMIT").await?;
             }
             Connection::Postgres(connection) => {
-                let mut text = Vec::with_capacity(rows.len() * 512);
+                // Not COPY: its end is a packet of its own that TCP holds back until the data before it is
+                // acknowledged, 40 ms later, and sqlx cannot turn that off (`TCP_NODELAY`).
+                let mut columns: Vec<Vec<Value>> =
+                    table.all_columns().map(|_| Vec::with_capacity(rows.len())).collect();
                 for row in rows {
-                    let mut values = Vec::with_capacity(COMMON.len() + table.columns.len());
+                    let mut values = Vec::with_capacity(columns.len());
                     push_values(&mut values, row);
-                    copy_line(&mut text, &values);
+                    columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
                 }
-                let mut copy = connection.copy_in_raw(&format!("COPY {stage} ({names}) FROM STDIN")).await?;
-                copy.send(text).await?;
-                copy.finish().await?;
+                let mut arguments = PgArguments::default();
+                let mut arrays = Vec::with_capacity(columns.len());
+                for (place, (column, values)) in table.all_columns().zip(columns).enumerate() {
+                    arrays.push(format!("${}::{}[]", place + 1, column.kind.sql(crate::Engine::Postgres)));
+                    add_array(&mut arguments, column, values)?;
+                }
+                let sql =
+                    format!("INSERT INTO {stage} ({names}) SELECT * FROM UNNEST({})", arrays.join(", "));
+                sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut **connection).await?;
             }
         }
         Ok(())
@@ -219,8 +249,39 @@ impl Staging {
         }
         session.script(&format!("CREATE INDEX {stage}_id ON {stage} (id)")).await?;
         if session.engine() == crate::Engine::Postgres {
-            session.script(&format!("ANALYZE {stage}")).await?;
+            // Only what the statements join and filter by: statistics about long texts take longer than the staging.
+            session.script(&format!("ANALYZE {stage} (id, status)")).await?;
         }
+        Ok(())
+    }
+
+    /// Where both feeds were staged, makes the snapshot agree with the changes, because the two were made at different
+    /// times: what the changes saw deleted later than the snapshot knows must not come back, and what they saw live
+    /// must not go because the snapshot lacks it.
+    pub async fn reconcile(&mut self, table: &CacheTable) -> Result<(), StoreError> {
+        if !self.holds(Feed::Changes, table) || !self.holds(Feed::Snapshot, table) {
+            return Ok(());
+        }
+        let (snapshot, changes) = (Feed::Snapshot.stage_name(table), Feed::Changes.stage_name(table));
+        let mut session = self.connection.session();
+        session
+            .execute(
+                &format!(
+                    "DELETE FROM {snapshot} WHERE id IN (SELECT s.id FROM {snapshot} s JOIN {changes} c ON c.id = s.id \
+                     WHERE c.status = '{DELETED}' AND c.updated > s.updated)"
+                ),
+                vec![],
+            )
+            .await?;
+        session
+            .execute(
+                &format!(
+                    "INSERT INTO {snapshot} SELECT * FROM {changes} c WHERE c.status <> '{DELETED}' \
+                     AND NOT EXISTS (SELECT 1 FROM {snapshot} s WHERE s.id = c.id)"
+                ),
+                vec![],
+            )
+            .await?;
         Ok(())
     }
 
@@ -230,13 +291,21 @@ impl Staging {
     }
 
     /// What the staged feeds would remove, before anything is written. `generated` is the snapshot's own time.
-    pub async fn loss(&mut self, table: &CacheTable, generated: Option<DateTime<Utc>>) -> Result<Loss, StoreError> {
+    pub async fn loss(
+        &mut self,
+        table: &CacheTable,
+        generated: Option<DateTime<Utc>>,
+    ) -> Result<Loss, StoreError> {
         let name = table.table;
-        let mut loss = Loss { held: count(&mut self.connection.session(), &format!("{name} t"), vec![]).await?, lost: 0 };
+        let mut loss = Loss {
+            held: count(&mut self.connection.session(), &format!("{name} t"), vec![]).await?,
+            lost: 0,
+        };
         for feed in [Feed::Changes, Feed::Snapshot] {
             if self.holds(feed, table) {
                 let (going, values) = going_sql(feed, table, generated);
-                let lost = count(&mut self.connection.session(), &format!("{name} t WHERE {going}"), values).await?;
+                let lost =
+                    count(&mut self.connection.session(), &format!("{name} t WHERE {going}"), values).await?;
                 // A snapshot lacks what the changes delete, so the larger of the two is the loss, not the sum.
                 loss.lost = loss.lost.max(lost);
             }
@@ -245,7 +314,10 @@ impl Staging {
     }
 
     /// Networks with one of our autonomous systems' numbers that the staged feeds would remove.
-    pub async fn lost_peers(&mut self, generated: Option<DateTime<Utc>>) -> Result<Vec<(i64, String)>, StoreError> {
+    pub async fn lost_peers(
+        &mut self,
+        generated: Option<DateTime<Utc>>,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
         let Some(table) = super::tables::table_of("net") else { return Ok(Vec::new()) };
         let mut peers = Vec::new();
         for feed in [Feed::Changes, Feed::Snapshot] {
@@ -316,8 +388,11 @@ pub async fn apply(
         )
         .await?;
     let columns: Vec<&str> = table.all_columns().map(|column| column.name).collect();
-    let assignments: Vec<String> =
-        columns.iter().filter(|column| **column != "id").map(|column| format!("{column} = excluded.{column}")).collect();
+    let assignments: Vec<String> = columns
+        .iter()
+        .filter(|column| **column != "id")
+        .map(|column| format!("{column} = excluded.{column}"))
+        .collect();
     session
         .execute(
             &format!(
@@ -343,79 +418,62 @@ pub async fn apply(
             noted,
         )
         .await?;
-    let deleted =
-        session.execute(&format!("DELETE FROM {name} WHERE id IN (SELECT t.id FROM {name} t WHERE {going})"), values).await?;
-    Ok(Applied { created, updated, deleted })
-}
-
-/// A snapshot may have been made before the changes: what these saw deleted since then must not come back.
-pub async fn drop_outlived(session: &mut Session<'_>, table: &CacheTable) -> Result<(), StoreError> {
-    let (snapshot, changes) = (Feed::Snapshot.stage_name(table), Feed::Changes.stage_name(table));
-    session
-        .execute(
-            &format!(
-                "DELETE FROM {snapshot} WHERE id IN (SELECT s.id FROM {snapshot} s JOIN {changes} c ON c.id = s.id \
-                 WHERE c.status = '{DELETED}' AND c.updated > s.updated)"
-            ),
-            vec![],
-        )
+    let deleted = session
+        .execute(&format!("DELETE FROM {name} WHERE id IN (SELECT t.id FROM {name} t WHERE {going})"), values)
         .await?;
-    Ok(())
+    Ok(Applied { created, updated, deleted })
 }
 
 /// Marks records whose required parent is missing, unmarks those whose parent has come, and notes the former under
 /// the run. Gives the number of dangling records per namespace afterwards.
-pub async fn check_references(session: &mut Session<'_>, run: i64) -> Result<Vec<(&'static str, i64)>, StoreError> {
+pub async fn check_references(
+    session: &mut Session<'_>,
+    run: i64,
+) -> Result<Vec<(&'static str, i64)>, StoreError> {
     let mut dangling = Vec::new();
     for table in TABLES {
-        let missing: Vec<String> = table
-            .parents
-            .iter()
-            .filter(|parent| parent.required)
-            .filter_map(|parent| {
-                let to = super::tables::table_of(parent.namespace)?;
-                Some(format!("NOT EXISTS (SELECT 1 FROM {} p WHERE p.id = t.{})", to.table, parent.column))
-            })
-            .collect();
-        if missing.is_empty() {
-            continue;
-        }
-        let (name, namespace, missing) = (table.table, table.namespace, missing.join(" OR "));
-        session
+        let Some(orphans) = orphans_sql(&table) else { continue };
+        let (name, namespace) = (table.table, table.namespace);
+        let lost = session
             .execute(
                 &format!(
                     "INSERT INTO peeringdb_synchronisationrecord (synchronisation_id, namespace, record_id, action, label) \
                      SELECT CAST(? AS BIGINT), '{namespace}', t.id, 'dangling', {} FROM {name} t \
-                     WHERE NOT t.dangling AND ({missing}) {RENOTED}",
+                     WHERE t.id IN ({orphans}) AND NOT t.dangling {RENOTED}",
                     table.label_sql("t")
                 ),
                 vec![run.into()],
             )
             .await?;
-        session
-            .execute(
-                &format!(
-                    "UPDATE {name} SET dangling = TRUE WHERE id IN \
-                     (SELECT t.id FROM {name} t WHERE NOT t.dangling AND ({missing}))"
-                ),
-                vec![],
-            )
-            .await?;
-        session
-            .execute(
-                &format!(
-                    "UPDATE {name} SET dangling = FALSE WHERE id IN \
-                     (SELECT t.id FROM {name} t WHERE t.dangling AND NOT ({missing}))"
-                ),
-                vec![],
-            )
-            .await?;
-        let left = count(session, &format!("{name} t WHERE t.dangling"), vec![]).await?;
-        if left > 0 {
-            dangling.push((namespace, left));
+        if lost > 0 {
+            let mark = format!("UPDATE {name} SET dangling = TRUE WHERE id IN ({orphans}) AND NOT dangling");
+            session.execute(&mark, vec![]).await?;
+        }
+        let marked = count(session, &format!("{name} t WHERE t.dangling"), vec![]).await?;
+        if marked > 0 {
+            let unmark =
+                format!("UPDATE {name} SET dangling = FALSE WHERE dangling AND id NOT IN ({orphans})");
+            let found = session.execute(&unmark, vec![]).await?;
+            let left = marked - found.cast_signed();
+            if left > 0 {
+                dangling.push((namespace, left));
+            }
         }
     }
     Ok(dangling)
+}
+
+/// Query for the ids of a table's rows that lack a required parent; `None` when it has no parents. Joins, because
+/// neither engine makes one out of several `NOT EXISTS`.
+fn orphans_sql(table: &CacheTable) -> Option<String> {
+    let (mut joins, mut absent) = (Vec::new(), Vec::new());
+    for (place, parent) in table.parents.iter().filter(|parent| parent.required).enumerate() {
+        let to = super::tables::table_of(parent.namespace)?.table;
+        joins.push(format!("LEFT JOIN {to} p{place} ON p{place}.id = c.{}", parent.column));
+        absent.push(format!("p{place}.id IS NULL"));
+    }
+    let (joins, missing) = (joins.join(" "), absent.join(" OR "));
+    (!absent.is_empty()).then(|| format!("SELECT c.id FROM {} c {joins} WHERE {missing}", table.table))
 }
 
 /// Condition on `t`, a row of the cache, that is true when the feed removes it.
@@ -424,7 +482,9 @@ fn going_sql(feed: Feed, table: &CacheTable, generated: Option<DateTime<Utc>>) -
     match feed {
         Feed::Changes => (
             format!(
-                "EXISTS (SELECT 1 FROM {stage} s WHERE s.id = t.id AND s.status = '{DELETED}' AND s.updated >= t.updated)"
+                "t.id IN (SELECT s.id FROM {stage} s JOIN {} h ON h.id = s.id \
+                 WHERE s.status = '{DELETED}' AND s.updated >= h.updated)",
+                table.table
             ),
             vec![],
         ),
@@ -455,37 +515,27 @@ fn push_values(values: &mut Vec<Value>, row: CacheRow) {
     values.extend(row.values);
 }
 
-/// One line of PostgreSQL's text COPY format
-/// (<https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2>).
-fn copy_line(line: &mut Vec<u8>, values: &[Value]) {
-    for (place, value) in values.iter().enumerate() {
-        if place > 0 {
-            line.push(b'\t');
-        }
-        match value {
-            Value::Integer(Some(v)) => line.extend(v.to_string().bytes()),
-            Value::Boolean(Some(v)) => line.push(if *v { b't' } else { b'f' }),
-            Value::Float(Some(v)) => line.extend(v.to_string().bytes()),
-            Value::Time(Some(v)) => line.extend(v.to_rfc3339_opts(SecondsFormat::Micros, true).bytes()),
-            Value::Text(Some(v)) => {
-                for byte in v.bytes() {
-                    match byte {
-                        b'\\' => line.extend(b"\\\\"),
-                        b'\t' => line.extend(b"\\t"),
-                        b'\n' => line.extend(b"\\n"),
-                        b'\r' => line.extend(b"\\r"),
-                        other => line.push(other),
-                    }
-                }
-            }
-            Value::Bytes(Some(v)) => {
-                line.extend(b"\\\\x");
-                line.extend(v.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()));
-            }
-            _ => line.extend(b"\\N"),
-        }
+/// Binds the values of one column as one array.
+fn add_array(arguments: &mut PgArguments, column: &Column, values: Vec<Value>) -> Result<(), StoreError> {
+    macro_rules! array {
+        ($variant:ident) => {{
+            let unwrapped = |value: Value| match value {
+                Value::$variant(value) => Ok(value),
+                null if null.is_null() => Ok(None),
+                other => Err(StoreError::Data(format!("{other:?} does not fit the column {}", column.name))),
+            };
+            arguments.add(values.into_iter().map(unwrapped).collect::<Result<Vec<_>, _>>()?)
+        }};
     }
-    line.push(b'\n');
+    match column.kind {
+        ColumnKind::Integer => array!(Integer),
+        ColumnKind::Boolean => array!(Boolean),
+        ColumnKind::Float => array!(Float),
+        ColumnKind::Text | ColumnKind::Json => array!(Text),
+        ColumnKind::Time => array!(Time),
+        ColumnKind::Address => array!(Bytes),
+    }
+    .map_err(|error| sqlx::Error::Encode(error).into())
 }
 
 /// The column's place after [`COMMON`] in a row's values.

@@ -35,14 +35,8 @@ pub struct CacheTable {
 /// Columns that every cache table begins with. `extra` holds what has no column (unknown fields) or does not fit
 /// one, as JSON; `hash` tells in one comparison whether a record differs; `dangling` says that a required parent is
 /// not in the cache.
-pub const COMMON: &[Column] = &[
-    integer("id"),
-    text("status"),
-    time("created"),
-    time("updated"),
-    json("extra"),
-    integer("hash"),
-];
+pub const COMMON: &[Column] =
+    &[integer("id"), text("status"), time("created"), time("updated"), json("extra"), integer("hash")];
 
 const fn needs(column: &'static str, namespace: &'static str) -> Parent {
     Parent { column, namespace, required: true }
@@ -368,7 +362,8 @@ impl CacheTable {
 
     /// SQL for a record's label, on a table or alias that has these columns.
     pub fn label_sql(&self, alias: &str) -> String {
-        let parts: Vec<String> = self.label.iter().map(|column| format!("NULLIF({alias}.{column}, '')")).collect();
+        let parts: Vec<String> =
+            self.label.iter().map(|column| format!("NULLIF({alias}.{column}, '')")).collect();
         format!("COALESCE({}, '')", parts.join(", "))
     }
 }

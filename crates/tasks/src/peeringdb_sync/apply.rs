@@ -10,7 +10,7 @@ use pm_store::peeringdb::tables::{CacheTable, table_of};
 use serde::{Deserialize, Serialize};
 
 use super::fetch::Staged;
-use super::plan::{Access, Questions, next_since};
+use super::plan::{Access, Questions, Seen, next_since};
 use super::{autonomous_systems, autonomous_systems::Refreshed};
 use crate::{TaskContext, TaskError};
 
@@ -79,20 +79,22 @@ pub(crate) struct Intake<'a> {
     pub(crate) started: DateTime<Utc>,
 }
 
-/// Refuses when too much would go.
+/// Makes the feeds agree, and refuses when too much would go.
 pub(crate) async fn guard(
     context: &TaskContext,
     staging: &mut Staging,
     intake: &Intake<'_>,
 ) -> Result<(), TaskError> {
+    for namespace in Namespace::ALL {
+        staging.reconcile(table(namespace)?).await?;
+    }
     let percent = i64::from(context.config.sync_max_delete_percent);
     let mut breaches = Vec::new();
     for namespace in Namespace::ALL {
         let table = table(namespace)?;
-        let exempt = intake
-            .questions
-            .iter()
-            .any(|question| question.namespace == namespace && namespace == Namespace::Poc && question.access_changed);
+        let exempt = intake.questions.iter().any(|question| {
+            question.namespace == namespace && namespace == Namespace::Poc && question.access_changed
+        });
         if exempt || !staging.holds(Feed::Changes, table) && !staging.holds(Feed::Snapshot, table) {
             continue;
         }
@@ -134,7 +136,8 @@ pub(crate) async fn write(
     let mut own = BTreeMap::new();
     for one in intake.staged {
         let table = table(one.namespace)?;
-        let changes = runs::own_changes(staging, one.feed, table, snapshot_time(intake.staged, one.namespace)).await?;
+        let changes =
+            runs::own_changes(staging, one.feed, table, snapshot_time(intake.staged, one.namespace)).await?;
         own.insert((one.namespace, one.feed == Feed::Snapshot), changes);
         let entry = report.namespaces.entry(one.namespace.to_string()).or_default();
         entry.records += one.records;
@@ -157,9 +160,6 @@ pub(crate) async fn write(
         let table = table(namespace)?;
         let generated = snapshot_time(intake.staged, namespace);
         let both = intake.staged.iter().filter(|one| one.namespace == namespace).count() > 1;
-        if both {
-            staging::drop_outlived(&mut session, table).await?;
-        }
         for feed in [Feed::Changes, Feed::Snapshot] {
             if !intake.staged.iter().any(|one| one.namespace == namespace && one.feed == feed) {
                 continue;
@@ -203,17 +203,20 @@ pub(crate) async fn write(
     Ok(report)
 }
 
-fn watermarks(context: &TaskContext, intake: &Intake<'_>, before: &BTreeMap<String, Watermark>) -> Vec<Watermark> {
+fn watermarks(
+    context: &TaskContext,
+    intake: &Intake<'_>,
+    before: &BTreeMap<String, Watermark>,
+) -> Vec<Watermark> {
     let access = Access::of(&context.config);
     Namespace::ALL
         .into_iter()
         .filter_map(|namespace| {
             let staged = intake.staged.iter().filter(|one| one.namespace == namespace);
-            let oldest = staged.clone().map(|one| one.generated).min()??;
-            let unusable: Vec<_> =
-                staged.clone().flat_map(|one| one.unusable.iter().map(|unusable| unusable.updated)).collect();
+            let all: Option<Vec<Seen>> = staged.clone().map(Staged::seen).collect();
+            let seen = all?.into_iter().reduce(Seen::and)?;
             let mark = before.get(namespace.as_str());
-            let since = next_since(&context.config, oldest, &unusable, mark.map(|mark| mark.since))?;
+            let since = next_since(&context.config, &seen, mark.map(|mark| mark.since))?;
             let compared = staged.clone().any(|one| one.feed == Feed::Snapshot);
             Some(Watermark {
                 namespace: namespace.to_string(),

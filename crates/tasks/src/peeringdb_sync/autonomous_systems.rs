@@ -17,7 +17,10 @@ pub(crate) struct Refreshed {
 
 /// Updates every autonomous system that PeeringDB can know, in the caller's transaction: two reads and one write
 /// however many there are.
-pub(crate) async fn refresh(context: &TaskContext, session: &mut Session<'_>) -> Result<Refreshed, TaskError> {
+pub(crate) async fn refresh(
+    context: &TaskContext,
+    session: &mut Session<'_>,
+) -> Result<Refreshed, TaskError> {
     let systems = autonomous_system::all_held(session).await?;
     let condition = "asn IN (SELECT asn FROM peering_autonomoussystem)";
     // Where two records have a number, the one changed last wins: it comes last.

@@ -33,7 +33,9 @@ impl Mapping {
         let columns = self.table.columns.iter().zip(&self.fields);
         let values = columns
             .map(|(column, field)| {
-                let taken = field.and_then(|field| values.get_mut(field)).map(|value| std::mem::replace(value, Field::Null));
+                let taken = field
+                    .and_then(|field| values.get_mut(field))
+                    .map(|value| std::mem::replace(value, Field::Null));
                 taken.map_or_else(|| null_of(column.kind), |value| stored(column.kind, value))
             })
             .collect();
@@ -56,7 +58,8 @@ impl Mapping {
                 *slot = sent(column.kind, value, self.namespace, *field);
             }
         }
-        let extra = row.extra.as_deref().and_then(|text| serde_json::from_str::<Map<String, Json>>(text).ok());
+        let extra =
+            row.extra.as_deref().and_then(|text| serde_json::from_str::<Map<String, Json>>(text).ok());
         Record {
             id: row.id,
             status: Status::from(row.status),

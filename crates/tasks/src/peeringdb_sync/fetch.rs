@@ -12,7 +12,7 @@ use pm_store::peeringdb::staging::{Feed, Staging};
 use tokio::sync::mpsc;
 
 use super::convert::Mapping;
-use super::plan::Questions;
+use super::plan::{Questions, Seen, next_since};
 use crate::{TaskContext, TaskError};
 
 /// Namespaces that are fetched at the same time. PeeringDB asks for few large questions; more at once would only
@@ -36,6 +36,8 @@ pub(crate) struct Staged {
     pub(crate) bytes: u64,
     /// Records whose values were not all stored as sent.
     pub(crate) altered: u64,
+    /// The newest change among the records.
+    pub(crate) newest: Option<DateTime<Utc>>,
     pub(crate) unusable: Vec<Unusable>,
 }
 
@@ -76,8 +78,10 @@ pub(crate) async fn from_api(
     let total = questions.len();
     let (sender, receiver) = mpsc::channel(BATCHES);
     let download = async {
-        let asked: Vec<_> =
-            questions.iter().map(|question| ask(context, &client, question, sender.clone()).boxed()).collect();
+        let asked: Vec<_> = questions
+            .iter()
+            .map(|question| ask(context, &client, question, sender.clone()).boxed())
+            .collect();
         let mut answers = futures::stream::iter(asked).buffer_unordered(CONCURRENT);
         let (mut staged, mut failures, mut done) = (Vec::new(), Vec::new(), 0);
         while let Some(answer) = answers.next().await {
@@ -95,14 +99,14 @@ pub(crate) async fn from_api(
         drop(sender);
         (staged, failures)
     };
-    let ((mut staged, failures), altered) = tokio::join!(download, stage(context, staging, receiver));
+    let ((mut staged, failures), tally) = tokio::join!(download, stage(context, staging, receiver));
     // If the staging failed, every fetch was told that nobody listens; the reason is here.
-    let altered = altered?;
+    let tally = tally?;
     if !failures.is_empty() {
         return Err(failed(failures));
     }
     for one in &mut staged {
-        one.altered = altered.get(&(one.namespace, one.feed)).copied().unwrap_or(0);
+        one.take(&tally);
     }
     staged.sort_by_key(|one| one.namespace);
     Ok(staged)
@@ -111,7 +115,8 @@ pub(crate) async fn from_api(
 fn failed(mut failures: Vec<(Namespace, FetchError)>) -> TaskError {
     failures.sort_by_key(|(namespace, _)| *namespace);
     let later = failures.iter().all(|(_, error)| matches!(error, FetchError::Throttled { .. }));
-    let lines: Vec<String> = failures.iter().map(|(namespace, error)| format!("{namespace}: {error}")).collect();
+    let lines: Vec<String> =
+        failures.iter().map(|(namespace, error)| format!("{namespace}: {error}")).collect();
     let text = format!(
         "{} of {} namespaces could not be fetched, so nothing was stored and the cache is as it was. {}",
         lines.len(),
@@ -135,14 +140,16 @@ async fn ask(
             match answer(context, client, namespace, Feed::Snapshot, Request::Dump, &out).await {
                 Ok(dump) => {
                     // A dump may be a day old; the changes since then follow.
-                    since = dump.generated.map(|time| time.timestamp() - i64::from(context.config.peeringdb_overlap));
+                    since = dump.seen().and_then(|seen| next_since(&context.config, &seen, None));
                     if since.is_some() {
                         staged.push(dump);
                     }
                 }
                 Err(error @ FetchError::SinkClosed(_)) => return Err((namespace, error)),
                 Err(error) => {
-                    context.reporter.warning(format!("{namespace}: {error}; asking the API for everything instead"));
+                    context
+                        .reporter
+                        .warning(format!("{namespace}: {error}; asking the API for everything instead"));
                 }
             }
         }
@@ -178,16 +185,23 @@ async fn answer(
     let closed = |_| FetchError::from(SinkClosed);
     out.send(Message::Restart(namespace, feed)).await.map_err(closed)?;
     let forward = async {
+        let mut newest = None;
         while let Some(event) = receiver.recv().await {
             let message = match event {
-                Event::Restart => Message::Restart(namespace, feed),
-                Event::Records(records) => Message::Records(namespace, feed, records),
+                Event::Restart => {
+                    newest = None;
+                    Message::Restart(namespace, feed)
+                }
+                Event::Records(records) => {
+                    newest = newest.max(newest_of(&records));
+                    Message::Records(namespace, feed, records)
+                }
             };
             if out.send(message).await.is_err() {
                 return Err(FetchError::from(SinkClosed));
             }
         }
-        Ok(())
+        Ok(newest)
     };
     let fetch = async {
         let answer = match request {
@@ -199,7 +213,7 @@ async fn answer(
     };
     let (answer, forwarded) = tokio::join!(fetch, forward);
     let answer = answer?;
-    forwarded?;
+    let newest = forwarded?;
     out.send(Message::Finished(namespace, feed)).await.map_err(closed)?;
     context.reporter.detail(format!(
         "{namespace}: {} records, {} kB from {}",
@@ -221,18 +235,35 @@ async fn answer(
         records: answer.records,
         bytes: answer.bytes,
         altered: 0,
+        newest,
         unusable: answer.unusable,
     })
 }
 
-type Altered = std::collections::HashMap<(Namespace, Feed), u64>;
+/// Altered records per feed.
+type Tally = std::collections::HashMap<(Namespace, Feed), u64>;
+
+impl Staged {
+    /// What this answer allows to be skipped; `None` when its time is not known.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        Some(Seen {
+            generated: self.generated?,
+            newest: self.newest,
+            unusable: self.unusable.iter().map(|unusable| unusable.updated).collect(),
+        })
+    }
+
+    fn take(&mut self, tally: &Tally) {
+        self.altered = tally.get(&(self.namespace, self.feed)).copied().unwrap_or(0);
+    }
+}
 
 /// Stages what arrives, one batch after the other, until every sender is gone.
 async fn stage(
     context: &TaskContext,
     staging: &mut Staging,
     mut receiver: mpsc::Receiver<Message>,
-) -> Result<Altered, TaskError> {
+) -> Result<Tally, TaskError> {
     let mappings: Vec<Mapping> = Namespace::ALL.into_iter().map(Mapping::of).collect::<Result<_, _>>()?;
     let mapping = |namespace: Namespace| {
         mappings
@@ -240,18 +271,18 @@ async fn stage(
             .find(|mapping| mapping.namespace == namespace)
             .ok_or_else(|| TaskError::Broken(format!("namespace {namespace} is not mapped")))
     };
-    let mut altered = Altered::new();
+    let mut tally = Tally::new();
     while let Some(message) = receiver.recv().await {
         match message {
             Message::Restart(namespace, feed) => {
-                altered.remove(&(namespace, feed));
+                tally.remove(&(namespace, feed));
                 staging.restart(feed, mapping(namespace)?.table).await?;
             }
             Message::Records(namespace, feed, records) => {
                 let mapping = mapping(namespace)?;
-                let count = altered.entry((namespace, feed)).or_default();
+                let altered = tally.entry((namespace, feed)).or_default();
                 for record in &records {
-                    say_alterations(context, namespace, record, count);
+                    say_alterations(context, namespace, record, altered);
                 }
                 let rows = records.into_iter().map(|record| mapping.row(record)).collect();
                 staging.add(feed, mapping.table, rows).await?;
@@ -259,7 +290,11 @@ async fn stage(
             Message::Finished(namespace, feed) => staging.finish(feed, mapping(namespace)?.table).await?,
         }
     }
-    Ok(altered)
+    Ok(tally)
+}
+
+fn newest_of(records: &[Record]) -> Option<DateTime<Utc>> {
+    records.iter().map(|record| record.updated).max()
 }
 
 fn say_alterations(context: &TaskContext, namespace: Namespace, record: &Record, count: &mut u64) {
@@ -298,10 +333,10 @@ pub(crate) async fn from_files(
     for (place, (namespace, file)) in files.into_iter().enumerate() {
         let (sender, receiver) = mpsc::channel(BATCHES);
         let reading = tokio::task::spawn_blocking(move || read_file(namespace, feed, &file, &sender));
-        let (read, altered) = tokio::join!(reading, stage(context, staging, receiver));
-        let altered = altered?;
+        let (read, tally) = tokio::join!(reading, stage(context, staging, receiver));
+        let tally = tally?;
         let mut one = read.map_err(|error| TaskError::Broken(error.to_string()))??;
-        one.altered = altered.get(&(namespace, feed)).copied().unwrap_or(0);
+        one.take(&tally);
         context.reporter.detail(format!("{namespace}: {} records from {}", one.records, one.source));
         context.reporter.progress(place + 1, total, "reading files");
         staged.push(one);
@@ -316,7 +351,8 @@ fn find_files(path: &Path) -> Result<Vec<(Namespace, PathBuf)>, TaskError> {
         let files: Vec<(Namespace, PathBuf)> = Namespace::ALL
             .into_iter()
             .filter_map(|namespace| {
-                let file = named(namespace).map(|name| path.join(name)).into_iter().find(|file| file.is_file())?;
+                let file =
+                    named(namespace).map(|name| path.join(name)).into_iter().find(|file| file.is_file())?;
                 Some((namespace, file))
             })
             .collect();
@@ -353,7 +389,11 @@ fn read_file(
     let file = File::open(path).map_err(|error| told(&error))?;
     let gone = |_| TaskError::Store(StoreError::Data("staging ended early".into()));
     sender.blocking_send(Message::Restart(namespace, feed)).map_err(gone)?;
-    let mut sink = |records| sender.blocking_send(Message::Records(namespace, feed, records)).map_err(|_| SinkClosed);
+    let mut newest = None;
+    let mut sink = |records: Vec<Record>| {
+        newest = newest.max(newest_of(&records));
+        sender.blocking_send(Message::Records(namespace, feed, records)).map_err(|_| SinkClosed)
+    };
     let contents = pm_peeringdb::read(namespace, file, &mut sink).map_err(|error| told(&error))?;
     sender.blocking_send(Message::Finished(namespace, feed)).map_err(gone)?;
     Ok(Staged {
@@ -364,6 +404,7 @@ fn read_file(
         records: contents.records,
         bytes: contents.bytes,
         altered: 0,
+        newest,
         unusable: contents.unusable,
     })
 }

@@ -96,7 +96,14 @@ impl PeeringdbSync {
         };
         // Files without --full may be a part of the whole: what lies between must still be asked for one day.
         let keep_watermarks = self.from.is_none() || self.full;
-        let intake = apply::Intake { kind, staged: &staged, questions: &questions, force: self.force, keep_watermarks, started };
+        let intake = apply::Intake {
+            kind,
+            staged: &staged,
+            questions: &questions,
+            force: self.force,
+            keep_watermarks,
+            started,
+        };
         apply::guard(context, staging, &intake).await?;
         let report = apply::write(context, staging, &intake, &watermarks).await?;
         Ok(done(context, &report))
@@ -104,7 +111,10 @@ impl PeeringdbSync {
 }
 
 fn done(context: &TaskContext, report: &SyncReport) -> Done {
-    let unusable = report.namespaces.iter().flat_map(|(namespace, one)| one.unusable.iter().map(move |text| (namespace, text)));
+    let unusable = report
+        .namespaces
+        .iter()
+        .flat_map(|(namespace, one)| one.unusable.iter().map(move |text| (namespace, text)));
     for (namespace, text) in unusable.take(UNUSABLE_SAID) {
         context.reporter.warning(format!("{namespace}: not stored: {text}"));
     }

@@ -66,7 +66,8 @@ pub(crate) fn plan(
                 access_changed: false,
             },
             Some(mark) => {
-                let due = days > 0 && mark.compared.is_none_or(|compared| now - compared >= TimeDelta::days(days));
+                let due =
+                    days > 0 && mark.compared.is_none_or(|compared| now - compared >= TimeDelta::days(days));
                 let access_changed = DEPENDS_ON_ACCESS.contains(&namespace) && mark.access != access.as_str();
                 Questions {
                     namespace,
@@ -85,21 +86,47 @@ pub(crate) fn plan(
 fn has_dumps(config: &Config) -> bool {
     let defaults = Config::default();
     config.peeringdb_cache_url.is_some()
-        && (config.peeringdb_cache_url != defaults.peeringdb_cache_url || config.peeringdb_api == defaults.peeringdb_api)
+        && (config.peeringdb_cache_url != defaults.peeringdb_cache_url
+            || config.peeringdb_api == defaults.peeringdb_api)
 }
 
-/// From where the next run asks for changes: the oldest answer's own time less the overlap, and never past a record
-/// that could not be stored. `None` when nothing can be said, so the next run asks for everything.
-pub(crate) fn next_since(
-    config: &Config,
-    oldest_answer: DateTime<Utc>,
-    unusable: &[Option<DateTime<Utc>>],
-    before: Option<i64>,
-) -> Option<i64> {
-    let mut since = oldest_answer.timestamp() - i64::from(config.peeringdb_overlap);
-    for updated in unusable {
+/// What the answers about one namespace allow the next run to skip.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// The oldest answer's own time.
+    pub(crate) generated: DateTime<Utc>,
+    /// The newest change among the records that were sent; `None` when none was sent.
+    pub(crate) newest: Option<DateTime<Utc>>,
+    /// The change times of records that could not be stored, as far as these could be read.
+    pub(crate) unusable: Vec<Option<DateTime<Utc>>>,
+}
+
+impl Seen {
+    /// Two answers about the same namespace.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.generated = self.generated.min(other.generated);
+        self.newest = self.newest.max(other.newest);
+        self.unusable.extend(other.unusable);
+        self
+    }
+}
+
+/// From where the next run asks for changes, in epoch seconds. `None` when nothing can be said, so the next run asks
+/// for everything.
+///
+/// The oldest answer's own time less the overlap; never past a record that could not be stored; and never past the
+/// newest record that was sent, so that one more of the same second, or one whose transaction took its time, is not
+/// missed. One second is taken off where it must come again, because the API tells only what is newer than the second
+/// it is asked for.
+pub(crate) fn next_since(config: &Config, seen: &Seen, before: Option<i64>) -> Option<i64> {
+    let mut since = seen.generated.timestamp() - i64::from(config.peeringdb_overlap);
+    match (seen.newest, before) {
+        (Some(newest), _) => since = since.min(newest.timestamp() - 1),
+        (None, Some(before)) => since = since.min(before),
+        (None, None) => {}
+    }
+    for updated in &seen.unusable {
         match (updated, before) {
-            // One second less, because the API tells only what is newer than the second it is asked for.
             (Some(updated), _) => since = since.min(updated.timestamp() - 1),
             (None, Some(before)) => since = since.min(before),
             (None, None) => return None,
@@ -136,7 +163,11 @@ mod tests {
     fn an_empty_cache_asks_for_everything() {
         let config = Config::default();
         let questions = plan(&config, &BTreeMap::new(), false, at(2000));
-        assert!(questions.iter().all(|question| question.snapshot && question.changes_since.is_none() && question.dump));
+        assert!(
+            questions
+                .iter()
+                .all(|question| question.snapshot && question.changes_since.is_none() && question.dump)
+        );
     }
 
     #[test]
@@ -161,17 +192,27 @@ mod tests {
     fn other_eyes_look_again_where_it_matters() {
         let config = Config::default();
         let questions = plan(&config, &marks("keyed", 1300), false, at(2000));
-        let again: Vec<Namespace> =
-            questions.iter().filter(|question| question.snapshot).map(|question| question.namespace).collect();
+        let again: Vec<Namespace> = questions
+            .iter()
+            .filter(|question| question.snapshot)
+            .map(|question| question.namespace)
+            .collect();
         assert_eq!(again, [Namespace::Ixlan, Namespace::Poc]);
     }
 
     #[test]
-    fn watermark_stays_behind_what_could_not_be_stored() {
+    fn watermark_stays_behind_what_may_come_again() {
         let config = Config::default();
-        assert_eq!(next_since(&config, at(10_000), &[], None), Some(9_700));
-        assert_eq!(next_since(&config, at(10_000), &[Some(at(5_000))], None), Some(4_999));
-        assert_eq!(next_since(&config, at(10_000), &[None], Some(800)), Some(800));
-        assert_eq!(next_since(&config, at(10_000), &[None], None), None);
+        let seen = |newest: Option<i64>, unusable: &[Option<i64>]| Seen {
+            generated: at(10_000),
+            newest: newest.map(at),
+            unusable: unusable.iter().map(|time| time.map(at)).collect(),
+        };
+        assert_eq!(next_since(&config, &seen(Some(9_990), &[]), None), Some(9_700), "the overlap");
+        assert_eq!(next_since(&config, &seen(Some(5_000), &[]), None), Some(4_999), "the newest record");
+        assert_eq!(next_since(&config, &seen(None, &[]), Some(4_999)), Some(4_999), "nothing was sent");
+        assert_eq!(next_since(&config, &seen(Some(9_990), &[Some(3_000)]), None), Some(2_999));
+        assert_eq!(next_since(&config, &seen(Some(9_990), &[None]), Some(800)), Some(800));
+        assert_eq!(next_since(&config, &seen(Some(9_990), &[None]), None), None);
     }
 }

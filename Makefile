@@ -1,0 +1,30 @@
+# What people do every day. `make` lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench docs
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+demo: ## Show the program at work, offline and in a temporary directory
+	cargo build --release --locked -p peering-manager
+	scripts/demo
+
+test: ## Run every test, with PostgreSQL where it can be had
+	scripts/test
+
+lint: ## Check formatting and lints, as CI does
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+format: ## Format the code
+	cargo fmt --all
+
+bench: ## Measure; see docs/benchmarks.md
+	cargo build --release --locked -p peering-manager -p pm-bench
+	scripts/with-postgres target/release/pm-bench
+
+docs: ## Build the manual into target/manual (needs mdbook)
+	@command -v mdbook >/dev/null || { echo "mdbook is not installed: cargo install mdbook"; exit 1; }
+	mdbook build docs

@@ -1,0 +1,132 @@
+//! Benchmarks: how long the program takes, beside a floor that does the same work without checks, and limits.
+//!
+//! `measures/` has one file per thing that is measured; each gives rows for the table of `report.rs`. The program runs
+//! as a process of its own (`process.rs`), on databases of its own (`database.rs`), against a stand-in for PeeringDB
+//! (`peeringdb.rs`). `floor/` is what it is compared with; it runs in a child of this program, so that both pay for a
+//! process start. `docs/benchmarks.md` says what the numbers mean.
+
+mod database;
+mod floor;
+mod measures;
+mod peeringdb;
+mod process;
+mod report;
+mod session;
+mod writer;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use database::Kind;
+use report::Report;
+use session::Session;
+
+/// Measures the release program and says which targets it misses.
+#[derive(Debug, Parser)]
+#[command(name = "pm-bench", version, max_term_width = 110)]
+struct Arguments {
+    /// A tenth of the data; the targets are then only a hint
+    #[arg(long)]
+    quick: bool,
+    /// Only this measure: sync, writers, delta, housekeeping or start; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    only: Vec<measures::Measure>,
+    /// How often sync and housekeeping are repeated
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// What this program does in a child process of itself.
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Fetches the 13 namespaces and inserts them, without any check
+    #[command(hide = true)]
+    FloorSync {
+        /// Kind of the database
+        kind: Kind,
+        /// The API
+        api: String,
+        /// A migrated, empty database
+        database: String,
+    },
+    /// Deletes the change log, without any check
+    #[command(hide = true)]
+    FloorDelete {
+        /// Kind of the database
+        kind: Kind,
+        /// A database with a change log
+        database: String,
+        /// Rows per statement
+        batch: i64,
+    },
+    /// Writes a small row again and again until stdin ends, and prints how long each took
+    #[command(hide = true)]
+    Write {
+        /// Kind of the database
+        kind: Kind,
+        /// A migrated database
+        database: String,
+    },
+}
+
+#[expect(clippy::print_stderr, reason = "a program for the terminal")]
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("pm-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<bool> {
+    match arguments.part {
+        Some(Part::FloorSync { kind, api, database }) => {
+            floor::sync::run(kind, &api, &database).await?;
+            Ok(true)
+        }
+        Some(Part::FloorDelete { kind, database, batch }) => {
+            floor::delete::run(kind, &database, batch).await?;
+            Ok(true)
+        }
+        Some(Part::Write { kind, database }) => {
+            writer::run(kind, &database).await?;
+            Ok(true)
+        }
+        None => benchmark(&arguments).await,
+    }
+}
+
+/// Whatever way it ends, what was started is stopped and what was made is removed: processes when the session that
+/// owns them is dropped, databases of the server here.
+#[expect(clippy::print_stdout, reason = "the table is the result")]
+async fn benchmark(arguments: &Arguments) -> anyhow::Result<bool> {
+    let session = Session::new(arguments.quick, arguments.rounds)?;
+    let mut report = Report::default();
+    let ended = tokio::select! {
+        ended = measures::run(&session, &arguments.only, &mut report) => ended,
+        signal = interrupted() => signal.and_then(|()| anyhow::bail!("interrupted")),
+    };
+    let removed = session.remove_databases().await;
+    println!("{report}");
+    ended?;
+    removed?;
+    Ok(report.all_met())
+}
+
+async fn interrupted() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be waited for")?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt.context("signals cannot be waited for"),
+        _ = terminate.recv() => Ok(()),
+    }
+}

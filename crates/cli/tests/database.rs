@@ -1,0 +1,244 @@
+//! Backups, migrations, and what the doctor finds.
+
+#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use pm_lab::peeringdb::{Fault, FaultKind, Namespace};
+use pm_store::testing::TestDatabase;
+use support::{Program, asked, assert_same, count_asked, each_engine, files, lab};
+
+/// Runs the doctor and gives its findings of one weight.
+async fn findings(program: &Program, weight: &str, exit: i32) -> Vec<String> {
+    let told = program.run(["doctor", "--json"]).await.expect(exit).json();
+    let found = told["findings"].as_array().unwrap();
+    found
+        .iter()
+        .filter(|one| one["weight"] == weight)
+        .map(|one| one["text"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[track_caller]
+fn assert_told(findings: &[String], text: &str) {
+    assert!(findings.iter().any(|finding| finding.contains(text)), "no {text:?} in {findings:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_made_during_a_run_is_whole() {
+    let database = TestDatabase::sqlite();
+    let server = lab(0.02, 2).await;
+    let program = Program::on(&database).asking(&server);
+    program.run(["peeringdb_sync"]).await.expect(0);
+    program.run(["as", "add", "64500"]).await.expect(0);
+    let held = program.cache().await;
+    let before = count_asked(&server, Namespace::Poc);
+    server.fault(Some(Namespace::Poc), Fault::once(FaultKind::Hang));
+    let running = program.spawn(["peeringdb_sync"]);
+    asked(&server, Namespace::Poc, before).await;
+    let path = program.path("copy.db");
+    let made = program.run(["backup", "copy.db", "--json"]).await.expect(0).json();
+    running.signal("TERM").await;
+    running.ended().await.expect(1);
+
+    assert_eq!(made["bytes"], std::fs::metadata(&path).unwrap().len());
+    assert_eq!(files(path.parent().unwrap()), ["cache", "copy.db", "home", "peering-manager.toml"]);
+    let copy = Program::with_url(&format!("sqlite://{}", path.display()));
+    assert_same(&copy.cache().await, &held, "in the copy");
+    let systems = copy.run(["as", "list", "--json"]).await.expect(0).json();
+    assert_eq!(systems, program.run(["as", "list", "--json"]).await.expect(0).json());
+    let statuses: Vec<_> = copy.jobs().await.into_iter().map(|job| job["status"].clone()).collect();
+    assert_eq!(statuses, ["running", "completed"], "the copy shows the moment at which it was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_overwrites_nothing() {
+    let database = TestDatabase::sqlite();
+    let program = Program::on(&database);
+    std::fs::write(program.path("copy.db"), "precious").unwrap();
+    program.run(["backup", "copy.db"]).await.expect(1).says("copy.db").says("exists already");
+    assert_eq!(std::fs::read(program.path("copy.db")).unwrap(), b"precious");
+    program.run(["backup", "no/such/directory/copy.db"]).await.expect(1).says("no/such/directory/copy.db");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgresql_the_backup_names_its_tool() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let program = Program::on(&database);
+    program.run(["backup", "copy.db"]).await.expect(1).says("pg_dump");
+    assert!(!program.path("copy.db").exists());
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrate_says_what_it_would_do_and_does_it_once() {
+    each_engine(async |database| {
+        let program = Program::on(database);
+        for _ in 0..2 {
+            let plan = program.run(["migrate", "--check", "--json"]).await.expect(1).json();
+            assert_eq!(plan["current"], 0, "a check must do nothing");
+            assert_eq!(plan["pending"][0], "0001_initial");
+        }
+        let ran = program.run(["migrate", "--json"]).await.expect(0).json();
+        assert_eq!(ran["ran"][0], "0001_initial");
+        let plan = program.run(["migrate", "--check", "--json"]).await.expect(0).json();
+        assert_eq!((&plan["current"], &plan["pending"]), (&ran["version"], &serde_json::json!([])));
+        assert_eq!(program.run(["migrate", "--json"]).await.expect(0).json()["ran"], serde_json::json!([]));
+    })
+    .await;
+}
+
+/// Two that start at the same moment on an empty database: one sets it up, the other finds it done.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_first_commands_do_not_get_in_each_others_way() {
+    each_engine(async |database| {
+        let program = Program::on(database);
+        let started: Vec<_> = (0..4).map(|_| program.spawn(["as", "list"])).collect();
+        for running in started {
+            running.ended().await.expect(0);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrating_a_filled_database_again_changes_nothing() {
+    each_engine(async |database| {
+        let server = lab(0.01, 2).await;
+        let program = Program::on(database).asking(&server);
+        program.run(["peeringdb_sync"]).await.expect(0);
+        program.run(["as", "add", "64500"]).await.expect(0);
+        let all = async || {
+            let systems = program.run(["as", "list", "--json"]).await.expect(0).json();
+            (program.cache().await, program.jobs().await, systems)
+        };
+        let before = all().await;
+        program.run(["migrate"]).await.expect(0);
+        assert!(before == all().await, "migrate changed what is stored");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_release_is_left_alone() {
+    each_engine(async |database| {
+        let program = Program::on(database);
+        let store = database.open().await;
+        let sql = "INSERT INTO schema_migration (version, name, applied) VALUES (9999, 'future', ?)";
+        store.execute(sql, vec![pm_store::testing::epoch().into()]).await.unwrap();
+        store.close().await;
+        let commands: [&[&str]; 6] = [
+            &["migrate"],
+            &["migrate", "--check"],
+            &["peeringdb_sync"],
+            &["peeringdb_sync", "--flush"],
+            &["as", "add", "64500"],
+            &["housekeeping"],
+        ];
+        for command in commands {
+            program.run(command).await.expect(1).says("schema version 9999").says("newer release");
+        }
+        assert_told(&findings(&program, "error", 1).await, "newer release");
+        let store = pm_store::Store::open(&database.url).await.unwrap();
+        for table in ["core_job", "peering_autonomoussystem"] {
+            let row =
+                store.row(&format!("SELECT COUNT(*) AS rows FROM {table}"), vec![]).await.unwrap().unwrap();
+            assert_eq!(row.get::<i64, _>("rows").unwrap(), 0, "{table}");
+        }
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_sees_what_is_missing_and_what_is_well() {
+    each_engine(async |database| {
+        let server = lab(0.01, 2).await;
+        let program = Program::on(database).asking(&server).set("secret_key", "k".repeat(50));
+        assert_told(
+            &findings(&program, "warning", 0).await,
+            "is empty; the first command that needs it sets it up",
+        );
+        program.run(["migrate"]).await.expect(0);
+        assert_told(&findings(&program, "warning", 0).await, "The PeeringDB cache is empty");
+        program.run(["peeringdb_sync"]).await.expect(0);
+        let warnings = findings(&program, "warning", 0).await;
+        assert!(warnings.iter().all(|warning| warning.contains("peeringdb_api_key")), "{warnings:#?}");
+
+        let store = database.open().await;
+        let values = vec![chrono::DateTime::UNIX_EPOCH.into()];
+        store.execute("UPDATE peeringdb_watermark SET synchronised = ?", values).await.unwrap();
+        store.close().await;
+        assert_told(&findings(&program, "warning", 0).await, "days ago");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_sees_a_lock_that_was_left_behind() {
+    each_engine(async |database| {
+        let server = lab(0.01, 2).await;
+        server.fault(Some(Namespace::Org), Fault::once(FaultKind::Hang));
+        let program = Program::on(database).asking(&server);
+        let running = program.spawn(["peeringdb_sync"]);
+        let process = running.id();
+        asked(&server, Namespace::Org, 0).await;
+        assert_told(
+            &findings(&program, "fine", 0).await,
+            &format!("peeringdb_sync is being run by process {process}"),
+        );
+        running.kill().await;
+        let expected = format!("The lock peeringdb_sync was left behind by process {process}");
+        assert_told(&findings(&program, "warning", 0).await, &expected);
+        program.run(["peeringdb_sync"]).await.expect(0);
+        let warnings = findings(&program, "warning", 0).await;
+        assert!(!warnings.iter().any(|warning| warning.contains("left behind")), "{warnings:#?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_sees_files_that_anybody_can_read() {
+    let database = TestDatabase::sqlite();
+    let program = Program::on(&database).set("secret_key", "k".repeat(50));
+    let told = async |program: &Program| findings(program, "warning", 0).await;
+    assert!(told(&program).await.iter().all(|warning| !warning.contains("can read it")));
+    program.settings_mode(0o644);
+    assert_told(&told(&program).await, "holds secret_key and every user of this host can read it");
+
+    let path = program.path("secret");
+    std::fs::write(&path, "k".repeat(50)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let program = program.unset("secret_key").set("secret_key_file", "secret");
+    assert_told(
+        &told(&program).await,
+        "secret (secret_key_file) holds a secret and every user of this host can read",
+    );
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(told(&program).await.iter().all(|warning| !warning.contains("can read")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_names_what_cannot_be_opened() {
+    // Nobody listens on this port.
+    let program = Program::with_url("postgres://pm:hidden@127.0.0.1:9/pm");
+    let errors = findings(&program, "error", 1).await;
+    assert_told(&errors, "cannot open the database postgres://127.0.0.1:9/pm");
+    assert_told(&errors, "refused");
+    assert!(errors.iter().all(|error| !error.contains("hidden")), "{errors:?}");
+
+    let program = Program::with_url("sqlite:///no/such/directory/pm.db");
+    assert_told(&findings(&program, "error", 1).await, "/no/such/directory/pm.db");
+
+    let database = TestDatabase::sqlite();
+    let program = Program::on(&database);
+    std::fs::write(program.path("pm.db"), "this is no database, and long enough to be looked at".repeat(100))
+        .unwrap();
+    let program = Program::with_url(&format!("sqlite://{}", program.path("pm.db").display()));
+    assert_told(&findings(&program, "error", 1).await, "not a database");
+
+    let missing = Program::on(&database).env("PEERING_MANAGER_CONFIG", "/no/such/file.toml");
+    assert_told(&findings(&missing, "error", 1).await, "/no/such/file.toml");
+}

@@ -1,0 +1,122 @@
+//! The manual names every flag, fault and case that the program has, and its links lead somewhere.
+
+#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The commands with flags of their own, and the page that explains each.
+const PAGES: &[(&[&str], &str)] = &[
+    (&[], "docs/command-line.md"),
+    (&["housekeeping"], "docs/tasks/housekeeping.md"),
+    (&["peeringdb_sync"], "docs/tasks/peeringdb_sync.md"),
+    (&["jobs", "list"], "docs/jobs.md"),
+    (&["migrate"], "docs/database.md"),
+    (&["lab", "peeringdb"], "docs/lab.md"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn long_flags(command: &[&str]) -> BTreeSet<String> {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_peering-manager")).args(command).arg("--help").output().unwrap();
+    assert!(output.status.success(), "{command:?} --help");
+    let help = String::from_utf8(output.stdout).unwrap();
+    let flags = help.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let line = line.split_once(", ").filter(|(short, _)| short.len() == 2).map_or(line, |(_, rest)| rest);
+        let flag = line
+            .strip_prefix("--")?
+            .split(|letter: char| !letter.is_ascii_lowercase() && letter != '-')
+            .next()?;
+        Some(format!("--{flag}"))
+    });
+    flags.collect()
+}
+
+#[test]
+fn every_flag_is_explained() {
+    let shared = long_flags(&[]);
+    assert!(shared.contains("--log-format"), "{shared:?}");
+    for (command, page) in PAGES {
+        let text = read(&root().join(page));
+        for flag in long_flags(command) {
+            let elsewhere = !command.is_empty() && shared.contains(&flag);
+            assert!(
+                elsewhere || text.contains(&format!("`{flag}")),
+                "{page} does not explain {flag} of {command:?}"
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "lab")]
+fn every_fault_and_case_of_the_lab_is_named() {
+    let text = read(&root().join("docs/lab.md"));
+    let faults = pm_lab::peeringdb::FaultKind::ALL.iter().map(|kind| kind.as_str());
+    let cases = pm_lab::peeringdb::awkward::CASES.iter().map(|case| case.name);
+    for name in faults.chain(cases) {
+        assert!(text.contains(&format!("`{name}`")), "docs/lab.md does not name {name}");
+    }
+}
+
+fn pages_below(directory: &Path, pages: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            pages_below(&path, pages);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            pages.push(path);
+        }
+    }
+}
+
+/// Targets of the Markdown links in `text` that are neither an address nor a place in the same page.
+fn relative_links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| {
+        let target = rest.split_once(')')?.0;
+        let target = target.split_once('#').map_or(target, |(path, _)| path);
+        (!target.is_empty() && !target.contains(':')).then_some(target)
+    })
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let root = root();
+    let mut pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+        .map(|page| root.join(page))
+        .to_vec();
+    pages_below(&root.join("docs"), &mut pages);
+    for page in pages {
+        let text = read(&page);
+        for target in relative_links(&text) {
+            let path = page.parent().unwrap().join(target);
+            assert!(path.exists(), "{}: {target} does not exist", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents() {
+    let docs = root().join("docs");
+    let summary = read(&docs.join("SUMMARY.md"));
+    let listed: BTreeSet<PathBuf> = relative_links(&summary).map(PathBuf::from).collect();
+    let mut pages = Vec::new();
+    pages_below(&docs, &mut pages);
+    for page in pages {
+        let page = page.strip_prefix(&docs).unwrap().to_path_buf();
+        assert!(
+            page == Path::new("SUMMARY.md") || listed.contains(&page),
+            "{} is not in SUMMARY.md",
+            page.display()
+        );
+    }
+}
