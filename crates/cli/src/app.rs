@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use pm_config::{Loaded, LogFormat, Sources};
+use pm_store::jobs::Status;
 use pm_store::{Store, StoreError, migrations};
 use pm_tasks::{Clock as _, Finished, Runner, SystemClock, Task};
 use secrecy::ExposeSecret as _;
@@ -93,6 +94,11 @@ pub(crate) async fn run_task(
     terminal.finish();
     let finished = finished.context("the job record could not be written")?;
     store.close().await;
+    // The terminal shows a failure whatever was asked for, but what was partly done is only a warning there; without a
+    // word cron would send no mail.
+    if output.quiet && finished.exit != EXIT_OK && finished.status == Status::Completed {
+        output.error(&finished.message);
+    }
     if output.json {
         output.json(&finished)?;
     }

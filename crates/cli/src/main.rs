@@ -31,5 +31,5 @@ fn main() -> ExitCode {
         output.error(&format!("{error:#}"));
         app::exit_code(&error)
     });
-    ExitCode::from(code)
+    ExitCode::from(if output.is_lost() { app::EXIT_FAILED } else { code })
 }

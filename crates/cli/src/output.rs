@@ -1,8 +1,11 @@
 //! Where results and messages go: results to stdout, everything else to stderr.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use console::StyledObject;
 use serde::Serialize;
 
 use crate::commands::{ColorChoice, Shared};
@@ -14,6 +17,7 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     /// Say nothing but errors.
     pub(crate) quiet: bool,
+    lost: Arc<AtomicBool>,
 }
 
 impl Output {
@@ -25,14 +29,36 @@ impl Output {
         };
         console::set_colors_enabled(color(std::io::stdout().is_terminal()));
         console::set_colors_enabled_stderr(color(std::io::stderr().is_terminal()));
-        Self { json: shared.json, quiet: shared.quiet }
+        Self { json: shared.json, quiet: shared.quiet, lost: Arc::default() }
     }
 
-    /// A line of the result.
-    #[expect(clippy::unused_self, reason = "results are printed by the one who knows how")]
+    /// A line of the result for people; may hold text from outside, and several lines.
     pub(crate) fn line(&self, text: &str) {
-        // Somebody who closed the pipe has read enough.
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        self.verbatim(&printable(text));
+    }
+
+    /// The same with a coloured mark in front.
+    pub(crate) fn marked(&self, mark: &StyledObject<&str>, text: &str) {
+        self.verbatim(&format!("{mark} {}", printable(text)));
+    }
+
+    /// A result that must come out as it is.
+    pub(crate) fn verbatim(&self, text: &str) {
+        match writeln!(std::io::stdout().lock(), "{text}") {
+            // Somebody who closed the pipe has read enough.
+            Err(error)
+                if error.kind() != std::io::ErrorKind::BrokenPipe
+                    && !self.lost.swap(true, Ordering::Relaxed) =>
+            {
+                self.error(&format!("the result cannot be written: {error}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a part of the result could not be written.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// A line of the result that only a person reads.
@@ -44,7 +70,7 @@ impl Output {
 
     /// The result for programs.
     pub(crate) fn json(&self, value: &impl Serialize) -> anyhow::Result<()> {
-        self.line(&serde_json::to_string(value)?);
+        self.verbatim(&serde_json::to_string(value)?);
         Ok(())
     }
 
@@ -68,8 +94,9 @@ impl Output {
     pub(crate) fn error(&self, text: &str) {
         let _ = writeln!(
             std::io::stderr().lock(),
-            "{} {text}",
-            console::style("error:").red().bold().for_stderr()
+            "{} {}",
+            console::style("error:").red().bold().for_stderr(),
+            printable(text)
         );
     }
 
@@ -78,11 +105,27 @@ impl Output {
         if !self.quiet {
             let _ = writeln!(
                 std::io::stderr().lock(),
-                "{} {text}",
-                console::style("warning:").yellow().bold().for_stderr()
+                "{} {}",
+                console::style("warning:").yellow().bold().for_stderr(),
+                printable(text)
             );
         }
     }
+}
+
+/// Text from outside, such as the name of a network, without what would steer the terminal that shows it.
+pub(crate) fn printable(text: &str) -> String {
+    let replace = |letter: char| match letter {
+        '\n' | '\t' => letter,
+        _ if letter.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => letter,
+    };
+    text.replace("\r\n", "\n").chars().map(replace).collect()
+}
+
+/// The same where a second line would look like one of ours.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], " ")
 }
 
 /// A table with columns two spaces apart, as wide as its content when nobody looks at it on a terminal.
@@ -93,7 +136,7 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| one_line(cell)));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

@@ -9,6 +9,8 @@ use pm_config::LogFormat;
 use pm_store::jobs::{Level, LogLine, Progress};
 use pm_tasks::Sink;
 
+use crate::output::printable;
+
 /// Shows a task's lines from a level on.
 pub(crate) struct Terminal {
     least: Level,
@@ -73,7 +75,7 @@ impl Sink for Terminal {
             Level::Warning => style("!").yellow(),
             Level::Failure => style("✗").red(),
         };
-        self.print(&format!("{} {}", mark.for_stderr(), line.message));
+        self.print(&format!("{} {}", mark.for_stderr(), printable(&line.message)));
     }
 
     fn progress(&self, progress: &Progress) {

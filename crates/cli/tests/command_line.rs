@@ -134,7 +134,7 @@ fn commands(server: &Server, sqlite: bool) -> Vec<Vec<String>> {
 async fn json_gives_one_object_for_every_command() {
     each_engine(async |database| {
         let server = lab(0.01, 4).await;
-        let program = Program::on(database).asking(&server).set("secret_key", "k".repeat(50));
+        let program = Program::on(database).asking(&server);
         std::fs::write(program.path("configuration.py"), "ALLOWED_HOSTS = ['*']\n").unwrap();
         for command in commands(&server, program.on_sqlite()) {
             let ran = program.run(command.iter().map(String::as_str).chain(["--json"])).await;
@@ -178,6 +178,70 @@ async fn quiet_is_silent_when_all_is_well() {
         failing.run(["peeringdb_sync", "-q"]).await.expect(1).says("cannot be reached");
     })
     .await;
+}
+
+/// What was partly done is only a warning among the lines of a run, and still no reason for cron to send no mail.
+#[tokio::test(flavor = "multi_thread")]
+async fn quiet_tells_what_was_partly_done() {
+    let database = TestDatabase::sqlite();
+    let server = lab(0.01, 4).await;
+    server.fault(Some(Namespace::Fac), Fault { times: 0, ..Fault::once(FaultKind::NoId) });
+    let program = Program::on(&database).asking(&server);
+    for format in ["text", "json"] {
+        let ran = program.run(["peeringdb_sync", "--full", "-q", "--log-format", format]).await.expect(4);
+        let ran = ran.says("error: ").says("could not be stored");
+        assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{ran}");
+    }
+    // What failed is said once, not twice.
+    server.fault(None, Fault { times: 0, ..Fault::once(FaultKind::Internal) });
+    let ran = program.run(["peeringdb_sync", "-q"]).await.expect(1).says("nothing was stored");
+    assert_eq!(ran.stderr.matches("nothing was stored").count(), 1, "{ran}");
+}
+
+/// Everybody can write anything into a record of PeeringDB, and a terminal obeys what it is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn text_from_outside_does_not_steer_the_terminal() {
+    const NAME: &str = "Evil\u{1b}[2J\u{7}Net\u{9b}31m\rworks\nError: none";
+    let database = TestDatabase::sqlite();
+    let server = lab(0.01, 4).await;
+    let program = Program::on(&database).asking(&server);
+    program.run(["peeringdb_sync"]).await.expect(0);
+    let (ix, net, asn) = {
+        let world = server.world();
+        let live = |namespace| world.live(namespace, Caller::Anonymous);
+        let lan = live(Namespace::Netixlan).swap_remove(0);
+        (lan["ix_id"].as_u64().unwrap(), lan["net_id"].as_u64().unwrap(), lan["asn"].to_string())
+    };
+    program.run(["as", "add", &asn]).await.expect(0);
+    let patch = serde_json::json!({ "name": NAME, "notes": format!("two\r\nlines {NAME}") });
+    for (namespace, id) in [(Namespace::Net, net), (Namespace::Ix, ix)] {
+        server.world().edit(namespace, id, &patch).unwrap();
+    }
+    let ix = ix.to_string();
+    let commands: [&[&str]; 8] = [
+        &["peeringdb_sync", "-vv"],
+        &["peeringdb_sync", "--report"],
+        &["peeringdb", "net", &asn],
+        &["peeringdb", "ix", &ix],
+        &["as", "list"],
+        &["jobs", "list"],
+        &["jobs", "show", "2"],
+        &["doctor"],
+    ];
+    for command in commands {
+        let ran = program.run(command).await.expect(0);
+        let steers = |letter: char| letter.is_control() && letter != '\n';
+        assert!(!ran.stdout.contains(steers) && !ran.stderr.contains(steers), "{ran:?}");
+    }
+    let shown = program.run(["peeringdb", "net", &asn]).await.expect(0).never_says("_absent");
+    assert!(
+        shown.stdout.contains("two\n    lines Evil\u{fffd}[2J\u{fffd}Net\u{fffd}31m\u{fffd}works"),
+        "{shown}"
+    );
+    // A program gets what PeeringDB holds.
+    let record =
+        program.run(["peeringdb", "net", &asn, "--json"]).await.expect(0).never_says("_absent").json();
+    assert_eq!(record["net"]["name"], NAME);
 }
 
 #[tokio::test(flavor = "multi_thread")]

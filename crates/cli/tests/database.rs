@@ -156,11 +156,13 @@ async fn a_database_of_a_newer_release_is_left_alone() {
 async fn the_doctor_sees_what_is_missing_and_what_is_well() {
     each_engine(async |database| {
         let server = lab(0.01, 2).await;
-        let program = Program::on(database).asking(&server).set("secret_key", "k".repeat(50));
-        assert_told(
-            &findings(&program, "warning", 0).await,
-            "is empty; the first command that needs it sets it up",
-        );
+        let program = Program::on(database).asking(&server);
+        let nothing = if program.on_sqlite() {
+            "does not exist yet; the first command that needs it makes it"
+        } else {
+            "is empty; the first command that needs it sets it up"
+        };
+        assert_told(&findings(&program, "warning", 0).await, nothing);
         program.run(["migrate"]).await.expect(0);
         assert_told(&findings(&program, "warning", 0).await, "The PeeringDB cache is empty");
         program.run(["peeringdb_sync"]).await.expect(0);
@@ -174,6 +176,26 @@ async fn the_doctor_sees_what_is_missing_and_what_is_well() {
         assert_told(&findings(&program, "warning", 0).await, "days ago");
     })
     .await;
+}
+
+/// Whoever only looks makes nothing: a mistyped path would otherwise look like an empty installation from then on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_makes_no_database() {
+    let database = TestDatabase::sqlite();
+    let program = Program::on(&database);
+    let path = program.path("new.db");
+    let program = program.set("database_url", format!("sqlite://{}", path.display()));
+    assert_told(
+        &findings(&program, "warning", 0).await,
+        "new.db does not exist yet; the first command that needs it makes it",
+    );
+    let plan = program.run(["migrate", "--check", "--json"]).await.expect(1).json();
+    assert_eq!((&plan["current"], &plan["pending"][0]), (&0.into(), &"0001_initial".into()));
+    let ran = program.run(["migrate", "--check"]).await.expect(1);
+    assert!(ran.stdout.contains("new.db: 0001_initial"), "{ran}");
+    assert_eq!(files(path.parent().unwrap()), ["home", "peering-manager.toml"]);
+    program.run(["migrate"]).await.expect(0);
+    assert!(path.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,6 +68,22 @@ fn every_fault_and_case_of_the_lab_is_named() {
     }
 }
 
+/// What the README promises to whoever has just cloned it.
+#[test]
+fn the_readme_names_two_commands_that_make_has() {
+    let (readme, makefile) = (read(&root().join("README.md")), read(&root().join("Makefile")));
+    let targets: BTreeSet<&str> = readme
+        .split("make ")
+        .skip(1)
+        .filter_map(|rest| rest.split(|letter: char| !letter.is_ascii_lowercase()).next())
+        .collect();
+    assert_eq!(targets, BTreeSet::from(["demo", "test"]));
+    for target in targets {
+        let defined = makefile.lines().any(|line| line.starts_with(&format!("{target}:")));
+        assert!(defined, "the Makefile has no target {target}");
+    }
+}
+
 fn pages_below(directory: &Path, pages: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

@@ -1,7 +1,5 @@
 //! Every key, once. To add one, add an entry here; to build the part that uses it, turn `Later` into `Used`.
 
-#![expect(clippy::doc_markdown, reason = "the documentation is printed for operators, who read prose")]
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -19,14 +17,14 @@ settings! {
         Used database_url: SecretUrl = SecretUrl::new("sqlite:///var/lib/peering-manager/peering-manager.db"),
             variables ["DATABASE_URL"];
 
-        /// Encrypts the stored passwords of routers and sessions, and signs browser sessions. At least 50 random
-        /// characters; a backup without it is of no use.
-        Used secret_key: Option<SecretString> = None;
+        /// Will encrypt the stored passwords of routers and sessions, and sign browser sessions. At least 50 random
+        /// characters.
+        Later secret_key: Option<SecretString> = None;
 
         /// Address of the PeeringDB API.
         Used peeringdb_api: HttpUrl = HttpUrl::fixed("https://www.peeringdb.com/api");
 
-        /// PeeringDB API key. Without it PeeringDB shows no contacts and answers fewer requests.
+        /// PeeringDB API key. Without it PeeringDB shows only public contacts and answers fewer requests.
         Used peeringdb_api_key: Option<SecretString> = None, variables ["PEERINGDB_API_KEY"];
 
         /// PeeringDB user name, for basic authentication without an API key.
@@ -72,7 +70,8 @@ settings! {
         /// PEM file with certificate authorities that every HTTPS client trusts beside the usual ones.
         Used ca_file: Option<PathBuf> = None;
 
-        /// Proxy URL per scheme (`http`, `https`) for requests to the outside.
+        /// Proxy URL per scheme (`http`, `https`) for requests to the outside. `HTTPS_PROXY` and its like in the
+        /// environment are not read.
         Used http_proxies: BTreeMap<String, SecretUrl> = BTreeMap::new();
 
         /// `User-Agent` of HTTP requests.
@@ -92,8 +91,8 @@ settings! {
         /// Rows that housekeeping deletes in one transaction.
         Used housekeeping_batch: u32 = 10_000, in 1..=1_000_000;
 
-        /// Seconds a browser session lasts; housekeeping removes those that are older.
-        Used login_timeout: u32 = 1_209_600, in 60..=315_360_000;
+        /// Seconds a browser session lasts.
+        Later login_timeout: u32 = 1_209_600, in 60..=315_360_000;
 
         /// List of releases, in the form of the GitHub API, that housekeeping looks at for a newer version.
         /// Empty: do not look.

@@ -148,7 +148,9 @@ impl Layer {
 
 /// The complaint about a value, without the value when it could be a secret.
 pub(crate) fn complaint(key: &Key, origin: &Origin, value: &Value, expected: &Expected) -> String {
-    let found = if key.sensitive { String::new() } else { format!(" = {value}") };
+    // A URL may carry a password although its key is not meant to.
+    let found =
+        if key.sensitive || value.to_string().contains('@') { String::new() } else { format!(" = {value}") };
     format!("{origin}: {}{found} is not {}", key.name, expected.0)
 }
 

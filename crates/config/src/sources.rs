@@ -29,6 +29,7 @@ impl Sources {
     /// The sources of this process: its environment, its directory and the usual paths.
     ///
     /// Bytes in a variable that are not UTF-8 are replaced, since no setting has a use for them.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_process(file: Option<PathBuf>) -> Self {
         let environment = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout};
 use crate::client::{Answer, Event};
 use crate::error::{FetchError, ReadError};
 use crate::options::{ClientOptions, Credentials};
+use crate::printable::printable;
 use crate::record::Record;
 use crate::stream::{Contents, SinkClosed, walk};
 use crate::types::Namespace;
@@ -94,7 +95,7 @@ impl Attempt<'_> {
         let mut patience = Patience { left: self.options.total_timeout };
         let Some(request) = request.try_clone() else {
             // Only requests with a streamed body cannot be cloned.
-            return Err(Failed::new(self.transport("the request has a body".to_owned()), Again::Never));
+            return Err(Failed::new(self.transport("the request has a body"), Again::Never));
         };
         let response = match patience.wait(request.send()).await {
             None => return Err(Failed::new(self.timed_out(0), Again::AfterBackOff)),
@@ -172,7 +173,7 @@ impl Attempt<'_> {
                     return Err(Failed::new(self.timed_out(total), Again::AfterBackOff));
                 }
                 Some(Err(error)) => {
-                    return Err(Failed::new(self.cut(total, causes(error)), Again::AfterBackOff));
+                    return Err(Failed::new(self.cut(total, &causes(error)), Again::AfterBackOff));
                 }
                 Some(Ok(chunk)) => chunk,
             };
@@ -199,7 +200,7 @@ impl Attempt<'_> {
         if error.is_timeout() && !error.is_connect() {
             return Failed::new(self.timed_out(0), again);
         }
-        Failed::new(self.transport(causes(error)), again)
+        Failed::new(self.transport(&causes(error)), again)
     }
 
     /// The failure for an answer without success.
@@ -258,16 +259,16 @@ impl Attempt<'_> {
                 Failed::new(error, Again::AfterBackOff)
             }
             ReadError::Cut { bytes } => {
-                Failed::new(self.cut(bytes, "its JSON has no end".to_owned()), Again::AfterBackOff)
+                Failed::new(self.cut(bytes, "its JSON has no end"), Again::AfterBackOff)
             }
             ReadError::ValueTooBig { limit, .. } => Failed::new(self.too_big(limit as u64), Again::Never),
             ReadError::SinkClosed(closed) => Failed::new(closed.into(), Again::Never),
-            ReadError::Io(error) => Failed::new(self.transport(error.to_string()), Again::Never),
+            ReadError::Io(error) => Failed::new(self.transport(&error.to_string()), Again::Never),
         }
     }
 
-    fn transport(&self, why: String) -> FetchError {
-        FetchError::Transport { url: self.url.to_owned(), why, attempts: self.number }
+    fn transport(&self, why: &str) -> FetchError {
+        FetchError::Transport { url: self.url.to_owned(), why: printable(why), attempts: self.number }
     }
 
     fn timed_out(&self, bytes: u64) -> FetchError {
@@ -275,8 +276,8 @@ impl Attempt<'_> {
         FetchError::TimedOut { url: self.url.to_owned(), after, bytes, attempts: self.number }
     }
 
-    fn cut(&self, bytes: u64, why: String) -> FetchError {
-        FetchError::Cut { url: self.url.to_owned(), bytes, why, attempts: self.number }
+    fn cut(&self, bytes: u64, why: &str) -> FetchError {
+        FetchError::Cut { url: self.url.to_owned(), bytes, why: printable(why), attempts: self.number }
     }
 
     fn too_big(&self, limit: u64) -> FetchError {
@@ -288,16 +289,42 @@ impl Attempt<'_> {
     fn excerpt(&self, body: &str) -> String {
         let key = self.options.api_key.iter();
         let password = self.options.basic.iter().map(|(_, password)| password);
-        let mut text = body.to_owned();
-        for secret in key.chain(password).map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty())
-        {
-            text = text.replace(secret, "[secret]");
+        let mut text = printable(body);
+        let secrets =
+            key.chain(password).map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty());
+        for secret in secrets.map(printable) {
+            text = text.replace(&secret, "[secret]");
+            text.truncate(text.len() - cut_through(&text, &secret));
         }
-        let text: String =
-            text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+        // What follows is a key, or a password in another spelling.
+        for scheme in ["Api-Key ", "Basic ", "Bearer "] {
+            text = without_word_after(&text, scheme);
+        }
         let end = text.floor_char_boundary(EXCERPT);
         text[..end].trim().to_owned()
     }
+}
+
+/// How many bytes of the secret's beginning the text ends with: whoever cut the text may have cut through the
+/// secret. Two or three are no secret, and many a text ends with them.
+fn cut_through(text: &str, secret: &str) -> usize {
+    (4..secret.len())
+        .rev()
+        .find(|length| text.as_bytes().ends_with(&secret.as_bytes()[..*length]))
+        .unwrap_or(0)
+}
+
+/// The text with the word after each occurrence of `scheme` taken out.
+fn without_word_after(text: &str, scheme: &str) -> String {
+    let mut parts = text.split(scheme);
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|letter: char| !(letter.is_ascii_alphanumeric() || "+/=-._~".contains(letter)));
+        clean.push_str(scheme);
+        clean.push_str("[secret]");
+        clean.push_str(&part[end.unwrap_or(part.len())..]);
+    }
+    clean
 }
 
 /// An error and what caused it, without the address.

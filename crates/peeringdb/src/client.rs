@@ -55,7 +55,8 @@ pub struct Answer {
     pub attempts: u32,
 }
 
-/// A client of `PeeringDB`'s API. Fetches may run at the same time; they share one limit on requests.
+/// A client of `PeeringDB`'s API. Fetches may run at the same time; they share one limit on requests to the
+/// API.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -112,6 +113,9 @@ impl Client {
 
     /// All live records of a namespace, from the dump at [`ClientOptions::cache_url`], which may be a day
     /// old. See [`Answer::generated`].
+    ///
+    /// Another server hands the dumps out, so neither does the limit on requests to the API hold for them,
+    /// nor does a pause that one of the two asks for hold back the other.
     pub async fn fetch_dump(&self, namespace: Namespace, out: &Sender<Event>) -> Result<Answer, FetchError> {
         let cache = self.cache.as_ref().ok_or(FetchError::NoCache)?;
         let url = format!("{cache}/{namespace}-0.json");
@@ -127,9 +131,12 @@ impl Client {
         credentials: Credentials,
         out: &Sender<Event>,
     ) -> Result<Answer, FetchError> {
+        let governor = (credentials != Credentials::Dump).then_some(&self.governor);
         let mut number = 1;
         loop {
-            self.governor.admit().await;
+            if let Some(governor) = governor {
+                governor.admit().await;
+            }
             let attempt = Attempt { options: &self.options, namespace, url, credentials, number };
             let failed = match attempt.run(request, out).await {
                 Ok(answer) => return Ok(answer),
@@ -139,10 +146,14 @@ impl Client {
                 Again::Never => return Err(failed.error),
                 _ if number > self.options.retries => return Err(failed.error),
                 Again::AfterBackOff => self.back_off(number),
-                Again::After(pause) => {
-                    self.governor.close_for(pause);
-                    Duration::ZERO
-                }
+                Again::After(pause) => match governor {
+                    Some(governor) => {
+                        governor.close_for(pause);
+                        Duration::ZERO
+                    }
+                    // A pause of nothing would let a busy server be asked without a break.
+                    None => pause.max(self.back_off(number)),
+                },
             };
             tracing::warn!(%url, error = %failed.error, "asking PeeringDB again");
             if failed.handed_out {

@@ -9,7 +9,8 @@ use crate::stream::SinkClosed;
 
 /// Why an answer could not be fetched.
 ///
-/// The texts name the address, what came back and what to do; they never hold a key or a password.
+/// The texts name the address, what came back and what to do; they never hold a key or a password, nor
+/// control characters.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// `PeeringDB` asks to stay away, for longer than allowed or once more after the last attempt.
@@ -141,7 +142,7 @@ pub enum ReadError {
         at: u64,
         /// What is wrong.
         why: String,
-        /// Up to 1000 bytes from there on.
+        /// Up to 200 characters from there on, with spaces for control characters.
         excerpt: String,
     },
     /// It ends before its JSON does.

@@ -1,4 +1,4 @@
-//! Keeps all requests of a client within `PeeringDB`'s limit.
+//! Keeps all requests of a client to the API within `PeeringDB`'s limit.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

@@ -20,6 +20,7 @@ mod fields;
 mod fit;
 mod governor;
 mod options;
+mod printable;
 mod record;
 mod repair;
 mod splitter;

@@ -26,8 +26,8 @@ pub struct ClientOptions {
     pub retries: u32,
     /// The longest `Retry-After` to wait for.
     pub max_retry_after: Duration,
-    /// Requests in any 60 seconds, repeated ones included. 0 stands for what `PeeringDB` allows: 40 with
-    /// credentials, 20 without.
+    /// Requests to the API in any 60 seconds, repeated ones included; dumps do not count. 0 stands for what
+    /// `PeeringDB` allows: 40 with credentials, 20 without.
     pub requests_per_minute: u32,
 }
 
@@ -50,7 +50,7 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    /// Requests in any 60 seconds.
+    /// Requests to the API in any 60 seconds.
     pub(crate) fn pace(&self) -> u32 {
         match self.requests_per_minute {
             0 if self.credentials() == Credentials::None => 20,

@@ -7,6 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json};
 
 use crate::fit::{fit, time, time_text};
+use crate::printable::excerpt;
 use crate::types::{Kind, Namespace, Status, Value};
 
 /// The key of [`Record::extra`] that lists the keys which were not sent.
@@ -24,14 +25,15 @@ const ABSENT: &str = "_absent";
 /// - Null is [`Value::Null`] for every kind. A field that the API always sends and did not is in the list
 ///   `extra["_absent"]`. For an optional field it is the other way round: absent is the rule, and an explicit
 ///   null is in `extra`.
-/// - `id`, `status`, `created` and `updated` follow the same rules; without a usable time, 1970-01-01 stands
-///   in.
+/// - `id`, `status`, `created` and `updated` follow the same rules. Without a usable time, 1970-01-01 stands
+///   in; without a usable status, the record counts as live, because any other status would hide it.
 /// - A key that is no field is in `extra` as it was sent. A key that reads `_absent` itself gets one more
 ///   underscore.
 ///
-/// So [`to_json`] gives back what [`parse`] was given. There are two exceptions, because no database's text
-/// can hold them: NUL characters are removed, and halves of characters become U+FFFD. Both are in
-/// `alterations`.
+/// So [`to_json`] gives back what [`parse`] was given. There are three exceptions. No database's text can hold
+/// NUL characters, which are removed, and halves of characters, which become U+FFFD. And a value with a number
+/// beyond 64 bits' range, or nested more than a hundred times, is in `extra` as a text that holds its JSON. All
+/// are in `alterations`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// `PeeringDB`'s number, unique in the namespace.
@@ -51,10 +53,12 @@ pub struct Record {
 }
 
 /// Something in a record that was not as expected.
+///
+/// The texts hold no control characters, and of a longer key its first 200 characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Alteration {
     /// The value does not fit its field and is in [`Record::extra`] as it was sent.
-    #[error("{field} kept as sent: {reason}")]
+    #[error("{} kept as sent: {reason}", excerpt(.field))]
     KeptAsSent {
         /// The key.
         field: String,
@@ -62,13 +66,22 @@ pub enum Alteration {
         reason: &'static str,
     },
     /// Neither `created` nor `updated` may be left out; 1970-01-01 stands in.
-    #[error("{field} was not sent, 1970-01-01 is used")]
+    #[error("{} was not sent, 1970-01-01 is used", excerpt(.field))]
     NoTime {
         /// The key.
         field: String,
     },
+    /// There was no `status`; [`Status::Ok`] stands in.
+    #[error("status was not sent, the record counts as live")]
+    NoStatus,
+    /// The value is JSON that cannot be held; its text is in [`Record::extra`].
+    #[error("{} kept as text: a number in it is out of range, or it is nested too deep", excerpt(.field))]
+    KeptAsText {
+        /// The key.
+        field: String,
+    },
     /// NUL characters were removed from the key or from a text in its value.
-    #[error("{field} held NUL characters, which were removed")]
+    #[error("{} held NUL characters, which were removed", excerpt(.field))]
     NulRemoved {
         /// The key, without them.
         field: String,
@@ -206,16 +219,24 @@ impl Column {
     }
 }
 
+/// What came under a key.
+#[derive(Clone)]
+enum Sent {
+    Json(Json),
+    /// The text of a value that [`Json`] cannot hold.
+    Text(String),
+}
+
 /// The pieces of a record while its keys come in, in whatever order. A key that comes again replaces what it
 /// brought before.
 pub(crate) struct Draft {
     namespace: Namespace,
     likely: usize,
-    id: Option<Json>,
-    status: Option<Json>,
-    created: Option<Json>,
-    updated: Option<Json>,
-    fields: Vec<Option<Json>>,
+    id: Option<Sent>,
+    status: Option<Sent>,
+    created: Option<Sent>,
+    updated: Option<Sent>,
+    fields: Vec<Option<Sent>>,
     extra: Map<String, Json>,
     alterations: Vec<Alteration>,
 }
@@ -236,9 +257,19 @@ impl Draft {
     }
 
     pub(crate) fn put(&mut self, key: &str, mut value: Json) {
+        let cleared = remove_nul(&mut value);
+        self.place(key, Sent::Json(value), cleared);
+    }
+
+    /// Puts a value that cannot be held. JSON's texts have their NUL characters escaped, so there are none.
+    pub(crate) fn put_text(&mut self, key: &str, text: &str) {
+        self.place(key, Sent::Text(text.to_owned()), false);
+    }
+
+    fn place(&mut self, key: &str, value: Sent, cleared_value: bool) {
         let cleared = without_nul(key);
         let key = cleared.as_deref().unwrap_or(key);
-        if remove_nul(&mut value) || cleared.is_some() {
+        if cleared_value || cleared.is_some() {
             self.alterations.push(Alteration::NulRemoved { field: key.to_owned() });
         }
         match Column::of(self.namespace, key, self.likely) {
@@ -251,8 +282,16 @@ impl Draft {
                 self.fields[at] = Some(value);
             }
             None => {
-                let key = if is_like_absent(key) { format!("_{key}") } else { key.to_owned() };
-                self.extra.insert(key, value);
+                let kept = if is_like_absent(key) { format!("_{key}") } else { key.to_owned() };
+                match value {
+                    Sent::Json(value) => {
+                        self.extra.insert(kept, value);
+                    }
+                    Sent::Text(text) => {
+                        self.extra.insert(kept, Json::String(text));
+                        self.alterations.push(Alteration::KeptAsText { field: key.to_owned() });
+                    }
+                }
             }
         }
     }
@@ -263,19 +302,21 @@ impl Draft {
 
     /// The time of the last change, if it was sent in some readable way.
     pub(crate) fn updated(&self) -> Option<DateTime<Utc>> {
-        self.updated.as_ref().and_then(Json::as_str).and_then(time).map(|(time, _)| time)
+        let Some(Sent::Json(sent)) = &self.updated else { return None };
+        sent.as_str().and_then(time).map(|(time, _)| time)
     }
 
     pub(crate) fn finish(mut self) -> Result<Record, NoId> {
         let id = match self.id.take() {
-            Some(sent) => sent.as_i64().ok_or(NoId::NoInteger)?,
+            Some(Sent::Json(sent)) => sent.as_i64().ok_or(NoId::NoInteger)?,
+            Some(Sent::Text(_)) => return Err(NoId::NoInteger),
             None => return Err(NoId::Absent),
         };
         let mut absent = Vec::new();
         let mut values = Vec::with_capacity(self.fields.len());
         for (field, sent) in self.namespace.fields().iter().zip(std::mem::take(&mut self.fields)) {
             values.push(match sent {
-                Some(Json::Null) if field.optional => {
+                Some(Sent::Json(Json::Null)) if field.optional => {
                     self.extra.insert(field.name.to_owned(), Json::Null);
                     Value::Null
                 }
@@ -300,14 +341,25 @@ impl Draft {
         Ok(Record { id, status, created, updated, values, extra, alterations: self.alterations })
     }
 
-    fn fitted(&mut self, name: &'static str, kind: Kind, sent: Json) -> Value {
-        match fit(kind, sent) {
-            Ok(value) => value,
-            Err(misfit) => {
-                self.keep(name, misfit.sent, misfit.reason);
-                misfit.nearest
+    fn fitted(&mut self, name: &'static str, kind: Kind, sent: Sent) -> Value {
+        match sent {
+            Sent::Json(sent) => match fit(kind, sent) {
+                Ok(value) => value,
+                Err(misfit) => {
+                    self.keep(name, misfit.sent, misfit.reason);
+                    misfit.nearest
+                }
+            },
+            Sent::Text(text) => {
+                self.keep_text(name, text);
+                Value::Null
             }
         }
+    }
+
+    fn keep_text(&mut self, name: &'static str, text: String) {
+        self.extra.insert(name.to_owned(), Json::String(text));
+        self.alterations.push(Alteration::KeptAsText { field: name.to_owned() });
     }
 
     fn keep(&mut self, name: &'static str, sent: Json, reason: &'static str) {
@@ -315,14 +367,14 @@ impl Draft {
         self.alterations.push(Alteration::KeptAsSent { field: name.to_owned(), reason });
     }
 
-    fn time(&mut self, name: &'static str, sent: Option<Json>, absent: &mut Vec<Json>) -> DateTime<Utc> {
+    fn time(&mut self, name: &'static str, sent: Option<Sent>, absent: &mut Vec<Json>) -> DateTime<Utc> {
         let Some(sent) = sent else {
             absent.push(Json::from(name));
             self.alterations.push(Alteration::NoTime { field: name.to_owned() });
             return DateTime::UNIX_EPOCH;
         };
-        if sent.is_null() {
-            self.keep(name, sent, "no time, 1970-01-01 is used");
+        if matches!(sent, Sent::Json(Json::Null)) {
+            self.keep(name, Json::Null, "no time, 1970-01-01 is used");
             return DateTime::UNIX_EPOCH;
         }
         match self.fitted(name, Kind::Time, sent) {
@@ -333,16 +385,15 @@ impl Draft {
 
     fn status(&mut self, absent: &mut Vec<Json>) -> Status {
         match self.status.take() {
-            Some(Json::String(text)) => Status::from(text),
-            Some(sent) => {
-                self.keep("status", sent, "no text");
-                Status::Other(String::new())
-            }
+            Some(Sent::Json(Json::String(text))) => return Status::from(text),
+            Some(Sent::Json(sent)) => self.keep("status", sent, "no text, the record counts as live"),
+            Some(Sent::Text(text)) => self.keep_text("status", text),
             None => {
                 absent.push(Json::from("status"));
-                Status::Other(String::new())
+                self.alterations.push(Alteration::NoStatus);
             }
         }
+        Status::Ok
     }
 }
 

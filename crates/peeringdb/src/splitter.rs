@@ -8,11 +8,10 @@ use std::io::{BufRead, ErrorKind};
 use memchr::memchr2;
 
 use crate::error::ReadError;
+use crate::printable::{EXCERPT_BYTES, excerpt_of_bytes, printable};
 
 /// A single value longer than this is refused. `PeeringDB`'s longest records have less than 1 MB.
 const VALUE_LIMIT: usize = 16 << 20;
-/// How much text an error shows, in bytes.
-const EXCERPT: usize = 1000;
 
 pub(crate) struct Splitter<R> {
     input: R,
@@ -36,22 +35,18 @@ impl<R: BufRead> Splitter<R> {
     /// The error for text that is no JSON, or not of the expected shape, from here on.
     pub(crate) fn malformed(&mut self, why: &str) -> ReadError {
         let at = self.position;
-        let mut excerpt = Vec::new();
-        while excerpt.len() < EXCERPT {
+        let mut next = Vec::new();
+        while next.len() < EXCERPT_BYTES {
             match self.fill() {
                 Ok(text) if !text.is_empty() => {
-                    let length = text.len().min(EXCERPT - excerpt.len());
-                    excerpt.extend_from_slice(&text[..length]);
+                    let length = text.len().min(EXCERPT_BYTES - next.len());
+                    next.extend_from_slice(&text[..length]);
                     self.consume(length);
                 }
                 _ => break,
             }
         }
-        ReadError::Malformed {
-            at,
-            why: why.to_owned(),
-            excerpt: String::from_utf8_lossy(&excerpt).into_owned(),
-        }
+        ReadError::Malformed { at, why: printable(why), excerpt: excerpt_of_bytes(&next) }
     }
 
     /// The next byte that is not white space, which is left where it is; `None` at the end.

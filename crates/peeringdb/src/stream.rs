@@ -1,11 +1,13 @@
 //! Takes an answer of the API apart while it arrives.
 //!
 //! The answer is cut into one slice of text per record, and each slice is parsed on its own. That is as fast
-//! as parsing the whole, needs memory for one record only, and a record that cannot be held (a number of 400
-//! digits, text that is no Unicode, a hundred nested lists) does not cost the others. What is no JSON at all
-//! does: then the answer as a whole is not to be trusted.
+//! as parsing the whole, needs memory for one record only, and an element that is no record does not cost the
+//! others. Nor does a value that cannot be held (a number of 400 digits, a hundred nested lists) cost its
+//! record: where a slice cannot be parsed at once, each of its values is parsed on its own. What is no JSON at
+//! all does: then the answer as a whole is not to be trusted.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
@@ -13,8 +15,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use crate::error::ReadError;
+use crate::printable::{excerpt_of_bytes, printable};
 use crate::record::{Draft, Record};
 use crate::repair::repair;
 use crate::splitter::Splitter;
@@ -26,8 +30,6 @@ const BATCH_RECORDS: usize = 500;
 const BATCH_BYTES: usize = 1 << 20;
 /// An answer with more unusable elements than this is not the API's, and they must not fill the memory.
 const UNUSABLE_LIMIT: usize = 10_000;
-/// Characters of an unusable record that are shown.
-const EXCERPT_CHARS: usize = 200;
 
 /// Whoever takes the records does not want any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,8 +49,7 @@ pub struct Contents {
     pub unusable: Vec<Unusable>,
 }
 
-/// An element of an answer that cannot be stored: it is no object, has no whole number as its id, or holds
-/// something beyond what can be held.
+/// An element of an answer that cannot be stored: it is no object, or has no whole number as its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
     /// Where it stood in the answer; the first is 0.
@@ -57,7 +58,7 @@ pub struct Unusable {
     pub updated: Option<DateTime<Utc>>,
     /// For people.
     pub why: String,
-    /// The first 200 characters of its text.
+    /// The first 200 characters of its text, with spaces for control characters.
     pub excerpt: String,
 }
 
@@ -173,8 +174,12 @@ impl<R: BufRead> Walk<'_, R> {
                     .malformed(&format!("more than {UNUSABLE_LIMIT} elements of the list are no records")));
             }
             Err(NoRecord::Unusable { why, updated }) => {
-                let excerpt = String::from_utf8_lossy(&self.slice).chars().take(EXCERPT_CHARS).collect();
-                self.contents.unusable.push(Unusable { position: self.position, updated, why, excerpt });
+                self.contents.unusable.push(Unusable {
+                    position: self.position,
+                    updated,
+                    why: printable(&why),
+                    excerpt: excerpt_of_bytes(&self.slice),
+                });
             }
             Err(NoRecord::Malformed(why)) => {
                 return Err(self.text.malformed(&format!("element {} of the list: {why}", self.position)));
@@ -208,14 +213,17 @@ fn element(namespace: Namespace, text: &[u8]) -> Result<Record, NoRecord> {
             Err(error) => Err(NoRecord::Malformed(error.to_string())),
         };
     }
-    let draft = draft(namespace, text).or_else(|error| {
+    let draft = draft(namespace, text).or_else(|_| {
         // Ignoring checks the grammar, but neither the range of numbers nor the characters of texts.
         if let Err(error) = serde_json::from_slice::<IgnoredAny>(text) {
             return Err(NoRecord::Malformed(error.to_string()));
         }
-        let repaired = repair(text).ok_or_else(|| unusable(error.to_string()))?;
-        let mut draft = draft(namespace, &repaired).map_err(|error| unusable(error.to_string()))?;
-        draft.repaired();
+        let repaired = repair(text);
+        let mut draft = draft_in_pieces(namespace, repaired.as_deref().unwrap_or(text))
+            .map_err(|error| unusable(error.to_string()))?;
+        if repaired.is_some() {
+            draft.repaired();
+        }
         Ok(draft)
     })?;
     let updated = draft.updated();
@@ -227,6 +235,21 @@ fn draft(namespace: Namespace, text: &[u8]) -> serde_json::Result<Draft> {
     let mut draft = Draft::new(namespace);
     deserializer.deserialize_map(Keys(&mut draft))?;
     deserializer.end()?;
+    Ok(draft)
+}
+
+/// The draft of an object of which some values may be beyond what can be held: those keep their text.
+fn draft_in_pieces(namespace: Namespace, text: &[u8]) -> serde_json::Result<Draft> {
+    let pieces: BTreeMap<String, &RawValue> = serde_json::from_slice(text)?;
+    let mut draft = Draft::new(namespace);
+    for (key, piece) in pieces {
+        // In brackets it is nested as deep as in the record. On its own it could be one level deeper, and then
+        // nobody could read the record again.
+        match serde_json::from_str::<[Json; 1]>(&format!("[{}]", piece.get())) {
+            Ok([value]) => draft.put(&key, value),
+            Err(_) => draft.put_text(&key, piece.get()),
+        }
+    }
     Ok(draft)
 }
 

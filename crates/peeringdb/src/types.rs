@@ -243,7 +243,7 @@ pub enum Status {
     Pending,
     /// Gone; sent when asked for changes since a time.
     Deleted,
-    /// Any other text; empty when there was none.
+    /// Any other text.
     Other(String),
 }
 

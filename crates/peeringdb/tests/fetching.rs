@@ -142,6 +142,39 @@ async fn dumps_are_fetched_without_the_key() {
 }
 
 #[tokio::test]
+async fn dumps_and_the_api_do_not_wait_for_each_other() {
+    let throttled = answer("429 Too Many", &["Retry-After: 2"], b"slow down");
+    let dumps = Server::playing(vec![throttled, json("[]")]).await;
+    let api = Server::playing(vec![json(&list(1))]).await;
+    let options = ClientOptions {
+        cache_url: Some(dumps.url.clone()),
+        requests_per_minute: 1,
+        total_timeout: Duration::from_secs(5),
+        ..options(&api)
+    };
+    let client = Client::new(http(), options, 1).unwrap();
+    let begin = Instant::now();
+    let (out, _events) = mpsc::channel(10);
+    let paused = client.fetch_dump(Namespace::Org, &out);
+    let meanwhile = async {
+        while dumps.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        client.fetch(Namespace::Org, None, &out).await.unwrap();
+        begin.elapsed()
+    };
+    let (dump, api_took) = tokio::join!(paused, meanwhile);
+    assert_eq!(dump.unwrap().attempts, 2);
+    assert!(begin.elapsed() >= Duration::from_secs(2));
+    assert!(api_took < Duration::from_millis(1900), "{api_took:?}");
+    // The API's allowance is used up now, and the dumps still come.
+    client.fetch_dump(Namespace::Net, &out).await.unwrap();
+    assert_eq!((dumps.requests().len(), api.requests().len()), (3, 1));
+    assert!(begin.elapsed() < Duration::from_secs(30));
+}
+
+#[tokio::test]
 async fn a_refused_dump_is_not_blamed_on_the_key() {
     let server = Server::playing(vec![answer("403 Forbidden", &[], b"AccessDenied")]).await;
     let options =
@@ -298,6 +331,18 @@ async fn a_refused_key_is_said_but_not_shown() {
         let (outcome, _) = fetch(vec![answer(status, &[], b"log in")]).await;
         let error = outcome.result.unwrap_err();
         assert!(error.to_string().contains("refused a request without API key"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_not_shown_even_if_the_excerpt_ends_in_it() {
+    for before in 175..200 {
+        let echo = format!("{}{KEY} was sent", "x".repeat(before));
+        let server = Server::playing(vec![answer("200 OK", &[], echo.as_bytes())]).await;
+        let with_key = ClientOptions { api_key: Some(KEY.into()), retries: 0, ..options(&server) };
+        let error = fetch_with(with_key, None).await.result.unwrap_err();
+        let FetchError::NotJson { excerpt, .. } = &error else { panic!("{error:?}") };
+        assert!(!excerpt.contains("cana"), "{excerpt}");
     }
 }
 

@@ -4,7 +4,9 @@
 
 use std::io::{self, Read};
 
-use pm_peeringdb::{Alteration, Contents, Namespace, ReadError, Record, SinkClosed, Value, read, to_json};
+use pm_peeringdb::{
+    Alteration, Contents, Namespace, ReadError, Record, SinkClosed, Status, Value, read, to_json,
+};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -142,14 +144,14 @@ fn a_cut_is_noticed_wherever_it_is() {
 
 #[test]
 fn one_bad_element_does_not_cost_the_others() {
-    let deep = format!("{{\"id\": 5, \"notes\": {}{}}}", "[".repeat(5000), "]".repeat(5000));
+    let long = format!("{{\"id\": \"\u{7f}{}\"}}", "5".repeat(5000));
     let elements = [
         r#"{"id": 1}"#,
         r#"{"id": "2", "updated": "2024-02-29T00:00:00Z", "name": "no number"}"#,
         "[3]",
         "null",
-        r#"{"id": 4, "info_prefixes4": 1e999}"#,
-        &deep,
+        r#"{"id": 1e999, "updated": "2024-02-29T00:00:00Z", "info_prefixes4": 1e999}"#,
+        &long,
         r#"{"name": "no id"}"#,
         r#"{"id": 8}"#,
     ];
@@ -159,8 +161,70 @@ fn one_bad_element_does_not_cost_the_others() {
     assert_eq!(unusable.iter().map(|unusable| unusable.position).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
     assert_eq!(unusable[0].updated.unwrap().timestamp(), 1_709_164_800);
     assert_eq!(unusable[0].excerpt, elements[1]);
-    assert!(unusable[3].why.contains("number out of range"), "{}", unusable[3].why);
-    assert_eq!(unusable[4].excerpt.chars().count(), 200);
+    assert_eq!(unusable[3].why, "its id is no whole number of 64 bits");
+    assert_eq!(unusable[3].updated, unusable[0].updated);
+    assert_eq!(unusable[4].excerpt, format!("{{\"id\": \" {}", "5".repeat(191)));
+}
+
+#[test]
+fn a_value_that_cannot_be_held_is_kept_as_text() {
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    let text = format!(
+        r#"[{{"id": 1, "asn": 64500, "name": 1e400, "info_prefixes4": -1e400 , "social_media": {deep},
+        "new": {{"a": [1e400, "\u0000"]}}, "_absent": 1e400, "created": 1e400, "status": 1e400, "aka": "\ud800",
+        "updated": "2024-02-29T00:00:00Z"}}, {{"id": 2, "updated": 1e400}}]"#
+    );
+    let (records, contents) = read_all(text.as_bytes()).unwrap();
+    assert_eq!(contents.unusable, []);
+    let record = &records[0];
+    let value = |field| &record.values[Namespace::Net.position(field).unwrap()];
+    assert_eq!(*value("asn"), Value::Integer(64500));
+    assert_eq!(*value("aka"), Value::Text("\u{fffd}".to_owned()));
+    for field in ["name", "info_prefixes4", "social_media"] {
+        assert_eq!(*value(field), Value::Null);
+    }
+    assert_eq!((record.updated.timestamp(), &record.status), (1_709_164_800, &Status::Ok));
+    assert_eq!(record.created.timestamp(), 0);
+    let expected = json!({
+        "id": 1, "asn": 64500, "name": "1e400", "info_prefixes4": "-1e400", "social_media": deep,
+        "new": r#"{"a": [1e400, "\u0000"]}"#, "_absent": "1e400", "created": "1e400", "status": "1e400",
+        "aka": "\u{fffd}", "updated": "2024-02-29T00:00:00Z",
+    });
+    assert_eq!(Json::Object(to_json(Namespace::Net, record)), expected);
+    for field in ["name", "info_prefixes4", "social_media", "new", "_absent", "created", "status"] {
+        let kept = Alteration::KeptAsText { field: field.to_owned() };
+        assert_eq!(record.alterations.iter().filter(|told| **told == kept).count(), 1, "{field}");
+    }
+    assert!(record.alterations.contains(&Alteration::TextRepaired));
+    assert_eq!(
+        record.alterations.iter().find(|told| told.to_string().starts_with("name")).unwrap().to_string(),
+        "name kept as text: a number in it is out of range, or it is nested too deep"
+    );
+    assert_eq!(records[1].updated.timestamp(), 0);
+}
+
+#[test]
+fn what_is_kept_can_be_read_again() {
+    for depth in 120..135 {
+        let text =
+            format!(r#"[{{"id": 1, "asn": 1e400, "new": {}{}}}]"#, "[".repeat(depth), "]".repeat(depth));
+        let (records, _) = read_all(text.as_bytes()).unwrap();
+        let extra = records[0].extra.as_ref().unwrap();
+        let stored = serde_json::to_string(extra).unwrap();
+        assert_eq!(serde_json::from_str::<Json>(&stored).unwrap(), Json::Object(extra.clone()), "{depth}");
+    }
+}
+
+#[test]
+fn what_is_shown_of_broken_input_is_short_and_has_no_control_characters() {
+    let broken = format!("[{{\"id\": 1}}\0\u{1b}[2J\u{9b}\r\n{}", "é".repeat(1000));
+    let Err(error) = read_all(broken.as_bytes()) else { panic!() };
+    assert!(!error.to_string().contains(char::is_control), "{error:?}");
+    let ReadError::Malformed { excerpt, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(*excerpt, format!("  [2J   {}", "é".repeat(192)));
+
+    let (_, contents) = read_all(b"[[1,\n\t\r2]]").unwrap();
+    assert_eq!(contents.unusable[0].excerpt, "[1,   2]");
 }
 
 #[test]
@@ -188,6 +252,10 @@ fn the_last_of_equal_keys_counts() {
     let json = to_json(Namespace::Net, &records[0]);
     assert_eq!(Json::Object(json), json!({"id": 9, "asn": 5, "z": 2}));
     assert_eq!(records[0].values[Namespace::Net.position("asn").unwrap()], Value::Integer(5));
+    let (records, _) =
+        read_all(br#"[{"id": 1e400, "asn": 1e400, "id": 9, "name": "x", "asn": 5, "name": 1e400}]"#).unwrap();
+    let json = to_json(Namespace::Net, &records[0]);
+    assert_eq!(Json::Object(json), json!({"id": 9, "asn": 5, "name": "1e400"}));
 }
 
 #[test]
@@ -217,6 +285,18 @@ fn reading_ends_when_nobody_takes_the_records() {
     });
     assert!(matches!(result, Err(ReadError::SinkClosed(SinkClosed))));
     assert_eq!(batches, 1);
+}
+
+/// Everything that reading `text` gives people to read.
+fn shown(text: &[u8]) -> String {
+    match read_all(text) {
+        Ok((records, contents)) => {
+            let told = records.iter().flat_map(|record| &record.alterations).map(ToString::to_string);
+            let unusable = contents.unusable.into_iter().flat_map(|one| [one.why, one.excerpt]);
+            told.chain(unusable).collect()
+        }
+        Err(error) => error.to_string(),
+    }
 }
 
 /// A valid answer with some bytes replaced, removed or doubled.
@@ -252,8 +332,10 @@ proptest! {
 
     #[test]
     fn any_bytes_are_survived(text in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = read_all(&text);
-        let _ = read_all(&[b"[{\"id\":1,\"name\":\"", text.as_slice(), b"\"}]"].concat());
+        let record = |before: &[u8], after: &[u8]| [before, text.as_slice(), after].concat();
+        for text in [text.clone(), record(b"[{\"id\":1,\"name\":\"", b"\"}]"), record(b"[{\"", b"\":1e400,\"id\":1}]")] {
+            prop_assert!(!shown(&text).contains(char::is_control));
+        }
     }
 
     #[test]

@@ -133,8 +133,10 @@ CREATE TABLE peeringdb_synchronisation (
 );
 CREATE INDEX peeringdb_synchronisation_time ON peeringdb_synchronisation (time);
 
+-- No foreign key: a first synchronisation notes a quarter of a million records, and checking each costs a third of the
+-- time. Whoever removes a synchronisation removes its records first.
 CREATE TABLE peeringdb_synchronisationrecord (
-    synchronisation_id {integer} NOT NULL REFERENCES peeringdb_synchronisation (id) ON DELETE CASCADE,
+    synchronisation_id {integer} NOT NULL,
     namespace {text} NOT NULL,
     record_id {integer} NOT NULL,
     action {text} NOT NULL,
@@ -179,6 +181,7 @@ CREATE TABLE peeringdb_organization (
     longitude {float},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_organization_dangling ON peeringdb_organization (id) WHERE dangling;
 
 CREATE TABLE peeringdb_campus (
     id {integer} PRIMARY KEY,
@@ -202,6 +205,7 @@ CREATE TABLE peeringdb_campus (
     logo {text},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_campus_dangling ON peeringdb_campus (id) WHERE dangling;
 
 CREATE TABLE peeringdb_facility (
     id {integer} PRIMARY KEY,
@@ -247,6 +251,7 @@ CREATE TABLE peeringdb_facility (
     longitude {float},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_facility_dangling ON peeringdb_facility (id) WHERE dangling;
 CREATE INDEX peeringdb_facility_org_id ON peeringdb_facility (org_id);
 
 CREATE TABLE peeringdb_carrier (
@@ -268,6 +273,7 @@ CREATE TABLE peeringdb_carrier (
     logo {text},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_carrier_dangling ON peeringdb_carrier (id) WHERE dangling;
 
 CREATE TABLE peeringdb_carrierfacility (
     id {integer} PRIMARY KEY,
@@ -282,6 +288,7 @@ CREATE TABLE peeringdb_carrierfacility (
     campus_id {integer},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_carrierfacility_dangling ON peeringdb_carrierfacility (id) WHERE dangling;
 CREATE INDEX peeringdb_carrierfacility_carrier_id ON peeringdb_carrierfacility (carrier_id);
 
 CREATE TABLE peeringdb_network (
@@ -331,6 +338,7 @@ CREATE TABLE peeringdb_network (
     logo {text},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_network_dangling ON peeringdb_network (id) WHERE dangling;
 CREATE INDEX peeringdb_network_asn ON peeringdb_network (asn);
 
 CREATE TABLE peeringdb_internetexchange (
@@ -373,6 +381,7 @@ CREATE TABLE peeringdb_internetexchange (
     logo {text},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_internetexchange_dangling ON peeringdb_internetexchange (id) WHERE dangling;
 
 CREATE TABLE peeringdb_internetexchangefacility (
     id {integer} PRIMARY KEY,
@@ -388,6 +397,7 @@ CREATE TABLE peeringdb_internetexchangefacility (
     fac_id {integer},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_internetexchangefacility_dangling ON peeringdb_internetexchangefacility (id) WHERE dangling;
 CREATE INDEX peeringdb_internetexchangefacility_ix_id ON peeringdb_internetexchangefacility (ix_id);
 
 CREATE TABLE peeringdb_ixlan (
@@ -410,6 +420,7 @@ CREATE TABLE peeringdb_ixlan (
     ixf_ixp_import_enabled {boolean},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_ixlan_dangling ON peeringdb_ixlan (id) WHERE dangling;
 CREATE INDEX peeringdb_ixlan_ix_id ON peeringdb_ixlan (ix_id);
 
 CREATE TABLE peeringdb_ixlanprefix (
@@ -426,6 +437,7 @@ CREATE TABLE peeringdb_ixlanprefix (
     notes {text},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_ixlanprefix_dangling ON peeringdb_ixlanprefix (id) WHERE dangling;
 CREATE INDEX peeringdb_ixlanprefix_ixlan_id ON peeringdb_ixlanprefix (ixlan_id);
 
 CREATE TABLE peeringdb_networkfacility (
@@ -446,6 +458,7 @@ CREATE TABLE peeringdb_networkfacility (
     avail_atm {boolean},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_networkfacility_dangling ON peeringdb_networkfacility (id) WHERE dangling;
 CREATE INDEX peeringdb_networkfacility_net_id ON peeringdb_networkfacility (net_id);
 
 CREATE TABLE peeringdb_networkixlan (
@@ -471,6 +484,7 @@ CREATE TABLE peeringdb_networkixlan (
     ix_side_id {integer},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_networkixlan_dangling ON peeringdb_networkixlan (id) WHERE dangling;
 CREATE INDEX peeringdb_networkixlan_net_id ON peeringdb_networkixlan (net_id);
 CREATE INDEX peeringdb_networkixlan_ixlan_id ON peeringdb_networkixlan (ixlan_id);
 
@@ -490,4 +504,5 @@ CREATE TABLE peeringdb_networkcontact (
     url {text},
     dangling {boolean} NOT NULL DEFAULT FALSE
 );
+CREATE INDEX peeringdb_networkcontact_dangling ON peeringdb_networkcontact (id) WHERE dangling;
 CREATE INDEX peeringdb_networkcontact_net_id ON peeringdb_networkcontact (net_id);

@@ -39,7 +39,9 @@ pub async fn copy_to(store: &Store, file: &Path) -> Result<Backup, StoreError> {
     let made = async {
         // https://www.sqlite.org/lang_vacuum.html#vacuuminto: one read transaction, other processes go on.
         store.execute("VACUUM INTO ?", vec![partial.as_str().into()]).await?;
-        let copy = Store::open(&format!("sqlite://{partial}")).await?;
+        let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&partial, owner_only).map_err(failed)?;
+        let copy = Store::open_file(Path::new(&partial)).await?;
         let verdict: Vec<String> = copy
             .rows("PRAGMA integrity_check", vec![])
             .await?

@@ -8,11 +8,14 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Sqlite};
 
 use crate::error::BUSY_SECONDS;
 use crate::value::{postgres_arguments, sqlite_arguments};
 use crate::{Row, StoreError, Value};
+
+/// How long a server may take to let us in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Which database engine is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +49,51 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database that `url` names, creating a SQLite file that does not exist yet. Runs no migration.
+    /// Opens the database that `url` names, making a SQLite file, readable by its owner only, that does not exist yet.
+    /// Runs no migration.
     ///
     /// # Errors
     /// [`StoreError::Unreachable`] when the URL is of another kind, the file cannot be opened or the server does
     /// not answer; the message holds no password.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_as(url, true).await
+    }
+
+    /// As [`Store::open`], but makes nothing.
+    ///
+    /// # Errors
+    /// Also [`StoreError::Missing`] for a SQLite file that does not exist.
+    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
+        Self::open_as(url, false).await
+    }
+
+    /// Opens a SQLite file by its path, whatever characters that has.
+    pub(crate) async fn open_file(path: &std::path::Path) -> Result<Self, StoreError> {
+        let location = path.display().to_string();
+        let unreachable = |error: sqlx::Error| StoreError::Unreachable {
+            location: location.clone(),
+            reason: error.to_string(),
+        };
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(SqliteConnectOptions::new().filename(path));
+        Ok(Self { pool: Pool::Sqlite(pool.await.map_err(unreachable)?), location: location.clone() })
+    }
+
+    async fn open_as(url: &str, make: bool) -> Result<Self, StoreError> {
         let location = location_of(url);
         let unreachable = |reason: String| StoreError::Unreachable { location: location.clone(), reason };
         let pool = if url.starts_with("sqlite:") {
-            let options = SqliteConnectOptions::from_str(url)
-                .map_err(|error| unreachable(error.to_string()))?
-                .create_if_missing(true)
+            let options =
+                SqliteConnectOptions::from_str(url).map_err(|error| unreachable(error.to_string()))?;
+            let file = options.get_filename().to_path_buf();
+            if !file.exists() && file != std::path::Path::new(":memory:") {
+                if !make {
+                    return Err(StoreError::Missing { location });
+                }
+                make_private(&file).map_err(|error| unreachable(format!("{}: {error}", file.display())))?;
+            }
+            let options = options
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
@@ -77,12 +113,16 @@ impl Store {
                 })?
                 .application_name("peering-manager")
                 .disable_statement_logging();
+            // The pool would ask a server that is down again and again, and then say only that it took too long.
+            let first = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
+            let first = first
+                .await
+                .map_err(|_| unreachable(format!("no answer in {} s", CONNECT_TIMEOUT.as_secs())))?;
+            first.map_err(|error| unreachable(error.to_string()))?.close().await?;
             let pool = PgPoolOptions::new()
                 .max_connections(8)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect_with(options)
-                .await
-                .map_err(|error| unreachable(error.to_string()))?;
+                .acquire_timeout(Duration::from_secs(30))
+                .connect_lazy_with(options);
             Pool::Postgres(pool)
         } else {
             return Err(unreachable("database_url must begin with sqlite:, postgres: or postgresql:".into()));
@@ -125,6 +165,16 @@ impl Store {
         Ok(match &self.pool {
             Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that only reads and sees one moment of the database throughout.
+    pub async fn begin_reading(&self) -> Result<Transaction<'static>, StoreError> {
+        Ok(match &self.pool {
+            Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN").await?),
+            Pool::Postgres(pool) => Transaction::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+            ),
         })
     }
 
@@ -171,15 +221,13 @@ impl Connection {
 
     /// As [`Store::begin`], on this connection, so that its temporary tables are in reach.
     pub async fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
-        use sqlx::Connection as _;
         Ok(match self {
             Self::Sqlite(connection) => Transaction::Sqlite(connection.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(connection) => Transaction::Postgres(connection.begin().await?),
         })
     }
 
-    /// Makes sure that the connection is closed instead of going back, for work that leaves session state behind or
-    /// whose future may be dropped in the middle of a COPY.
+    /// Makes sure that the connection is closed instead of going back, for work that leaves session state behind.
     pub fn close_on_drop(&mut self) {
         match self {
             Self::Sqlite(connection) => connection.close_on_drop(),
@@ -326,6 +374,12 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// An empty file that only its owner can read: sessions and password hashes will be in it.
+fn make_private(file: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
 }
 
 /// PostgreSQL's form of the placeholders: `?` becomes `$1`, `$2`, …

@@ -34,6 +34,23 @@ pub enum StoreError {
         /// Newest version this program knows.
         known: i64,
     },
+    /// The database's tables are not ours.
+    #[error(
+        "{location} holds tables of another program (such as {table}); name an empty database in database_url, and see \
+         the manual on moving over if it is the original's"
+    )]
+    Foreign {
+        /// The database, without credentials.
+        location: String,
+        /// A table that is there.
+        table: String,
+    },
+    /// There is no such SQLite file.
+    #[error("the database {location} does not exist yet; the first command that needs it makes it")]
+    Missing {
+        /// The database.
+        location: String,
+    },
     /// Migrations wait to be run.
     #[error(
         "the database has schema version {found}, this program needs {needed}: run `peering-manager migrate`"
@@ -45,7 +62,9 @@ pub enum StoreError {
         needed: i64,
     },
     /// The lease ran out and somebody else took the lock (or may take it): nothing more may be written under it.
-    #[error("the lock {key} was lost: its lease ran out before the work was done. Nothing was changed")]
+    #[error(
+        "the lock {key} was lost: its lease ran out before the work was done. What was not committed by then is not stored"
+    )]
     LockLost {
         /// The lock's key.
         key: String,
@@ -97,7 +116,7 @@ impl From<sqlx::Error> for StoreError {
 /// Who holds a lock, for the message to whoever finds it taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// `host/boot/pid-namespace/pid/start` of the process, see `pm_tasks::process`.
+    /// `host/boot/pid-namespace/pid/start` of the process, as whoever took the lock wrote it.
     pub owner: String,
     /// The job that runs under the lock.
     pub job: Option<i64>,

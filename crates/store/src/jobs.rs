@@ -183,12 +183,18 @@ pub struct Close {
     pub data: Option<serde_json::Value>,
 }
 
-/// Records a job as pending and gives its number.
-pub async fn open(store: &Store, job: &NewJob, now: DateTime<Utc>) -> Result<i64, StoreError> {
+/// Records a job as pending and gives its number. `owner` is the process that is about to run it, if there is one yet;
+/// it has to give signs of life from now on.
+pub async fn open(
+    store: &Store,
+    job: &NewJob,
+    owner: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<i64, StoreError> {
     let row = store
         .row(
-            "INSERT INTO core_job (job_id, name, task, arguments, user_id, status, created) VALUES (?, ?, ?, ?, ?, ?, ?) \
-             RETURNING id",
+            "INSERT INTO core_job (job_id, name, task, arguments, user_id, status, created, owner, heartbeat) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             vec![
                 job.job_id.as_str().into(),
                 job.name.as_str().into(),
@@ -197,25 +203,21 @@ pub async fn open(store: &Store, job: &NewJob, now: DateTime<Utc>) -> Result<i64
                 job.user_id.into(),
                 Status::Pending.as_str().into(),
                 now.into(),
+                owner.map(str::to_owned).into(),
+                owner.map(|_| now).into(),
             ],
         )
         .await?;
     row.map_or_else(|| Err(StoreError::Data("the job was not recorded".into())), |row| row.get("id"))
 }
 
-/// Marks a pending job as running.
+/// Marks a job as running; also one that housekeeping closed because its process slept for long before it began.
 pub async fn start(store: &Store, id: i64, owner: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     store
         .execute(
-            "UPDATE core_job SET status = ?, owner = ?, started = ?, heartbeat = ? WHERE id = ? AND status = ?",
-            vec![
-                Status::Running.as_str().into(),
-                owner.into(),
-                now.into(),
-                now.into(),
-                id.into(),
-                Status::Pending.as_str().into(),
-            ],
+            "UPDATE core_job SET status = ?, owner = ?, started = ?, heartbeat = ?, completed = NULL, error = NULL \
+             WHERE id = ?",
+            vec![Status::Running.as_str().into(), owner.into(), now.into(), now.into(), id.into()],
         )
         .await?;
     Ok(())
@@ -287,7 +289,8 @@ pub async fn close(store: &Store, id: i64, close: &Close, now: DateTime<Utc>) ->
     Ok(())
 }
 
-/// Ends running jobs that have given no sign of life since `silent_since`: their process is gone. Gives their numbers.
+/// Ends jobs of a process that has given no sign of life since `silent_since`, whether they ran or waited for a lock:
+/// the process is gone. Gives their numbers.
 pub async fn close_abandoned(
     store: &Store,
     silent_since: DateTime<Utc>,
@@ -296,7 +299,8 @@ pub async fn close_abandoned(
     let rows = store
         .rows(
             "UPDATE core_job SET status = 'errored', completed = ?, error = ? \
-             WHERE status = 'running' AND (heartbeat IS NULL OR heartbeat < ?) RETURNING id",
+             WHERE status IN ('pending', 'running') AND owner IS NOT NULL AND (heartbeat IS NULL OR heartbeat < ?) \
+             RETURNING id",
             vec![now.into(), ABANDONED.into(), silent_since.into()],
         )
         .await?;

@@ -44,6 +44,11 @@ pub async fn claim(
     now: DateTime<Utc>,
     is_dead: impl Fn(&str) -> bool,
 ) -> Result<Claim, StoreError> {
+    // A look first: the holder may be in the middle of a long write, which reading does not wait for.
+    let holder_now = holder(&mut store.connection().await?.session(), key).await?;
+    if let Some(holder) = holder_now.filter(|holder| holder.expires > now && !is_dead(&holder.owner)) {
+        return Ok(Claim::Held(holder));
+    }
     let mut transaction = store.begin().await?;
     let mut session = transaction.session();
     // Makes sure that there is a row to be locked by what follows, on both engines.

@@ -40,6 +40,9 @@ pub struct Plan {
 pub async fn plan(store: &Store) -> Result<Plan, StoreError> {
     let current = current_version(store).await?;
     let needed = needed_version();
+    if current == 0 {
+        refuse_foreign(store).await?;
+    }
     if current > needed {
         return Err(StoreError::SchemaTooNew { found: current, known: needed });
     }
@@ -64,6 +67,9 @@ pub async fn verify(store: &Store) -> Result<(), StoreError> {
 /// Brings the schema up to date and gives the names of what ran. Processes that start at the same moment wait for
 /// each other; the second finds nothing to do.
 pub async fn run(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+    if current_version(store).await? == 0 {
+        refuse_foreign(store).await?;
+    }
     let mut ran = Vec::new();
     let mut transaction = store.begin().await?;
     let mut session = transaction.session();
@@ -95,6 +101,25 @@ pub async fn run(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, Store
     }
     transaction.commit().await?;
     Ok(ran)
+}
+
+/// A database that we have never seen must hold none of the tables that we are about to make: the original's have the
+/// same names.
+async fn refuse_foreign(store: &Store) -> Result<(), StoreError> {
+    let sql = match store.engine() {
+        Engine::Sqlite => {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('core_job', 'auth_user') LIMIT 1"
+        }
+        Engine::Postgres => {
+            "SELECT name FROM (VALUES ('core_job'), ('auth_user')) AS ours (name) WHERE to_regclass(name) IS NOT NULL LIMIT 1"
+        }
+    };
+    match store.row(sql, vec![]).await? {
+        Some(row) => {
+            Err(StoreError::Foreign { location: store.location().to_owned(), table: row.get("name")? })
+        }
+        None => Ok(()),
+    }
 }
 
 async fn current_version(store: &Store) -> Result<i64, StoreError> {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{Engine, Store, StoreError, Value};
+use crate::{Engine, Session, Store, StoreError, Value};
 
 /// Rows that go when they are older than a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,17 +61,17 @@ pub async fn count(store: &Store, aged: Aged, before: DateTime<Utc>) -> Result<u
     Ok(count.unsigned_abs())
 }
 
-/// Deletes at most `batch` rows that are older than `before`, in one transaction, and says how many. Fewer than
+/// Deletes at most `batch` rows that are older than `before`, in the caller's transaction, and says how many. Fewer than
 /// `batch` means that nothing is left.
 pub async fn delete_batch(
-    store: &Store,
+    session: &mut Session<'_>,
     aged: Aged,
     before: DateTime<Utc>,
     batch: u32,
 ) -> Result<u64, StoreError> {
     let (table, condition) = (aged.table(), aged.condition());
-    let key = aged.key(store.engine());
+    let key = aged.key(session.engine());
     let sql =
         format!("DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {condition} LIMIT ?)");
-    store.execute(&sql, vec![before.into(), Value::from(batch)]).await
+    session.execute(&sql, vec![before.into(), Value::from(batch)]).await
 }

@@ -1,12 +1,14 @@
 //! Both engines keep and give back the same.
 
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_store::backup::{self, Backup};
 use pm_store::changes::{self, Action, Author, Change};
 use pm_store::entities::autonomous_system::{self, AutonomousSystem};
 use pm_store::peeringdb::lookup;
 use pm_store::peeringdb::runs;
-use pm_store::peeringdb::staging::{self, CacheRow, Feed, Staging, null_of};
+use pm_store::peeringdb::staging::{self, CacheRow, Feed, Staging, Taking, null_of};
 use pm_store::peeringdb::tables::{CacheTable, TABLES, table_of};
 use pm_store::schema::ColumnKind;
 use pm_store::testing::{TestDatabase, each_engine, epoch};
@@ -135,7 +137,8 @@ async fn take_over(store: &Store, table: &'static CacheTable, rows: Vec<CacheRow
     let mut transaction = staging.begin().await.unwrap();
     let mut session = transaction.session();
     let run = runs::open(&mut session, None, "full", epoch()).await.unwrap();
-    staging::apply(&mut session, run, Feed::Snapshot, table, None).await.unwrap();
+    let taking = Taking { feed: Feed::Snapshot, moment: None, now: epoch(), complete: true };
+    staging::apply(&mut session, run, taking, table).await.unwrap();
     transaction.commit().await.unwrap();
     staging.close().await.unwrap();
 }

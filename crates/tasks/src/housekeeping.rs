@@ -53,7 +53,7 @@ impl Task for Housekeeping {
         let steps: [(&str, &str, Aged, Option<u32>); 5] = [
             ("sessions", "expired web sessions", Aged::Sessions, None),
             ("changes", "change log (changelog_retention)", Aged::Changes, Some(config.changelog_retention)),
-            ("jobs", "jobs (jobresult_retention)", Aged::Jobs, Some(config.job_retention)),
+            ("jobs", "jobs (job_retention)", Aged::Jobs, Some(config.job_retention)),
             (
                 "sync_records",
                 "records of synchronisations (sync_report_retention)",
@@ -117,7 +117,11 @@ impl Housekeeping {
         let batch = context.config.housekeeping_batch;
         let mut deleted = 0;
         loop {
-            let count = retention::delete_batch(&context.store, aged, before, batch).await?;
+            let mut transaction = context.store.begin().await?;
+            let mut session = transaction.session();
+            context.hold_lock(&mut session).await?;
+            let count = retention::delete_batch(&mut session, aged, before, batch).await?;
+            context.commit(transaction).await?;
             deleted += count;
             if count < u64::from(batch) {
                 break;

@@ -12,9 +12,9 @@ use crate::TaskError;
 use crate::peeringdb_sync::Mapping;
 
 /// Writes `{namespace}.json` for all 13 namespaces into `directory` and gives the number of records of each. Records
-/// are live ones, ordered by id; `meta.generated` is the time up to which the cache is known to be complete.
+/// are live ones, ordered by id; `meta.generated` is the time of the last synchronisation.
 ///
-/// A file appears under its name only when it is whole.
+/// Files appear under their names only when all of them are whole.
 pub async fn export(store: &Store, directory: &Path) -> Result<Vec<(Namespace, u64)>, TaskError> {
     let failed = |path: &Path, error: &dyn std::fmt::Display| {
         TaskError::Failed(format!("{}: {error}", path.display()))
@@ -22,15 +22,9 @@ pub async fn export(store: &Store, directory: &Path) -> Result<Vec<(Namespace, u
     std::fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
     let watermarks = runs::watermarks(store).await?;
     // One transaction, so that all files show the same moment.
-    let mut connection = store.connection().await?;
-    let mut session = connection.session();
-    session
-        .script(match session.engine() {
-            pm_store::Engine::Sqlite => "BEGIN",
-            pm_store::Engine::Postgres => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        })
-        .await?;
-    let mut written = Vec::new();
+    let mut moment = store.begin_reading().await?;
+    let mut session = moment.session();
+    let (mut written, mut ready) = (Vec::new(), Vec::new());
     for namespace in Namespace::ALL {
         let mapping = Mapping::of(namespace)?;
         let path = directory.join(format!("{namespace}.json"));
@@ -38,7 +32,11 @@ pub async fn export(store: &Store, directory: &Path) -> Result<Vec<(Namespace, u
         let told = |error: std::io::Error| failed(&path, &error);
         let mut file = BufWriter::new(std::fs::File::create(&partial).map_err(told)?);
         match watermarks.get(namespace.as_str()) {
-            Some(mark) => write!(file, "{{\"meta\": {{\"generated\": {}.0}}, \"data\": [", mark.since),
+            Some(mark) => write!(
+                file,
+                "{{\"meta\": {{\"generated\": {}.0}}, \"data\": [",
+                mark.synchronised.timestamp()
+            ),
             None => write!(file, "{{\"meta\": {{}}, \"data\": ["),
         }
         .map_err(told)?;
@@ -55,9 +53,11 @@ pub async fn export(store: &Store, directory: &Path) -> Result<Vec<(Namespace, u
         .await?;
         file.write_all(b"\n]}\n").map_err(told)?;
         file.into_inner().map_err(|error| told(error.into_error()))?.sync_all().map_err(told)?;
-        std::fs::rename(&partial, &path).map_err(told)?;
         written.push((namespace, count));
+        ready.push((partial, path));
     }
-    session.script("COMMIT").await?;
+    for (partial, path) in ready {
+        std::fs::rename(&partial, &path).map_err(|error| failed(&path, &error))?;
+    }
     Ok(written)
 }

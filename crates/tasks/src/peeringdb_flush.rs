@@ -38,7 +38,7 @@ impl Task for PeeringdbFlush {
         let mut session = transaction.session();
         context.hold_lock(&mut session).await?;
         let removed = runs::flush(&mut session).await?;
-        transaction.commit().await?;
+        context.commit(transaction).await?;
         let outcome = if removed == 0 { Outcome::NothingToDo } else { Outcome::Ok };
         Ok(Done {
             outcome,

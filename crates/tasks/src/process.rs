@@ -18,7 +18,9 @@ pub fn is_dead(owner: &str) -> bool {
     let Some((rest, start)) = owner.rsplit_once('/') else { return false };
     let Some((owner_place, pid)) = rest.rsplit_once('/') else { return false };
     let Ok(pid) = pid.parse() else { return false };
-    let known = !start.is_empty() && owner_place.split('/').skip(1).all(|part| !part.is_empty());
+    // Where the processes of others are hidden (`hidepid`, proc(5)), not to be seen does not mean to be gone.
+    let all_seen = fs::read_to_string("/proc/1/stat").is_ok();
+    let known = all_seen && !start.is_empty() && owner_place.split('/').skip(1).all(|part| !part.is_empty());
     known && owner_place == place() && start_time(pid).as_deref() != Some(start)
 }
 
@@ -42,7 +44,7 @@ fn place() -> String {
     format!("{host}/{boot}/{namespace}")
 }
 
-/// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)): clock ticks from boot to the start of the process. A process that
+/// Field 22 of `/proc/PID/stat` (`proc_pid_stat(5)`): clock ticks from boot to the start of the process. A process that
 /// has ended and waits to be reaped (state `Z`) has none.
 fn start_time(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -73,6 +73,8 @@ impl Reporter {
 
     /// A line about one object.
     pub fn say(&self, level: Level, object: Option<String>, message: String) {
+        // Some of it comes from outside: a terminal must not obey it, and PostgreSQL keeps no NUL.
+        let message = message.replace(|letter: char| letter.is_control() && letter != '\n', " ");
         let line = LogLine { time: self.clock.now(), level, object, message };
         self.sink.line(&line);
         self.locked().lines.push(line);

@@ -1,6 +1,7 @@
 //! The one way to run a task: record, lock, run, close.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -17,6 +18,8 @@ use crate::{Clock, Done, Reporter, Sink, Task, TaskContext, TaskError, process};
 
 /// How often a run writes its log and gives a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often the closing of a job record is tried.
+const CLOSE_ATTEMPTS: u32 = 3;
 /// How often somebody who waits for a lock asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -70,13 +73,17 @@ impl Runner {
             arguments: task.arguments(),
             user_id: None,
         };
-        let job = jobs::open(&self.store, &new, self.clock.now()).await?;
+        let owner = process::this_process();
+        let job = jobs::open(&self.store, &new, Some(&owner), self.clock.now()).await?;
         let reporter = Reporter::new(Arc::clone(&self.clock), Arc::clone(&self.sink));
         let lock = match self.lock(task, job, &reporter, &cancel).await? {
             Ok(lock) => lock,
             Err(ended) => return self.close(task, job, &reporter, ended, Json::Null).await,
         };
-        jobs::start(&self.store, job, &process::this_process(), self.clock.now()).await?;
+        if let Err(error) = jobs::start(&self.store, job, &owner, self.clock.now()).await {
+            self.release(lock.as_ref()).await;
+            return Err(error);
+        }
         let context = TaskContext {
             store: self.store.clone(),
             config: Arc::clone(&self.config),
@@ -87,25 +94,41 @@ impl Runner {
             job,
             author: Author { user_id: None, user_name: format!("task {}", task.name()), request_id: job_id },
             lock: lock.clone(),
+            committing: Arc::default(),
         };
-        let ended = {
-            let work = task.run(&context);
-            let beat = self.beat(job, lock.as_ref(), &reporter);
-            tokio::select! {
-                biased;
-                done = work => Ended::of(done),
-                lost = beat => Ended::of(Err(lost.into())),
-                () = cancel.cancelled() => Ended::Cancelled,
-            }
-        };
-        if let Some(lock) = &lock {
-            locks::release(&self.store, lock).await?;
-        }
+        let ended = self.work(task, &context).await;
         let data = match &ended {
             Ended::Done(done) => done.data.clone(),
             _ => Json::Null,
         };
-        self.close(task, job, &reporter, ended, data).await
+        // The record first: whoever takes over a lock that was not released closes the job of its holder, and that
+        // does nothing to one that is closed already.
+        let finished = self.close(task, job, &reporter, ended, data).await;
+        self.release(lock.as_ref()).await;
+        finished
+    }
+
+    /// Runs until the task is done, the lock is lost or the run is cancelled, whichever comes first; a commit that has
+    /// been sent is waited for.
+    async fn work(&self, task: &dyn Task, context: &TaskContext) -> Ended {
+        let work = task.run(context);
+        let beat = self.beat(context.job, context.lock.as_ref(), &context.reporter);
+        tokio::pin!(work, beat);
+        let stopped = tokio::select! {
+            biased;
+            done = &mut work => return Ended::of(done),
+            lost = &mut beat => Ended::of(Err(lost.into())),
+            () = context.cancel.cancelled() => Ended::Cancelled,
+        };
+        if context.committing.load(Ordering::SeqCst) { Ended::of(work.await) } else { stopped }
+    }
+
+    /// Lets go of the lock. If that fails, the lease ends it, so it does not spoil what was done.
+    async fn release(&self, lock: Option<&Lock>) {
+        let Some(lock) = lock else { return };
+        if let Err(error) = locks::release(&self.store, lock).await {
+            tracing::warn!(key = lock.key, %error, "the lock could not be released and is free when its lease ends");
+        }
     }
 
     /// Takes the task's lock. The inner error is how the run ends without it.
@@ -123,15 +146,18 @@ impl Runner {
         loop {
             let now = self.clock.now();
             let claim =
-                locks::claim(&self.store, &key, &owner, Some(job), lease, now, process::is_dead).await?;
+                locks::claim(&self.store, &key, &owner, Some(job), lease, now, process::is_dead).await;
             match claim {
-                Claim::Taken { lock, from } => {
+                // Somebody writes for long; whoever waits goes on waiting.
+                Err(StoreError::Busy) if self.wait => {}
+                Err(error) => return Err(error),
+                Ok(Claim::Taken { lock, from }) => {
                     if let Some(from) = from {
                         self.close_orphan(&from, reporter).await?;
                     }
                     return Ok(Ok(Some(lock)));
                 }
-                Claim::Held(holder) => {
+                Ok(Claim::Held(holder)) => {
                     let text = held(&key, &holder);
                     if !self.wait {
                         return Ok(Err(Ended::Busy(text)));
@@ -145,6 +171,10 @@ impl Runner {
             tokio::select! {
                 () = tokio::time::sleep(ASK_AGAIN) => {}
                 () = cancel.cancelled() => return Ok(Err(Ended::Cancelled)),
+            }
+            // A sign of life, so that nobody takes the one who waits for dead.
+            if let Err(error) = reporter.flush(&self.store, job, self.clock.now()).await {
+                tracing::debug!(job, %error, "the job record could not be written");
             }
         }
     }
@@ -203,10 +233,20 @@ impl Runner {
             _ => reporter.failure(message.clone()),
         }
         let now = self.clock.now();
-        reporter.flush(&self.store, job, now).await?;
+        if let Err(error) = reporter.flush(&self.store, job, now).await {
+            tracing::warn!(job, %error, "the last lines of the job's log could not be written");
+        }
+        let message = message.replace(|letter: char| letter.is_control() && letter != '\n', " ");
         let error = (status != Status::Completed).then(|| message.clone());
         let kept = (!data.is_null()).then(|| data.clone());
-        jobs::close(&self.store, job, &Close { status, outcome, error, data: kept }, now).await?;
+        let close = Close { status, outcome, error, data: kept };
+        // What was done is done, whether or not the record can say so; somebody else may be writing for a while.
+        for attempt in 1..=CLOSE_ATTEMPTS {
+            match jobs::close(&self.store, job, &close, now).await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(job, attempt, %error, "the job record could not be closed"),
+            }
+        }
         Ok(Finished { job, task: task.name(), status, outcome, message, data, exit })
     }
 }
@@ -247,7 +287,9 @@ impl Ended {
         match self {
             Self::Done(done) => done.summary.clone(),
             Self::Failed(error) => error.to_string(),
-            Self::Cancelled => "cancelled before it was done; nothing of it was stored".to_owned(),
+            Self::Cancelled => {
+                "cancelled before it was done; what was not committed by then is not stored".to_owned()
+            }
             Self::Busy(text) => text.clone(),
         }
     }

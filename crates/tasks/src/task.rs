@@ -1,12 +1,13 @@
 //! What a task is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pm_config::Config;
 use pm_store::changes::Author;
 use pm_store::jobs::Outcome;
 use pm_store::locks::Lock;
-use pm_store::{Session, Store, StoreError, locks};
+use pm_store::{Session, Store, StoreError, Transaction, locks};
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
@@ -14,8 +15,8 @@ use crate::{Clock, Reporter};
 
 /// A piece of work with a name and arguments.
 ///
-/// The future of [`Task::run`] may be dropped at any await point when the run is cancelled. What must not be cut in
-/// two belongs into one transaction; a task that has to tidy up outside the database watches
+/// The future of [`Task::run`] may be dropped at any await point when the run is cancelled, but not during
+/// [`TaskContext::commit`]. What must not be cut in two belongs into one transaction; a task that has to tidy up outside the database watches
 /// [`TaskContext::cancel`].
 #[async_trait::async_trait]
 pub trait Task: Send + Sync {
@@ -54,6 +55,7 @@ pub struct TaskContext {
     /// Who makes the changes.
     pub author: Author,
     pub(crate) lock: Option<Lock>,
+    pub(crate) committing: Arc<AtomicBool>,
 }
 
 impl TaskContext {
@@ -64,6 +66,15 @@ impl TaskContext {
             Some(lock) => locks::hold(session, lock, self.clock.now()).await,
             None => Ok(()),
         }
+    }
+
+    /// Commits. To be used instead of [`Transaction::commit`]: a run that is cancelled now still waits for the answer,
+    /// because a commit that was sent cannot be called back, and the record would say that nothing was stored.
+    pub async fn commit(&self, transaction: Transaction<'_>) -> Result<(), StoreError> {
+        self.committing.store(true, Ordering::SeqCst);
+        let committed = transaction.commit().await;
+        self.committing.store(false, Ordering::SeqCst);
+        committed
     }
 }
 

@@ -1,5 +1,7 @@
 //! What has grown old goes, and nothing else.
 
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
 mod support;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -38,7 +40,8 @@ async fn add_job(store: &Store, created: DateTime<Utc>, status: Status) -> i64 {
         arguments: json!({}),
         user_id: None,
     };
-    let job = jobs::open(store, &new, created).await.unwrap();
+    let job =
+        jobs::open(store, &new, (status == Status::Running).then_some("far/b/n/1/1"), created).await.unwrap();
     let line = jobs::LogLine { time: created, level: jobs::Level::Info, object: None, message: "x".into() };
     jobs::note(store, job, 0, &[line], None, created).await.unwrap();
     let sql = "UPDATE core_job SET status = ?, heartbeat = ? WHERE id = ?";

@@ -1,5 +1,7 @@
 //! The cache holds exactly what PeeringDB holds, whatever happens there and in whatever order it is told.
 
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

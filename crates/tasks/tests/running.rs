@@ -1,5 +1,7 @@
 //! One way to run a task: records, locks, cancellation, and what a dead process leaves behind.
 
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
 mod support;
 
 use std::sync::Arc;
@@ -78,6 +80,13 @@ async fn every_end_has_its_status_and_exit_code() {
     .await;
 }
 
+/// Waits until PeeringDB has been asked for this.
+async fn asked(scene: &Scene, path: &str) {
+    while scene.server.requests().iter().all(|request| request.path != path) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 async fn hold(store: &Store, owner: &str, job: Option<i64>) -> locks::Lock {
     let claim =
         locks::claim(store, "peeringdb_sync", owner, job, TimeDelta::seconds(120), epoch(), |_| false).await;
@@ -118,7 +127,7 @@ async fn a_lease_that_ran_out_is_taken_over_and_the_orphan_closed() {
             arguments: json!({}),
             user_id: None,
         };
-        let orphan = jobs::open(&store, &new, epoch()).await.unwrap();
+        let orphan = jobs::open(&store, &new, Some("far.example/boot/ns/77/1"), epoch()).await.unwrap();
         jobs::start(&store, orphan, "far.example/boot/ns/77/1", epoch()).await.unwrap();
         let stale = hold(&store, "far.example/boot/ns/77/1", Some(orphan)).await;
         scene.clock.pass(TimeDelta::seconds(121));
@@ -142,7 +151,7 @@ async fn a_cancelled_run_stores_nothing_and_frees_its_lock() {
         let runner = scene.runner();
         let task = PeeringdbSync::default();
         let (finished, ()) = tokio::join!(runner.run(&task, cancel.clone()), async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            asked(&scene, "/api/net").await;
             cancel.cancel();
         });
         let finished = finished.unwrap();
@@ -162,7 +171,7 @@ async fn a_run_that_lost_its_lock_writes_nothing() {
         let runner = scene.runner();
         let task = PeeringdbSync::default();
         let (finished, ()) = tokio::join!(runner.run(&task, CancellationToken::new()), async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            asked(&scene, "/api/poc").await;
             // Somebody who thinks that the owner is dead.
             let claim = locks::claim(
                 &store,

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use pm_store::Store;
 use pm_store::changes::Author;
 use pm_store::entities::autonomous_system::{self, AutonomousSystem};
-use pm_store::peeringdb::lookup::networks_by_asn;
+use pm_store::peeringdb::lookup::networks_of;
 use pm_tasks::{Clock as _, SystemClock};
 
 use super::peeringdb::parse_asn;
@@ -54,8 +54,7 @@ async fn add(store: &Store, asns: &[i64], now: DateTime<Utc>) -> anyhow::Result<
     let mut connection = store.connection().await?;
     let mut session = connection.session();
     let present = autonomous_system::by_asns(&mut session, asns).await?;
-    let numbers: Vec<String> = asns.iter().map(i64::to_string).collect();
-    let networks = networks_by_asn(&mut session, &format!("asn IN ({})", numbers.join(", ")), vec![]).await?;
+    let networks = networks_of(&mut session, asns).await?;
     let mut wanted = Vec::new();
     for asn in asns {
         if present.iter().any(|system| system.asn == *asn)

@@ -23,11 +23,7 @@ pub(crate) async fn run(shared: &Shared, output: &Output, arguments: &Arguments)
             if output.json {
                 output.json(&serde_json::json!({ "file": arguments.file, "bytes": size }))?;
             }
-            output.remark(&format!(
-                "{} kB in {}. Keep the secret key with it, in another place: without it the copy's secrets cannot be read.",
-                size / 1000,
-                arguments.file.display()
-            ));
+            output.remark(&format!("{} kB in {}", size / 1000, arguments.file.display()));
             Ok(EXIT_OK)
         }
         Backup::UseTool(tool) => bail!("the database is PostgreSQL, which has its own tool for it: {tool}"),

@@ -33,7 +33,7 @@ pub(crate) fn run(shared: &Shared, output: &Output, command: Command) -> anyhow:
             if output.json {
                 output.json(&loaded.show_json())?;
             } else {
-                output.line(loaded.show_toml().trim_end());
+                output.verbatim(loaded.show_toml().trim_end());
             }
         }
         Command::Check => return check(shared, output),
@@ -42,7 +42,7 @@ pub(crate) fn run(shared: &Shared, output: &Output, command: Command) -> anyhow:
             if output.json {
                 output.json(&json!({ "toml": text }))?;
             } else {
-                output.line(text.trim_end());
+                output.verbatim(text.trim_end());
             }
         }
         Command::Import { file } => {
@@ -51,7 +51,7 @@ pub(crate) fn run(shared: &Shared, output: &Output, command: Command) -> anyhow:
             if output.json {
                 output.json(&json!({ "toml": converted.toml, "notes": converted.notes }))?;
             } else {
-                output.line(converted.toml.trim_end());
+                output.verbatim(converted.toml.trim_end());
                 for note in &converted.notes {
                     output.warning(note);
                 }

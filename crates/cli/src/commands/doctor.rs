@@ -1,10 +1,12 @@
 //! `doctor`: what is wrong with this installation, in sentences.
 
+use std::path::Path;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_config::{Level, Loaded, Sources};
 use pm_store::jobs::{self, Status};
 use pm_store::peeringdb::{lookup, runs};
-use pm_store::{Store, health, locks, migrations, releases};
+use pm_store::{Store, StoreError, health, locks, migrations, releases};
 use pm_tasks::{Clock as _, SystemClock};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
@@ -59,9 +61,10 @@ pub(crate) async fn run(shared: &Shared, output: &Output) -> anyhow::Result<u8> 
     } else {
         for finding in &findings.0 {
             match finding.weight {
-                Weight::Error => output.line(&format!("{} {}", console::style("✗").red(), finding.text)),
-                Weight::Warning => output.line(&format!("{} {}", console::style("!").yellow(), finding.text)),
-                Weight::Fine => output.remark(&format!("{} {}", console::style("✓").green(), finding.text)),
+                Weight::Error => output.marked(&console::style("✗").red(), &finding.text),
+                Weight::Warning => output.marked(&console::style("!").yellow(), &finding.text),
+                Weight::Fine if output.quiet => {}
+                Weight::Fine => output.marked(&console::style("✓").green(), &finding.text),
             }
         }
     }
@@ -89,8 +92,21 @@ fn settings(findings: &mut Findings, loaded: &Loaded) {
 }
 
 async fn database(findings: &mut Findings, loaded: &Loaded) {
-    let store = match Store::open(loaded.config.database_url.expose_secret()).await {
+    // A doctor that makes what it was asked to look at would say that all is well.
+    let store = match Store::open_existing(loaded.config.database_url.expose_secret()).await {
         Ok(store) => store,
+        Err(StoreError::Missing { location }) if !has_directory(&location) => {
+            let text = format!(
+                "The database {location} is in a directory that does not exist: make it, or correct database_url."
+            );
+            return findings.add(Weight::Error, text);
+        }
+        Err(StoreError::Missing { location }) => {
+            let text = format!(
+                "The database {location} does not exist yet; the first command that needs it makes it."
+            );
+            return findings.add(Weight::Warning, text);
+        }
         Err(error) => return findings.add(Weight::Error, format!("{error}.")),
     };
     match migrations::plan(&store).await {
@@ -120,12 +136,19 @@ async fn database(findings: &mut Findings, loaded: &Loaded) {
     }
 }
 
+/// Whether the SQLite file could be made.
+fn has_directory(location: &str) -> bool {
+    let path = location.trim_start_matches("sqlite:").trim_start_matches("//");
+    // A bare name lies in the current directory, which has no name here.
+    Path::new(path).parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.exists())
+}
+
 async fn contents(
     findings: &mut Findings,
     store: &Store,
     loaded: &Loaded,
     now: DateTime<Utc>,
-) -> Result<(), pm_store::StoreError> {
+) -> Result<(), StoreError> {
     let (version, size) = (health::version(store).await?, health::size(store).await?);
     findings.add(
         Weight::Fine,
@@ -176,15 +199,21 @@ async fn contents(
         }
     }
     let lease = TimeDelta::seconds(loaded.config.lock_lease.into());
-    for job in jobs::list(store, Some(Status::Running), None, 100).await? {
-        if job.heartbeat.is_none_or(|heartbeat| now - heartbeat > lease) {
-            findings.add(
-                Weight::Warning,
-                format!(
-                    "Job {} ({}) says it runs but gives no sign of life; housekeeping closes it.",
-                    job.id, job.task
-                ),
-            );
+    for status in [Status::Pending, Status::Running] {
+        for job in jobs::list(store, Some(status), None, 100).await? {
+            let Some(owner) = &job.owner else { continue };
+            if pm_tasks::is_dead(owner) || job.heartbeat.is_none_or(|heartbeat| now - heartbeat > lease) {
+                findings.add(
+                    Weight::Warning,
+                    format!(
+                        "Job {} ({}) says it is {status}, but its process ({}) gives no sign of life; housekeeping \
+                         closes it.",
+                        job.id,
+                        job.task,
+                        pm_tasks::describe_owner(owner)
+                    ),
+                );
+            }
         }
     }
     if let Some(release) = releases::latest(store).await? {

@@ -17,7 +17,7 @@ pub(crate) enum Command {
         /// Only jobs in this status: pending, running, completed, failed, errored or cancelled
         #[arg(long)]
         status: Option<String>,
-        /// Only jobs of this task, such as peeringdb_sync
+        /// Only jobs of this task, such as `peeringdb_sync`
         #[arg(long)]
         task: Option<String>,
         /// At most so many

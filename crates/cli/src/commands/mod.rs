@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Shared {
-    /// Settings file [default: $PEERING_MANAGER_CONFIG, /etc/peering-manager/config.toml, ./peering-manager.toml]
+    /// Settings file [default: `$PEERING_MANAGER_CONFIG`, /etc/peering-manager/config.toml, ./peering-manager.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print one JSON object on stdout instead of text
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(crate) color: ColorChoice,
-    /// Shape of the lines on stderr [default: the setting log_format]
+    /// Shape of the lines on stderr [default: the setting `log_format`]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormatChoice>,
 }

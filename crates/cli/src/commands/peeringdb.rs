@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::app::{self, EXIT_OK};
 use crate::commands::Shared;
-use crate::output::{Output, table};
+use crate::output::{Output, one_line, table};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -46,12 +46,12 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
     let (_, store) = app::open(shared, output).await?;
     match command {
         Command::Net { asn } => {
-            let network = lookup::network(&store, asn).await?.ok_or_else(|| {
+            let network = lookup::network(&store, asn).await?.map(shown).ok_or_else(|| {
                 anyhow!("AS{asn} is not in the PeeringDB cache; `peering-manager peeringdb_sync` brings it up to date")
             })?;
             let id = network.get("id").and_then(Json::as_i64).unwrap_or_default();
             let presences = lookup::presences_of(&store, id).await?;
-            let contacts = lookup::contacts(&store, id).await?;
+            let contacts: Vec<_> = lookup::contacts(&store, id).await?.into_iter().map(shown).collect();
             if output.json {
                 output.json(&json!({ "net": network, "netixlan": presences, "poc": contacts }))?;
                 return Ok(EXIT_OK);
@@ -76,7 +76,7 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
             }
         }
         Command::Ix { id } => {
-            let exchange = lookup::exchange(&store, id).await?.ok_or_else(|| {
+            let exchange = lookup::exchange(&store, id).await?.map(shown).ok_or_else(|| {
                 anyhow!("exchange {id} is not in the PeeringDB cache; `peering-manager peeringdb_sync` brings it up to date")
             })?;
             let lans = lookup::lans_of(&store, id).await?;
@@ -87,7 +87,12 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
             }
             output.line(&fields(&exchange));
             for lan in lans {
-                output.line(&format!("\nLAN {} {}: {}", lan.id, lan.name, lan.prefixes.join(", ")));
+                output.line(&format!(
+                    "\nLAN {} {}: {}",
+                    lan.id,
+                    one_line(&lan.name),
+                    lan.prefixes.join(", ")
+                ));
             }
             output.line(&format!("\n{} ports of members:", members.len()));
             output.line(&table(
@@ -119,22 +124,28 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
     Ok(EXIT_OK)
 }
 
+/// The record without what only its way back out needs: the names of the fields that it came without.
+fn shown(mut record: Map<String, Json>) -> Map<String, Json> {
+    record.retain(|name, _| name != "_absent");
+    record
+}
+
 /// Every field that is not empty, one per line.
 fn fields(record: &Map<String, Json>) -> String {
-    let shown = |value: &Json| match value {
+    let text = |value: &Json| match value {
         Json::Null => None,
         Json::String(text) if text.is_empty() => None,
         Json::String(text) => Some(text.clone()),
         Json::Array(list) if list.is_empty() => None,
         other => Some(other.to_string()),
     };
-    let width = record.keys().map(String::len).max().unwrap_or_default();
-    let lines: Vec<String> = record
+    let fields: Vec<(String, String)> = record
         .iter()
-        .filter_map(|(name, value)| {
-            shown(value).map(|value| format!("{name:width$}  {}", value.replace('\n', "\n    ")))
-        })
+        .filter_map(|(name, value)| Some((one_line(name), text(value)?.replace('\n', "\n    "))))
         .collect();
+    let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let lines: Vec<String> =
+        fields.into_iter().map(|(name, value)| format!("{name:width$}  {value}")).collect();
     lines.join("\n")
 }
 

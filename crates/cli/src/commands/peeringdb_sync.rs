@@ -4,18 +4,20 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
+use pm_store::jobs::Outcome;
 use pm_store::peeringdb::runs;
 use pm_tasks::{PeeringdbFlush, PeeringdbSync};
 use serde_json::{Value as Json, json};
 
 use crate::app::{self, EXIT_OK, UsageError};
 use crate::commands::Shared;
-use crate::output::{Output, table};
+use crate::output::{Output, one_line, table};
 
 /// Records of other networks that a report lists.
 const OTHERS_LISTED: i64 = 50;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
     /// Remove the cached data; the next synchronisation fetches everything
     #[arg(short, long, conflicts_with_all = ["full", "from", "report", "force"])]
@@ -56,7 +58,8 @@ pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) 
     }
     let task = PeeringdbSync { full: arguments.full, force: arguments.force, from: arguments.from };
     let finished = app::run_task(shared, output, &task, arguments.wait).await?;
-    if let Some(run) = finished.data.get("run").and_then(Json::as_i64) {
+    let changed = finished.outcome != Some(Outcome::NothingToDo);
+    if let Some(run) = finished.data.get("run").and_then(Json::as_i64).filter(|_| changed) {
         output.remark(&format!("What changed: peering-manager peeringdb_sync --report {run}"));
     }
     Ok(finished.exit)
@@ -98,7 +101,8 @@ async fn report(shared: &Shared, output: &Output, run: Option<i64>) -> anyhow::R
         output.line(&table(&["Namespace", "Sent", "Created", "Updated", "Deleted", "Dangling"], rows));
         for (namespace, one) in namespaces {
             for text in one.get("unusable").and_then(Json::as_array).into_iter().flatten() {
-                output.line(&format!("not stored: {namespace}: {}", text.as_str().unwrap_or_default()));
+                let text = one_line(text.as_str().unwrap_or_default());
+                output.line(&format!("not stored: {namespace}: {text}"));
             }
         }
     }

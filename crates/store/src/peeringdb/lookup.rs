@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::staging::{CacheRow, null_of};
 use super::tables::{CacheTable, table_of};
+use crate::database::placeholders;
 use crate::schema::{Column, ColumnKind};
 use crate::{Row, Session, Store, StoreError, Value, address};
 
@@ -97,8 +98,24 @@ pub async fn exchange(store: &Store, id: i64) -> Result<Option<Map<String, Json>
     one(store, "ix", "id = ? AND status = 'ok'", vec![id.into()]).await
 }
 
-/// Networks, of the given AS numbers, as far as the cache has them: AS number to record.
-pub async fn networks_by_asn(
+/// The live networks of these AS numbers; where two have a number, the one changed last comes last.
+pub async fn networks_of(session: &mut Session<'_>, asns: &[i64]) -> Result<Vec<NetworkDetails>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in asns.chunks(1000) {
+        let condition = format!("asn IN ({})", placeholders(chunk.len()));
+        found.extend(
+            network_details(session, &condition, chunk.iter().map(|asn| Value::from(*asn)).collect()).await?,
+        );
+    }
+    Ok(found)
+}
+
+/// The live networks of the autonomous systems that we keep; where two have a number, the one changed last comes last.
+pub async fn networks_of_own(session: &mut Session<'_>) -> Result<Vec<NetworkDetails>, StoreError> {
+    network_details(session, "asn IN (SELECT asn FROM peering_autonomoussystem)", vec![]).await
+}
+
+async fn network_details(
     session: &mut Session<'_>,
     condition: &str,
     values: Vec<Value>,
@@ -245,7 +262,7 @@ async fn presences(
         "SELECT p.id, p.asn, n.name AS network, i.id AS ix_id, i.name AS ix, p.speed, p.ipaddr4, p.ipaddr6, \
          p.is_rs_peer, p.operational FROM peeringdb_networkixlan p JOIN peeringdb_network n ON n.id = p.net_id \
          JOIN peeringdb_ixlan l ON l.id = p.ixlan_id JOIN peeringdb_internetexchange i ON i.id = l.ix_id \
-         WHERE p.status = 'ok' AND n.status = 'ok' AND i.status = 'ok' AND {condition} ORDER BY {order}"
+         WHERE p.status = 'ok' AND n.status = 'ok' AND l.status = 'ok' AND i.status = 'ok' AND {condition} ORDER BY {order}"
     );
     let rows = store.rows(&sql, vec![id.into()]).await?;
     rows.iter()

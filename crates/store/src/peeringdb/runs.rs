@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::lookup::{cache_row, record_json};
-use super::staging::{Applied, CacheRow, DELETED, Feed, Staging};
+use super::staging::{Applied, CacheRow, DELETED, Feed, Staging, Taking};
 use super::tables::{CacheTable, TABLES, table_of};
 use crate::{Row, Session, Store, StoreError, Value};
 
@@ -226,12 +226,14 @@ pub async fn touched(
 /// [`super::staging::apply`], and noted with [`note_own`] after it.
 pub async fn own_changes(
     staging: &mut Staging,
-    feed: Feed,
+    taking: Taking,
     table: &CacheTable,
-    generated: Option<DateTime<Utc>>,
 ) -> Result<Vec<OwnChange>, StoreError> {
     let Some(kin) = Kin::of(table) else { return Ok(Vec::new()) };
-    let stage = feed.stage_name(table);
+    let stage = taking.feed.stage_name(table);
+    // What the changes tell comes first and is told once.
+    let told = (taking.feed == Feed::Snapshot && staging.holds(Feed::Changes, table))
+        .then(|| format!("SELECT id FROM {}", Feed::Changes.stage_name(table)));
     let nets = own_networks(staging).await?;
     if nets.is_empty() {
         return Ok(Vec::new());
@@ -263,12 +265,17 @@ pub async fn own_changes(
             Ok(())
         })
         .await?;
-    let ids: BTreeSet<i64> = before.keys().chain(after.keys()).copied().collect();
+    let mut ids: BTreeSet<i64> = before.keys().chain(after.keys()).copied().collect();
+    if let Some(told) = told {
+        for row in session.rows(&told, vec![]).await? {
+            ids.remove(&row.get("id")?);
+        }
+    }
     Ok(ids
         .into_iter()
         .filter_map(|id| {
             let (old, new) = (before.get(&id), after.get(&id));
-            let action = action_of(feed, old, new, generated)?;
+            let action = action_of(taking, old, new)?;
             let shown = if action == "deleted" { old } else { new }?;
             Some(OwnChange {
                 id,
@@ -387,21 +394,13 @@ async fn own_networks(staging: &mut Staging) -> Result<BTreeMap<i64, i64>, Store
     rows.iter().map(|row| Ok((row.get("id")?, row.get("asn")?))).collect()
 }
 
-fn action_of(
-    feed: Feed,
-    old: Option<&CacheRow>,
-    new: Option<&CacheRow>,
-    generated: Option<DateTime<Utc>>,
-) -> Option<&'static str> {
+fn action_of(taking: Taking, old: Option<&CacheRow>, new: Option<&CacheRow>) -> Option<&'static str> {
     match (old, new) {
         (None, Some(new)) => (new.status != DELETED).then_some("created"),
-        (Some(old), Some(new)) if new.updated < old.updated => None,
+        (Some(old), Some(new)) if !taking.wins(old, new) => None,
         (Some(_), Some(new)) if new.status == DELETED => Some("deleted"),
         (Some(old), Some(new)) => (old.hash() != new.hash()).then_some("updated"),
-        (Some(old), None) => {
-            let gone = feed == Feed::Snapshot && generated.is_none_or(|generated| old.updated <= generated);
-            gone.then_some("deleted")
-        }
+        (Some(old), None) => taking.removes_absent(old).then_some("deleted"),
         (None, None) => None,
     }
 }

@@ -9,7 +9,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe};
 use xxhash_rust::xxh3::Xxh3;
@@ -21,6 +21,8 @@ use crate::{Connection, Session, Store, StoreError, Transaction, Value};
 
 /// Status of a tombstone.
 pub const DELETED: &str = "deleted";
+/// Status of a record that is there to be used.
+pub const LIVE: &str = "ok";
 
 /// A record that both feeds touch in the same way is one line of the report; it still counts in each.
 const RENOTED: &str =
@@ -89,6 +91,104 @@ impl Feed {
         };
         format!("stage_{feed}_{}", table.namespace)
     }
+}
+
+/// A staged feed, and what is known about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Taking {
+    /// Which one.
+    pub feed: Feed,
+    /// When it was made, by PeeringDB's clock; `None` where that is not known.
+    pub moment: Option<DateTime<Utc>>,
+    /// Our own time, by which a row's time can be seen to be impossible.
+    pub now: DateTime<Utc>,
+    /// Whether every element could be read. If not, what a snapshot lacks says nothing.
+    pub complete: bool,
+}
+
+impl Taking {
+    /// Whether a staged row takes the place of the cache's row: it is as new or newer. A row whose time could not be
+    /// read ([`DateTime::UNIX_EPOCH`] stands in) is the newest that is known, and what a snapshot shows is how things
+    /// stood at its moment, even where a time was turned back.
+    pub(crate) fn wins(self, held: &CacheRow, staged: &CacheRow) -> bool {
+        staged.updated >= held.updated
+            || staged.updated == DateTime::UNIX_EPOCH
+            || self.impossible(held)
+            || self.settled(held)
+    }
+
+    /// Whether a row of the cache goes because a snapshot lacks it. One that changed after the snapshot was made may
+    /// be missing from it without being gone, and only live records are listed.
+    pub(crate) fn removes_absent(self, held: &CacheRow) -> bool {
+        self.feed == Feed::Snapshot
+            && self.complete
+            && held.status == LIVE
+            && (self.moment.is_none() || self.settled(held) || self.impossible(held))
+    }
+
+    /// The snapshot was made after the row was last changed.
+    fn settled(self, held: &CacheRow) -> bool {
+        self.feed == Feed::Snapshot && self.moment.is_some_and(|moment| held.updated <= moment)
+    }
+
+    /// The row claims to have been changed more than a day from now; it is not believed, or it would stay for ever.
+    fn impossible(self, held: &CacheRow) -> bool {
+        held.updated > self.tomorrow()
+    }
+
+    fn tomorrow(self) -> DateTime<Utc> {
+        self.now.checked_add_signed(TimeDelta::days(1)).unwrap_or(self.now)
+    }
+
+    /// [`Self::wins`] as a condition on the staged row `s` and the cache's row `t`.
+    fn wins_sql(self, t: &str) -> String {
+        let newer = format!("s.updated >= {t}.updated OR s.updated = {}", literal(DateTime::UNIX_EPOCH));
+        match (self.feed, self.moment) {
+            (Feed::Snapshot, Some(moment)) => {
+                format!("({newer} OR {} OR {t}.updated <= {})", self.impossible_sql(t), literal(moment))
+            }
+            _ => format!("({newer} OR {})", self.impossible_sql(t)),
+        }
+    }
+
+    fn impossible_sql(self, t: &str) -> String {
+        format!("{t}.updated > {}", literal(self.tomorrow()))
+    }
+
+    /// Condition on `t`, a row of the cache, that is true when the feed removes it.
+    fn going_sql(self, table: &CacheTable) -> String {
+        let stage = self.feed.stage_name(table);
+        let deleted = format!(
+            "t.id IN (SELECT s.id FROM {stage} s JOIN {} h ON h.id = s.id WHERE s.status = '{DELETED}' AND {})",
+            table.table,
+            self.wins_sql("h")
+        );
+        if self.feed == Feed::Changes || !self.complete {
+            return deleted;
+        }
+        let absent =
+            format!("t.status = '{LIVE}' AND NOT EXISTS (SELECT 1 FROM {stage} s WHERE s.id = t.id)");
+        let settled = self.moment.map_or_else(String::new, |moment| {
+            format!(" AND (t.updated <= {} OR {})", literal(moment), self.impossible_sql("t"))
+        });
+        format!("({deleted} OR {absent}{settled})")
+    }
+
+    /// Condition on `t` that is true when the feed takes it out of sight without removing it.
+    fn hiding_sql(self, table: &CacheTable) -> String {
+        format!(
+            "t.status = '{LIVE}' AND t.id IN (SELECT s.id FROM {} s JOIN {} h ON h.id = s.id \
+             WHERE s.status NOT IN ('{LIVE}', '{DELETED}') AND {})",
+            self.feed.stage_name(table),
+            table.table,
+            self.wins_sql("h")
+        )
+    }
+}
+
+/// A time as both engines read it in a statement; for SQLite it is the text that is stored.
+fn literal(time: DateTime<Utc>) -> String {
+    format!("'{}'", time.to_rfc3339_opts(SecondsFormat::AutoSi, false))
 }
 
 /// The staging area of one run.
@@ -255,9 +355,8 @@ impl Staging {
         Ok(())
     }
 
-    /// Where both feeds were staged, makes the snapshot agree with the changes, because the two were made at different
-    /// times: what the changes saw deleted later than the snapshot knows must not come back, and what they saw live
-    /// must not go because the snapshot lacks it.
+    /// Where both feeds were staged, makes the snapshot agree with the changes. These are asked for last, so what they
+    /// say of a record is newer than what the snapshot says.
     pub async fn reconcile(&mut self, table: &CacheTable) -> Result<(), StoreError> {
         if !self.holds(Feed::Changes, table) || !self.holds(Feed::Snapshot, table) {
             return Ok(());
@@ -265,23 +364,10 @@ impl Staging {
         let (snapshot, changes) = (Feed::Snapshot.stage_name(table), Feed::Changes.stage_name(table));
         let mut session = self.connection.session();
         session
-            .execute(
-                &format!(
-                    "DELETE FROM {snapshot} WHERE id IN (SELECT s.id FROM {snapshot} s JOIN {changes} c ON c.id = s.id \
-                     WHERE c.status = '{DELETED}' AND c.updated > s.updated)"
-                ),
-                vec![],
-            )
+            .execute(&format!("DELETE FROM {snapshot} WHERE id IN (SELECT id FROM {changes})"), vec![])
             .await?;
-        session
-            .execute(
-                &format!(
-                    "INSERT INTO {snapshot} SELECT * FROM {changes} c WHERE c.status <> '{DELETED}' \
-                     AND NOT EXISTS (SELECT 1 FROM {snapshot} s WHERE s.id = c.id)"
-                ),
-                vec![],
-            )
-            .await?;
+        let known = format!("INSERT INTO {snapshot} SELECT * FROM {changes} WHERE status <> '{DELETED}'");
+        session.execute(&known, vec![]).await?;
         Ok(())
     }
 
@@ -290,53 +376,37 @@ impl Staging {
         self.seen.contains_key(&feed.stage_name(table))
     }
 
-    /// What the staged feeds would remove, before anything is written. `generated` is the snapshot's own time.
-    pub async fn loss(
-        &mut self,
-        table: &CacheTable,
-        generated: Option<DateTime<Utc>>,
-    ) -> Result<Loss, StoreError> {
+    /// How many live rows the staged feeds would remove or hide, before anything is written.
+    pub async fn loss(&mut self, table: &CacheTable, takings: &[Taking]) -> Result<Loss, StoreError> {
         let name = table.table;
-        let mut loss = Loss {
-            held: count(&mut self.connection.session(), &format!("{name} t"), vec![]).await?,
-            lost: 0,
-        };
-        for feed in [Feed::Changes, Feed::Snapshot] {
-            if self.holds(feed, table) {
-                let (going, values) = going_sql(feed, table, generated);
-                let lost =
-                    count(&mut self.connection.session(), &format!("{name} t WHERE {going}"), values).await?;
-                // A snapshot lacks what the changes delete, so the larger of the two is the loss, not the sum.
-                loss.lost = loss.lost.max(lost);
-            }
+        let mut session = self.connection.session();
+        let mut loss = Loss { held: count(&mut session, &format!("{name} t")).await?, lost: 0 };
+        for taking in takings {
+            let rows =
+                format!("{name} t WHERE {} OR ({})", taking.going_sql(table), taking.hiding_sql(table));
+            // A snapshot lacks what the changes delete, so the larger of the two is the loss, not the sum.
+            loss.lost = loss.lost.max(count(&mut session, &rows).await?);
         }
         Ok(loss)
     }
 
-    /// Networks with one of our autonomous systems' numbers that the staged feeds would remove.
-    pub async fn lost_peers(
-        &mut self,
-        generated: Option<DateTime<Utc>>,
-    ) -> Result<Vec<(i64, String)>, StoreError> {
+    /// Networks with one of our autonomous systems' numbers that the staged feeds would remove or hide.
+    pub async fn lost_peers(&mut self, takings: &[Taking]) -> Result<Vec<(i64, String)>, StoreError> {
         let Some(table) = super::tables::table_of("net") else { return Ok(Vec::new()) };
-        let mut peers = Vec::new();
-        for feed in [Feed::Changes, Feed::Snapshot] {
-            if self.holds(feed, table) {
-                let (going, values) = going_sql(feed, table, generated);
-                let sql = format!(
-                    "SELECT t.asn, t.name FROM {} t WHERE t.asn IN (SELECT asn FROM peering_autonomoussystem) AND {going} \
-                     ORDER BY t.asn",
-                    table.table
-                );
-                for row in self.connection.session().rows(&sql, values).await? {
-                    let peer = (row.get("asn")?, row.get::<Option<String>, _>("name")?.unwrap_or_default());
-                    if !peers.contains(&peer) {
-                        peers.push(peer);
-                    }
-                }
+        let mut peers = std::collections::BTreeSet::new();
+        for taking in takings {
+            let sql = format!(
+                "SELECT t.asn, t.name FROM {} t WHERE t.asn IN (SELECT asn FROM peering_autonomoussystem) \
+                 AND ({} OR ({}))",
+                table.table,
+                taking.going_sql(table),
+                taking.hiding_sql(table)
+            );
+            for row in self.connection.session().rows(&sql, vec![]).await? {
+                peers.insert((row.get("asn")?, row.get::<Option<String>, _>("name")?.unwrap_or_default()));
             }
         }
-        Ok(peers)
+        Ok(peers.into_iter().collect())
     }
 
     /// Begins the write transaction, with the staged tables in reach.
@@ -359,11 +429,11 @@ impl Staging {
 pub async fn apply(
     session: &mut Session<'_>,
     run: i64,
-    feed: Feed,
+    taking: Taking,
     table: &CacheTable,
-    generated: Option<DateTime<Utc>>,
 ) -> Result<Applied, StoreError> {
-    let (stage, name, namespace) = (feed.stage_name(table), table.table, table.namespace);
+    let (stage, name, namespace) = (taking.feed.stage_name(table), table.table, table.namespace);
+    let wins = taking.wins_sql("t");
     let note = "INSERT INTO peeringdb_synchronisationrecord (synchronisation_id, namespace, record_id, action, label)";
     let absent = format!("NOT EXISTS (SELECT 1 FROM {name} t WHERE t.id = s.id)");
     let created = session
@@ -381,7 +451,7 @@ pub async fn apply(
             &format!(
                 "{note} SELECT CAST(? AS BIGINT), '{namespace}', s.id, 'updated', {} FROM {stage} s \
                  JOIN {name} t ON t.id = s.id WHERE s.status <> '{DELETED}' AND s.hash <> t.hash \
-                 AND s.updated >= t.updated {RENOTED}",
+                 AND {wins} {RENOTED}",
                 table.label_sql("s")
             ),
             vec![run.into()],
@@ -397,7 +467,7 @@ pub async fn apply(
         .execute(
             &format!(
                 "INSERT INTO {name} ({columns}) SELECT {columns} FROM {stage} s WHERE s.status <> '{DELETED}' AND NOT EXISTS \
-                 (SELECT 1 FROM {name} t WHERE t.id = s.id AND (t.hash = s.hash OR t.updated > s.updated)) \
+                 (SELECT 1 FROM {name} t WHERE t.id = s.id AND (t.hash = s.hash OR NOT {wins})) \
                  ON CONFLICT (id) DO UPDATE SET {}",
                 assignments.join(", "),
                 columns = columns.join(", "),
@@ -405,9 +475,7 @@ pub async fn apply(
             vec![],
         )
         .await?;
-    let (going, values) = going_sql(feed, table, generated);
-    let mut noted = vec![run.into()];
-    noted.extend(values.clone());
+    let going = taking.going_sql(table);
     session
         .execute(
             &format!(
@@ -415,25 +483,30 @@ pub async fn apply(
                  {RENOTED}",
                 table.label_sql("t")
             ),
-            noted,
+            vec![run.into()],
         )
         .await?;
     let deleted = session
-        .execute(&format!("DELETE FROM {name} WHERE id IN (SELECT t.id FROM {name} t WHERE {going})"), values)
+        .execute(&format!("DELETE FROM {name} WHERE id IN (SELECT t.id FROM {name} t WHERE {going})"), vec![])
         .await?;
     Ok(Applied { created, updated, deleted })
 }
 
 /// Marks records whose required parent is missing, unmarks those whose parent has come, and notes the former under
 /// the run. Gives the number of dangling records per namespace afterwards.
+///
+/// A record can only have become dangling if the run touched it or deleted a parent; so unless `whole` is asked for,
+/// only those are looked at.
 pub async fn check_references(
     session: &mut Session<'_>,
     run: i64,
+    whole: bool,
 ) -> Result<Vec<(&'static str, i64)>, StoreError> {
     let mut dangling = Vec::new();
     for table in TABLES {
-        let Some(orphans) = orphans_sql(&table) else { continue };
         let (name, namespace) = (table.table, table.namespace);
+        let suspects = if whole { "NOT c.dangling".to_owned() } else { suspects_sql(&table, run) };
+        let Some(orphans) = orphans_sql(&table, &suspects) else { continue };
         let lost = session
             .execute(
                 &format!(
@@ -449,10 +522,11 @@ pub async fn check_references(
             let mark = format!("UPDATE {name} SET dangling = TRUE WHERE id IN ({orphans}) AND NOT dangling");
             session.execute(&mark, vec![]).await?;
         }
-        let marked = count(session, &format!("{name} t WHERE t.dangling"), vec![]).await?;
-        if marked > 0 {
-            let unmark =
-                format!("UPDATE {name} SET dangling = FALSE WHERE dangling AND id NOT IN ({orphans})");
+        let marked = count(session, &format!("{name} t WHERE t.dangling")).await?;
+        if marked > 0
+            && let Some(still) = orphans_sql(&table, "c.dangling")
+        {
+            let unmark = format!("UPDATE {name} SET dangling = FALSE WHERE dangling AND id NOT IN ({still})");
             let found = session.execute(&unmark, vec![]).await?;
             let left = marked - found.cast_signed();
             if left > 0 {
@@ -463,9 +537,9 @@ pub async fn check_references(
     Ok(dangling)
 }
 
-/// Query for the ids of a table's rows that lack a required parent; `None` when it has no parents. Joins, because
-/// neither engine makes one out of several `NOT EXISTS`.
-fn orphans_sql(table: &CacheTable) -> Option<String> {
+/// Query for the ids of a table's rows that lack a required parent, among those for which a condition on `c` holds;
+/// `None` when the table has no parents. Joins, because neither engine makes one out of several `NOT EXISTS`.
+fn orphans_sql(table: &CacheTable, among: &str) -> Option<String> {
     let (mut joins, mut absent) = (Vec::new(), Vec::new());
     for (place, parent) in table.parents.iter().filter(|parent| parent.required).enumerate() {
         let to = super::tables::table_of(parent.namespace)?.table;
@@ -473,34 +547,27 @@ fn orphans_sql(table: &CacheTable) -> Option<String> {
         absent.push(format!("p{place}.id IS NULL"));
     }
     let (joins, missing) = (joins.join(" "), absent.join(" OR "));
-    (!absent.is_empty()).then(|| format!("SELECT c.id FROM {} c {joins} WHERE {missing}", table.table))
+    (!absent.is_empty())
+        .then(|| format!("SELECT c.id FROM {} c {joins} WHERE ({missing}) AND ({among})", table.table))
 }
 
-/// Condition on `t`, a row of the cache, that is true when the feed removes it.
-fn going_sql(feed: Feed, table: &CacheTable, generated: Option<DateTime<Utc>>) -> (String, Vec<Value>) {
-    let stage = feed.stage_name(table);
-    match feed {
-        Feed::Changes => (
-            format!(
-                "t.id IN (SELECT s.id FROM {stage} s JOIN {} h ON h.id = s.id \
-                 WHERE s.status = '{DELETED}' AND s.updated >= h.updated)",
-                table.table
-            ),
-            vec![],
-        ),
-        Feed::Snapshot => {
-            let absent = format!("NOT EXISTS (SELECT 1 FROM {stage} s WHERE s.id = t.id)");
-            match generated {
-                // A row that changed after the snapshot was made may be missing from it without being gone.
-                Some(generated) => (format!("{absent} AND t.updated <= ?"), vec![generated.into()]),
-                None => (absent, vec![]),
-            }
-        }
+/// Condition on `c` that holds for rows which the run touched or took a parent from.
+fn suspects_sql(table: &CacheTable, run: i64) -> String {
+    let noted = |namespace: &str, actions: &str| {
+        format!(
+            "(SELECT record_id FROM peeringdb_synchronisationrecord WHERE synchronisation_id = {run} \
+             AND namespace = '{namespace}' AND action IN ({actions}))"
+        )
+    };
+    let mut parts = vec![format!("c.id IN {}", noted(table.namespace, "'created', 'updated'"))];
+    for parent in table.parents.iter().filter(|parent| parent.required) {
+        parts.push(format!("c.{} IN {}", parent.column, noted(parent.namespace, "'deleted'")));
     }
+    parts.join(" OR ")
 }
 
-async fn count(session: &mut Session<'_>, from: &str, values: Vec<Value>) -> Result<i64, StoreError> {
-    let row = session.row(&format!("SELECT COUNT(*) AS count FROM {from}"), values).await?;
+async fn count(session: &mut Session<'_>, from: &str) -> Result<i64, StoreError> {
+    let row = session.row(&format!("SELECT COUNT(*) AS count FROM {from}"), vec![]).await?;
     row.map_or(Ok(0), |row| row.get("count"))
 }
 

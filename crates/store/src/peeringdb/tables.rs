@@ -13,7 +13,7 @@ pub struct Parent {
     pub column: &'static str,
     /// The namespace it points into.
     pub namespace: &'static str,
-    /// Whether a record whose parent is missing is *dangling*. A missing optional parent is only reported.
+    /// Whether a record whose parent is missing is *dangling*. An optional parent may be missing without that.
     pub required: bool,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use pm_peeringdb::Namespace;
 use pm_store::peeringdb::runs::{self, Watermark};
-use pm_store::peeringdb::staging::{self, Applied, Feed, Staging};
+use pm_store::peeringdb::staging::{self, Applied, Feed, Staging, Taking};
 use pm_store::peeringdb::tables::{CacheTable, table_of};
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ pub struct SyncReport {
     pub autonomous_systems: u64,
     /// Per namespace.
     pub namespaces: BTreeMap<String, NamespaceReport>,
-    /// How long the write transaction took, in milliseconds.
+    /// How long the write transaction took up to its commit, in milliseconds.
     pub write_ms: u64,
 }
 
@@ -98,7 +98,7 @@ pub(crate) async fn guard(
         if exempt || !staging.holds(Feed::Changes, table) && !staging.holds(Feed::Snapshot, table) {
             continue;
         }
-        let loss = staging.loss(table, snapshot_time(intake.staged, namespace)).await?;
+        let loss = staging.loss(table, &takings(intake, namespace)).await?;
         if loss.lost > SMALL_LOSS && loss.lost * 100 > loss.held * percent {
             breaches.push(format!("{namespace} would lose {} of its {} records", loss.lost, loss.held));
         }
@@ -106,7 +106,7 @@ pub(crate) async fn guard(
     if breaches.is_empty() {
         return Ok(());
     }
-    let peers = staging.lost_peers(snapshot_time(intake.staged, Namespace::Net)).await?;
+    let peers = staging.lost_peers(&takings(intake, Namespace::Net)).await?;
     let mut named: Vec<String> =
         peers.iter().take(PEERS_NAMED).map(|(asn, name)| format!("AS{asn} {name}")).collect();
     if peers.len() > PEERS_NAMED {
@@ -136,8 +136,7 @@ pub(crate) async fn write(
     let mut own = BTreeMap::new();
     for one in intake.staged {
         let table = table(one.namespace)?;
-        let changes =
-            runs::own_changes(staging, one.feed, table, snapshot_time(intake.staged, one.namespace)).await?;
+        let changes = runs::own_changes(staging, taking(one, intake.started), table).await?;
         own.insert((one.namespace, one.feed == Feed::Snapshot), changes);
         let entry = report.namespaces.entry(one.namespace.to_string()).or_default();
         entry.records += one.records;
@@ -149,7 +148,7 @@ pub(crate) async fn write(
         report.altered += one.altered;
         report.unusable += one.unusable.len() as u64;
     }
-    let begun = std::time::Instant::now();
+    let began = context.clock.now();
     let mut transaction = staging.begin().await?;
     let mut session = transaction.session();
     context.hold_lock(&mut session).await?;
@@ -158,14 +157,12 @@ pub(crate) async fn write(
     let mut total = Applied::default();
     for (done, namespace) in Namespace::ALL.into_iter().enumerate() {
         let table = table(namespace)?;
-        let generated = snapshot_time(intake.staged, namespace);
-        let both = intake.staged.iter().filter(|one| one.namespace == namespace).count() > 1;
-        for feed in [Feed::Changes, Feed::Snapshot] {
-            if !intake.staged.iter().any(|one| one.namespace == namespace && one.feed == feed) {
-                continue;
-            }
-            let applied = staging::apply(&mut session, run, feed, table, generated).await?;
-            if let Some(changes) = own.get(&(namespace, feed == Feed::Snapshot)) {
+        let mut takings = takings(intake, namespace);
+        takings.sort_by_key(|taking| taking.feed == Feed::Snapshot);
+        let both = takings.len() > 1;
+        for taking in takings {
+            let applied = staging::apply(&mut session, run, taking, table).await?;
+            if let Some(changes) = own.get(&(namespace, taking.feed == Feed::Snapshot)) {
                 runs::note_own(&mut session, run, table, changes).await?;
             }
             let entry = report.namespaces.entry(namespace.to_string()).or_default();
@@ -175,13 +172,14 @@ pub(crate) async fn write(
                 sum.deleted += applied.deleted;
             }
             // What a comparison finds after the changes of the same time have been applied, the changes did not tell.
-            if both && feed == Feed::Snapshot && before.contains_key(namespace.as_str()) {
+            if both && taking.feed == Feed::Snapshot && before.contains_key(namespace.as_str()) {
                 report.drift += applied.total();
             }
         }
         context.reporter.progress(done + 1, Namespace::ALL.len(), "storing");
     }
-    for (namespace, count) in staging::check_references(&mut session, run).await? {
+    let whole = intake.staged.iter().any(|one| one.feed == Feed::Snapshot);
+    for (namespace, count) in staging::check_references(&mut session, run, whole).await? {
         report.dangling += count;
         report.namespaces.entry(namespace.to_owned()).or_default().dangling = count;
     }
@@ -192,10 +190,10 @@ pub(crate) async fn write(
         runs::set_watermarks(&mut session, &watermarks(context, intake, before)).await?;
     }
     let now = context.clock.now();
+    report.write_ms = u64::try_from((now - began).num_milliseconds()).unwrap_or(0);
     let details = serde_json::to_value(&report).map_err(|error| TaskError::Broken(error.to_string()))?;
     runs::complete(&mut session, run, total, report.drift, &details, now).await?;
-    transaction.commit().await?;
-    report.write_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    context.commit(transaction).await?;
     // Said only now: before the commit it would not have been true.
     for line in lines {
         context.reporter.info(line);
@@ -208,7 +206,8 @@ fn watermarks(
     intake: &Intake<'_>,
     before: &BTreeMap<String, Watermark>,
 ) -> Vec<Watermark> {
-    let access = Access::of(&context.config);
+    // Files may have been written with other eyes than ours, so what depends on them is asked for again.
+    let access = if intake.questions.is_empty() { "files" } else { Access::of(&context.config).as_str() };
     Namespace::ALL
         .into_iter()
         .filter_map(|namespace| {
@@ -221,7 +220,7 @@ fn watermarks(
             Some(Watermark {
                 namespace: namespace.to_string(),
                 since,
-                access: access.as_str().to_owned(),
+                access: access.to_owned(),
                 synchronised: intake.started,
                 compared: if compared { Some(intake.started) } else { mark.and_then(|mark| mark.compared) },
             })
@@ -229,8 +228,13 @@ fn watermarks(
         .collect()
 }
 
-fn snapshot_time(staged: &[Staged], namespace: Namespace) -> Option<DateTime<Utc>> {
-    staged.iter().find(|one| one.namespace == namespace && one.feed == Feed::Snapshot)?.generated
+fn taking(staged: &Staged, now: DateTime<Utc>) -> Taking {
+    Taking { feed: staged.feed, moment: staged.generated, now, complete: staged.unusable.is_empty() }
+}
+
+fn takings(intake: &Intake<'_>, namespace: Namespace) -> Vec<Taking> {
+    let staged = intake.staged.iter().filter(|one| one.namespace == namespace);
+    staged.map(|one| taking(one, intake.started)).collect()
 }
 
 fn table(namespace: Namespace) -> Result<&'static CacheTable, TaskError> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pm_store::Session;
 use pm_store::entities::autonomous_system::{self, AutonomousSystem, is_private};
-use pm_store::peeringdb::lookup::{NetworkDetails, networks_by_asn};
+use pm_store::peeringdb::lookup::{NetworkDetails, networks_of_own};
 
 use crate::{TaskContext, TaskError};
 
@@ -22,13 +22,9 @@ pub(crate) async fn refresh(
     session: &mut Session<'_>,
 ) -> Result<Refreshed, TaskError> {
     let systems = autonomous_system::all_held(session).await?;
-    let condition = "asn IN (SELECT asn FROM peering_autonomoussystem)";
     // Where two records have a number, the one changed last wins: it comes last.
-    let networks: HashMap<i64, NetworkDetails> = networks_by_asn(session, condition, vec![])
-        .await?
-        .into_iter()
-        .map(|network| (network.asn, network))
-        .collect();
+    let networks: HashMap<i64, NetworkDetails> =
+        networks_of_own(session).await?.into_iter().map(|network| (network.asn, network)).collect();
     let (mut pairs, mut lines) = (Vec::new(), Vec::new());
     for before in systems.into_iter().filter(|system| !is_private(system.asn)) {
         let Some(network) = networks.get(&before.asn) else { continue };

@@ -12,7 +12,7 @@ use pm_store::peeringdb::staging::{Feed, Staging};
 use tokio::sync::mpsc;
 
 use super::convert::Mapping;
-use super::plan::{Questions, Seen, next_since};
+use super::plan::{Access, Questions, Seen, next_since};
 use crate::{TaskContext, TaskError};
 
 /// Namespaces that are fetched at the same time. PeeringDB asks for few large questions; more at once would only
@@ -75,6 +75,7 @@ pub(crate) async fn from_api(
     questions: &[Questions],
 ) -> Result<Vec<Staged>, TaskError> {
     let client = client(context)?;
+    say_wait(context, questions);
     let total = questions.len();
     let (sender, receiver) = mpsc::channel(BATCHES);
     let download = async {
@@ -110,6 +111,26 @@ pub(crate) async fn from_api(
     }
     staged.sort_by_key(|one| one.namespace);
     Ok(staged)
+}
+
+/// A run that has to wait says so before it does.
+fn say_wait(context: &TaskContext, questions: &[Questions]) {
+    // A dump does not count, but the changes since then are asked for.
+    let asks = |one: &Questions| {
+        usize::from(one.snapshot && !one.dump) + usize::from(one.changes_since.is_some() || one.dump)
+    };
+    let requests: usize = questions.iter().map(asks).sum();
+    let allowed = match (context.config.peeringdb_requests_per_minute, Access::of(&context.config)) {
+        (0, Access::Anonymous) => 20,
+        (0, Access::Keyed) => 40,
+        (limit, _) => usize::try_from(limit).unwrap_or(usize::MAX),
+    };
+    if requests > allowed {
+        context.reporter.info(format!(
+            "{requests} requests are needed and {allowed} a minute allowed, so this takes at least {} min.",
+            (requests - 1) / allowed
+        ));
+    }
 }
 
 fn failed(mut failures: Vec<(Namespace, FetchError)>) -> TaskError {
@@ -214,6 +235,9 @@ async fn answer(
     let (answer, forwarded) = tokio::join!(fetch, forward);
     let answer = answer?;
     let newest = forwarded?;
+    if answer.attempts > 1 {
+        context.reporter.warning(format!("{namespace}: answered only at attempt {}", answer.attempts));
+    }
     out.send(Message::Finished(namespace, feed)).await.map_err(closed)?;
     context.reporter.detail(format!(
         "{namespace}: {} records, {} kB from {}",

@@ -13,6 +13,7 @@ mod convert;
 mod fetch;
 mod plan;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use pm_store::jobs::Outcome;
@@ -78,16 +79,13 @@ impl PeeringdbSync {
     async fn synchronise(&self, context: &TaskContext, staging: &mut Staging) -> Result<Done, TaskError> {
         let started = context.clock.now();
         let watermarks = runs::watermarks(&context.store).await?;
-        let (questions, staged) = match &self.from {
-            Some(path) => {
-                let feed = if self.full { Feed::Snapshot } else { Feed::Changes };
-                (Vec::new(), fetch::from_files(context, staging, path, feed).await?)
-            }
-            None => {
-                let questions = plan::plan(&context.config, &watermarks, self.full, started);
-                let staged = fetch::from_api(context, staging, &questions).await?;
-                (questions, staged)
-            }
+        let (questions, staged) = if let Some(path) = &self.from {
+            let feed = if self.full { Feed::Snapshot } else { Feed::Changes };
+            (Vec::new(), fetch::from_files(context, staging, path, feed).await?)
+        } else {
+            let questions = plan::plan(&context.config, &watermarks, self.full, started);
+            let staged = fetch::from_api(context, staging, &questions).await?;
+            (questions, staged)
         };
         let kind = match (&self.from, questions.iter().any(|question| question.snapshot)) {
             (Some(_), _) => "files",
@@ -131,7 +129,8 @@ fn done(context: &TaskContext, report: &SyncReport) -> Done {
             dangling.join(", ")
         ));
     }
-    let nothing = report.created + report.updated + report.deleted + report.autonomous_systems == 0;
+    let changes = report.created + report.updated + report.deleted + report.autonomous_systems;
+    let nothing = changes + report.unusable == 0;
     let outcome = match (report.unusable > 0, nothing) {
         (true, _) => Outcome::Partial,
         (false, true) => Outcome::NothingToDo,
@@ -146,10 +145,10 @@ fn done(context: &TaskContext, report: &SyncReport) -> Done {
         )
     };
     if report.drift > 0 {
-        summary.push_str(&format!(" {} differences were found only by comparing everything.", report.drift));
+        let _ = write!(summary, " {} differences were found only by comparing everything.", report.drift);
     }
     if report.unusable > 0 {
-        summary.push_str(&format!(" {} elements could not be stored.", report.unusable));
+        let _ = write!(summary, " {} elements could not be stored.", report.unusable);
     }
     let data = serde_json::to_value(report).unwrap_or_default();
     Done { outcome, summary, data }

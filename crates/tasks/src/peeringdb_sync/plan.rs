@@ -28,6 +28,8 @@ impl Access {
     }
 }
 
+/// A nightly run does not begin at the same second every night.
+const SLACK: TimeDelta = TimeDelta::hours(1);
 /// Namespaces that show more with a key than without.
 const DEPENDS_ON_ACCESS: [Namespace; 2] = [Namespace::Poc, Namespace::Ixlan];
 
@@ -66,8 +68,8 @@ pub(crate) fn plan(
                 access_changed: false,
             },
             Some(mark) => {
-                let due =
-                    days > 0 && mark.compared.is_none_or(|compared| now - compared >= TimeDelta::days(days));
+                let due = days > 0
+                    && mark.compared.is_none_or(|compared| now - compared >= TimeDelta::days(days) - SLACK);
                 let access_changed = DEPENDS_ON_ACCESS.contains(&namespace) && mark.access != access.as_str();
                 Questions {
                     namespace,
@@ -170,13 +172,29 @@ mod tests {
         );
     }
 
+    fn config_with(settings: &[(&str, &str)]) -> Config {
+        let environment = settings
+            .iter()
+            .map(|(key, value)| (format!("PEERING_MANAGER_{key}"), (*value).to_owned()))
+            .collect();
+        let nowhere = std::path::PathBuf::from("/nonexistent");
+        let sources = pm_config::Sources {
+            file: None,
+            environment,
+            directory: nowhere.clone(),
+            system_file: nowhere.join("config.toml"),
+            state_directory: nowhere,
+        };
+        pm_config::load(&sources).unwrap().config
+    }
+
     #[test]
-    fn a_mirror_has_no_dumps_of_peeringdb() {
-        let mut config = Config::default();
-        config.peeringdb_api = pm_config::Config::for_tests("sqlite::memory:").peeringdb_api;
-        assert!(has_dumps(&config));
-        config.peeringdb_cache_url = None;
-        assert!(!has_dumps(&config));
+    fn a_mirror_has_no_dumps_but_its_own() {
+        assert!(has_dumps(&config_with(&[])));
+        assert!(!has_dumps(&Config { peeringdb_cache_url: None, ..Config::default() }));
+        let mirror = ("PEERINGDB_API", "https://mirror.example/api");
+        assert!(!has_dumps(&config_with(&[mirror])));
+        assert!(has_dumps(&config_with(&[mirror, ("PEERINGDB_CACHE_URL", "https://mirror.example/dumps")])));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A database, a PeeringDB and a clock for one test.
 
-#![expect(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, reason = "for tests, each of which uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
