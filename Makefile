@@ -23,7 +23,7 @@ format: ## Format the code
 
 bench: ## Measure; see docs/benchmarks.md
 	cargo build --release --locked -p peering-manager -p pm-bench
-	scripts/with-postgres target/release/pm-bench
+	POSTGRES_DURABLE=1 scripts/with-postgres target/release/pm-bench
 
 docs: ## Build the manual into target/manual (needs mdbook)
 	@command -v mdbook >/dev/null || { echo "mdbook is not installed: cargo install mdbook"; exit 1; }

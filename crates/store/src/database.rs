@@ -87,7 +87,8 @@ impl Store {
             let options =
                 SqliteConnectOptions::from_str(url).map_err(|error| unreachable(error.to_string()))?;
             let file = options.get_filename().to_path_buf();
-            if !file.exists() && file != std::path::Path::new(":memory:") {
+            let in_memory = url.contains(":memory:") || url.contains("mode=memory");
+            if !in_memory && !file.exists() {
                 if !make {
                     return Err(StoreError::Missing { location });
                 }

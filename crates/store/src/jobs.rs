@@ -269,9 +269,9 @@ pub async fn note(
     transaction.commit().await
 }
 
-/// Ends a job. A job that is over stays as it is.
-pub async fn close(store: &Store, id: i64, close: &Close, now: DateTime<Utc>) -> Result<(), StoreError> {
-    store
+/// Ends a job and says whether it did: a job that is over stays as it is.
+pub async fn close(store: &Store, id: i64, close: &Close, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let closed = store
         .execute(
             "UPDATE core_job SET status = ?, outcome = ?, error = ?, data = ?, completed = ?, heartbeat = ? \
              WHERE id = ? AND status IN ('pending', 'running')",
@@ -286,7 +286,7 @@ pub async fn close(store: &Store, id: i64, close: &Close, now: DateTime<Utc>) ->
             ],
         )
         .await?;
-    Ok(())
+    Ok(closed > 0)
 }
 
 /// Ends jobs of a process that has given no sign of life since `silent_since`, whether they ran or waited for a lock:

@@ -48,31 +48,31 @@ impl Reporter {
 
     /// Detail that only somebody who looks closely wants.
     pub fn detail(&self, message: impl Into<String>) {
-        self.say(Level::Default, None, message.into());
+        self.say(Level::Default, None, &message.into());
     }
 
     /// What happens.
     pub fn info(&self, message: impl Into<String>) {
-        self.say(Level::Info, None, message.into());
+        self.say(Level::Info, None, &message.into());
     }
 
     /// What went well.
     pub fn success(&self, message: impl Into<String>) {
-        self.say(Level::Success, None, message.into());
+        self.say(Level::Success, None, &message.into());
     }
 
     /// What somebody should look at.
     pub fn warning(&self, message: impl Into<String>) {
-        self.say(Level::Warning, None, message.into());
+        self.say(Level::Warning, None, &message.into());
     }
 
     /// What went wrong.
     pub fn failure(&self, message: impl Into<String>) {
-        self.say(Level::Failure, None, message.into());
+        self.say(Level::Failure, None, &message.into());
     }
 
     /// A line about one object.
-    pub fn say(&self, level: Level, object: Option<String>, message: String) {
+    pub fn say(&self, level: Level, object: Option<String>, message: &str) {
         // Some of it comes from outside: a terminal must not obey it, and PostgreSQL keeps no NUL.
         let message = message.replace(|letter: char| letter.is_control() && letter != '\n', " ");
         let line = LogLine { time: self.clock.now(), level, object, message };

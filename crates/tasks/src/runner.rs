@@ -179,7 +179,7 @@ impl Runner {
         }
     }
 
-    /// The job whose lock we took over will not be closed by anybody else.
+    /// The job whose lock we took over will not be closed by anybody else, if it was not closed before.
     async fn close_orphan(&self, from: &Holder, reporter: &Reporter) -> Result<(), StoreError> {
         let Some(job) = from.job else { return Ok(()) };
         let close = Close {
@@ -188,8 +188,9 @@ impl Runner {
             error: Some(jobs::ABANDONED.to_owned()),
             data: None,
         };
-        jobs::close(&self.store, job, &close, self.clock.now()).await?;
-        reporter.warning(format!("took over from job {job}: {}", jobs::ABANDONED));
+        if jobs::close(&self.store, job, &close, self.clock.now()).await? {
+            reporter.warning(format!("took over from job {job}: {}", jobs::ABANDONED));
+        }
         Ok(())
     }
 
@@ -243,7 +244,7 @@ impl Runner {
         // What was done is done, whether or not the record can say so; somebody else may be writing for a while.
         for attempt in 1..=CLOSE_ATTEMPTS {
             match jobs::close(&self.store, job, &close, now).await {
-                Ok(()) => break,
+                Ok(_) => break,
                 Err(error) => tracing::warn!(job, attempt, %error, "the job record could not be closed"),
             }
         }

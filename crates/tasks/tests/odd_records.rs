@@ -20,7 +20,7 @@ async fn load(scene: &Scene, full: bool, generated: Option<i64>, records: &str) 
     scene.run(&PeeringdbSync { full, force: false, from: Some(directory.path().to_path_buf()) }).await
 }
 
-fn org(id: i64, name: &str, updated: Json) -> Json {
+fn org(id: i64, name: &str, updated: &Json) -> Json {
     json!({"id": id, "name": name, "status": "ok", "created": "2020-01-01T00:00:00Z", "updated": updated})
 }
 
@@ -48,10 +48,10 @@ const JULY: i64 = 1_751_328_000;
 async fn a_record_without_its_time_is_the_newest() {
     each_engine(async |store| {
         let scene = scene(&store).await;
-        load(&scene, false, None, &text(&[org(1, "old", json!(JUNE)), org(2, "goes", json!(JUNE))])).await;
-        let mut gone = org(2, "goes", Json::Null);
+        load(&scene, false, None, &text(&[org(1, "old", &json!(JUNE)), org(2, "goes", &json!(JUNE))])).await;
+        let mut gone = org(2, "goes", &Json::Null);
         gone["status"] = json!("deleted");
-        let finished = load(&scene, false, None, &text(&[org(1, "new", json!("yesterday")), gone])).await;
+        let finished = load(&scene, false, None, &text(&[org(1, "new", &json!("yesterday")), gone])).await;
         assert_eq!(finished.exit, 0, "{}", finished.message);
         assert_eq!(names(&store).await, [(1, "new".into())]);
     })
@@ -63,10 +63,10 @@ async fn a_time_that_cannot_be_does_not_hold_for_ever() {
     each_engine(async |store| {
         let scene = scene(&store).await;
         let far = json!("9999-01-01T00:00:00Z");
-        load(&scene, false, None, &text(&[org(1, "far", far.clone()), org(2, "far", far)])).await;
-        let mut gone = org(2, "far", json!(JUNE));
+        load(&scene, false, None, &text(&[org(1, "far", &far), org(2, "far", &far)])).await;
+        let mut gone = org(2, "far", &json!(JUNE));
         gone["status"] = json!("deleted");
-        load(&scene, false, None, &text(&[org(1, "real", json!(JUNE)), gone])).await;
+        load(&scene, false, None, &text(&[org(1, "real", &json!(JUNE)), gone])).await;
         assert_eq!(names(&store).await, [(1, "real".into())]);
     })
     .await;
@@ -76,10 +76,10 @@ async fn a_time_that_cannot_be_does_not_hold_for_ever() {
 async fn a_snapshot_repairs_a_time_that_was_turned_back() {
     each_engine(async |store| {
         let scene = scene(&store).await;
-        load(&scene, false, None, &text(&[org(1, "later", json!(JUNE))])).await;
-        load(&scene, false, None, &text(&[org(1, "earlier", json!(MAY))])).await;
+        load(&scene, false, None, &text(&[org(1, "later", &json!(JUNE))])).await;
+        load(&scene, false, None, &text(&[org(1, "earlier", &json!(MAY))])).await;
         assert_eq!(names(&store).await, [(1, "later".into())], "newest wins");
-        let finished = load(&scene, true, Some(JULY), &text(&[org(1, "earlier", json!(MAY))])).await;
+        let finished = load(&scene, true, Some(JULY), &text(&[org(1, "earlier", &json!(MAY))])).await;
         assert_eq!(finished.data["updated"], 1, "{}", finished.message);
         assert_eq!(
             names(&store).await,
@@ -94,10 +94,10 @@ async fn a_snapshot_repairs_a_time_that_was_turned_back() {
 async fn a_tombstone_in_a_snapshot_is_a_deletion() {
     each_engine(async |store| {
         let scene = scene(&store).await;
-        load(&scene, false, None, &text(&[org(1, "stays", json!(MAY)), org(2, "goes", json!(MAY))])).await;
-        let mut gone = org(2, "goes", json!(JUNE));
+        load(&scene, false, None, &text(&[org(1, "stays", &json!(MAY)), org(2, "goes", &json!(MAY))])).await;
+        let mut gone = org(2, "goes", &json!(JUNE));
         gone["status"] = json!("deleted");
-        load(&scene, true, Some(JULY), &text(&[org(1, "stays", json!(MAY)), gone])).await;
+        load(&scene, true, Some(JULY), &text(&[org(1, "stays", &json!(MAY)), gone])).await;
         assert_eq!(names(&store).await, [(1, "stays".into())]);
     })
     .await;
@@ -107,8 +107,8 @@ async fn a_tombstone_in_a_snapshot_is_a_deletion() {
 async fn what_a_broken_snapshot_lacks_is_not_gone() {
     each_engine(async |store| {
         let scene = scene(&store).await;
-        load(&scene, false, None, &text(&[org(1, "one", json!(MAY)), org(2, "two", json!(MAY))])).await;
-        let broken = text(&[org(1, "one", json!(MAY)), json!({"name": "two, without its id"})]);
+        load(&scene, false, None, &text(&[org(1, "one", &json!(MAY)), org(2, "two", &json!(MAY))])).await;
+        let broken = text(&[org(1, "one", &json!(MAY)), json!({"name": "two, without its id"})]);
         let finished = load(&scene, true, Some(JULY), &broken).await;
         assert_eq!(finished.exit, 4, "{}", finished.message);
         assert_eq!(names(&store).await, [(1, "one".into()), (2, "two".into())]);
@@ -133,16 +133,18 @@ async fn a_number_beyond_all_numbers_costs_nothing_else() {
 async fn a_missing_status_hides_nothing_and_an_odd_one_is_guarded() {
     each_engine(async |store| {
         let scene = scene(&store).await;
-        let many: Vec<Json> = (1..=100).map(|id| org(id, "x", json!(MAY))).collect();
+        let many: Vec<Json> = (1..=100).map(|id| org(id, "x", &json!(MAY))).collect();
         load(&scene, false, None, &text(&many)).await;
-        let with_status = |status: Json| -> Vec<Json> {
-            let mut records: Vec<Json> = (1..=100).map(|id| org(id, "y", json!(JUNE))).collect();
-            records.iter_mut().for_each(|record| record["status"] = status.clone());
+        let with_status = |status: &Json| -> Vec<Json> {
+            let mut records: Vec<Json> = (1..=100).map(|id| org(id, "y", &json!(JUNE))).collect();
+            for record in &mut records {
+                record["status"] = status.clone();
+            }
             records
         };
-        let finished = load(&scene, false, None, &text(&with_status(Json::Null))).await;
+        let finished = load(&scene, false, None, &text(&with_status(&Json::Null))).await;
         assert_eq!((finished.exit, names(&store).await.len()), (0, 100), "{}", finished.message);
-        let finished = load(&scene, false, None, &text(&with_status(json!("frozen")))).await;
+        let finished = load(&scene, false, None, &text(&with_status(&json!("frozen")))).await;
         assert_eq!((finished.exit, names(&store).await.len()), (3, 100), "{}", finished.message);
     })
     .await;
