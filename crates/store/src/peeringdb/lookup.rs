@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::staging::{CacheRow, null_of};
+use super::feed::{CacheRow, null_of};
 use super::tables::{CacheTable, table_of};
 use crate::database::placeholders;
 use crate::schema::{Column, ColumnKind};

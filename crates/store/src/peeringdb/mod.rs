@@ -1,9 +1,12 @@
 //! The PeeringDB cache: a mirror of somebody else's database, so nothing is refused and nothing is dropped.
 //!
-//! Begin with [`tables`] (what is kept), then [`staging`] (how a synchronisation gets in), [`lookup`] (questions to
-//! the cache) and [`runs`] (what each synchronisation did).
+//! Begin with [`tables`] (what is kept), then [`feed`] (what comes, and which row wins), [`staging`] (how it gets in),
+//! [`references`] (who lacks a parent), [`lookup`] (questions to the cache) and [`runs`] (what each synchronisation
+//! did).
 
+pub mod feed;
 pub mod lookup;
+pub mod references;
 pub mod runs;
 pub mod staging;
 pub mod tables;

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
+use super::feed::{CacheRow, DELETED, Feed, Taking};
 use super::lookup::{cache_row, record_json};
-use super::staging::{Applied, CacheRow, DELETED, Feed, Staging, Taking};
+use super::staging::{Applied, Staging};
 use super::tables::{CacheTable, TABLES, table_of};
 use crate::{Row, Session, Store, StoreError, Value};
 
@@ -367,7 +368,7 @@ impl Kin {
             Self::Asn => "asn",
             Self::NetId => "net_id",
         };
-        match (self, row.values.get(super::staging::place_of(table, column)?)?) {
+        match (self, row.values.get(super::feed::place_of(table, column)?)?) {
             (Self::Asn, Value::Integer(asn)) => *asn,
             (Self::NetId, Value::Integer(Some(id))) => nets.get(id).copied(),
             _ => None,

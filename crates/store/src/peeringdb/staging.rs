@@ -9,187 +9,22 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe};
-use xxhash_rust::xxh3::Xxh3;
 
-use super::tables::{COMMON, CacheTable, TABLES};
+use super::feed::{CacheRow, DELETED, Feed, Taking};
+use super::tables::{COMMON, CacheTable};
 use crate::database::placeholders;
 use crate::schema::{Column, ColumnKind};
 use crate::{Connection, Session, Store, StoreError, Transaction, Value};
 
-/// Status of a tombstone.
-pub const DELETED: &str = "deleted";
-/// Status of a record that is there to be used.
-pub const LIVE: &str = "ok";
-
 /// A record that both feeds touch in the same way is one line of the report; it still counts in each.
-const RENOTED: &str =
+pub(super) const RENOTED: &str =
     "ON CONFLICT (synchronisation_id, namespace, record_id, action) DO UPDATE SET label = excluded.label";
 
 /// Most values that one SQLite statement is given; the engine's own limit is 32,766, and beyond some
 /// hundred rows a longer statement is no faster.
 const SQLITE_VALUES: usize = 16_000;
-
-/// One record on its way into the cache.
-#[derive(Clone, Debug)]
-pub struct CacheRow {
-    /// PeeringDB's id.
-    pub id: i64,
-    /// `ok`, `pending`, `deleted`, or whatever else was sent.
-    pub status: String,
-    /// When it was made, as PeeringDB says.
-    pub created: DateTime<Utc>,
-    /// When it was last changed, as PeeringDB says.
-    pub updated: DateTime<Utc>,
-    /// What has no column or does not fit one, as JSON.
-    pub extra: Option<String>,
-    /// One value per column of the table, in its order.
-    pub values: Vec<Value>,
-}
-
-impl CacheRow {
-    /// A number that differs when anything differs; the same on every machine and release.
-    pub(crate) fn hash(&self) -> i64 {
-        let mut hash = Xxh3::new();
-        hash.update(self.status.as_bytes());
-        hash.update(&self.created.timestamp_micros().to_le_bytes());
-        hash.update(&self.updated.timestamp_micros().to_le_bytes());
-        hash.update(self.extra.as_deref().unwrap_or_default().as_bytes());
-        for value in &self.values {
-            match value {
-                Value::Integer(Some(v)) => hash.update(&v.to_le_bytes()),
-                Value::Boolean(Some(v)) => hash.update(&[1, u8::from(*v)]),
-                Value::Float(Some(v)) => hash.update(&v.to_le_bytes()),
-                Value::Text(Some(v)) => hash.update(v.as_bytes()),
-                Value::Time(Some(v)) => hash.update(&v.timestamp_micros().to_le_bytes()),
-                Value::Bytes(Some(v)) => hash.update(v),
-                _ => hash.update(&[0]),
-            }
-            // A separator that no UTF-8 text holds, so that neighbouring values cannot trade octets.
-            hash.update(&[0xff]);
-        }
-        hash.digest().cast_signed()
-    }
-}
-
-/// What a staged table holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Feed {
-    /// What changed since a time, tombstones included.
-    Changes,
-    /// Everything that is live.
-    Snapshot,
-}
-
-impl Feed {
-    pub(crate) fn stage_name(self, table: &CacheTable) -> String {
-        let feed = match self {
-            Self::Changes => "changes",
-            Self::Snapshot => "snapshot",
-        };
-        format!("stage_{feed}_{}", table.namespace)
-    }
-}
-
-/// A staged feed, and what is known about it.
-#[derive(Clone, Copy, Debug)]
-pub struct Taking {
-    /// Which one.
-    pub feed: Feed,
-    /// When it was made, by PeeringDB's clock; `None` where that is not known.
-    pub moment: Option<DateTime<Utc>>,
-    /// Our own time, by which a row's time can be seen to be impossible.
-    pub now: DateTime<Utc>,
-    /// Whether every element could be read. If not, what a snapshot lacks says nothing.
-    pub complete: bool,
-}
-
-impl Taking {
-    /// Whether a staged row takes the place of the cache's row: it is as new or newer. A row whose time could not be
-    /// read ([`DateTime::UNIX_EPOCH`] stands in) is the newest that is known, and what a snapshot shows is how things
-    /// stood at its moment, even where a time was turned back.
-    pub(crate) fn wins(self, held: &CacheRow, staged: &CacheRow) -> bool {
-        staged.updated >= held.updated
-            || staged.updated == DateTime::UNIX_EPOCH
-            || self.impossible(held)
-            || self.settled(held)
-    }
-
-    /// Whether a row of the cache goes because a snapshot lacks it. One that changed after the snapshot was made may
-    /// be missing from it without being gone, and only live records are listed.
-    pub(crate) fn removes_absent(self, held: &CacheRow) -> bool {
-        self.feed == Feed::Snapshot
-            && self.complete
-            && held.status == LIVE
-            && (self.moment.is_none() || self.settled(held) || self.impossible(held))
-    }
-
-    /// The snapshot was made after the row was last changed.
-    fn settled(self, held: &CacheRow) -> bool {
-        self.feed == Feed::Snapshot && self.moment.is_some_and(|moment| held.updated <= moment)
-    }
-
-    /// The row claims to have been changed more than a day from now; it is not believed, or it would stay for ever.
-    fn impossible(self, held: &CacheRow) -> bool {
-        held.updated > self.tomorrow()
-    }
-
-    fn tomorrow(self) -> DateTime<Utc> {
-        self.now.checked_add_signed(TimeDelta::days(1)).unwrap_or(self.now)
-    }
-
-    /// [`Self::wins`] as a condition on the staged row `s` and the cache's row `t`.
-    fn wins_sql(self, t: &str) -> String {
-        let newer = format!("s.updated >= {t}.updated OR s.updated = {}", literal(DateTime::UNIX_EPOCH));
-        match (self.feed, self.moment) {
-            (Feed::Snapshot, Some(moment)) => {
-                format!("({newer} OR {} OR {t}.updated <= {})", self.impossible_sql(t), literal(moment))
-            }
-            _ => format!("({newer} OR {})", self.impossible_sql(t)),
-        }
-    }
-
-    fn impossible_sql(self, t: &str) -> String {
-        format!("{t}.updated > {}", literal(self.tomorrow()))
-    }
-
-    /// Condition on `t`, a row of the cache, that is true when the feed removes it.
-    fn going_sql(self, table: &CacheTable) -> String {
-        let stage = self.feed.stage_name(table);
-        let deleted = format!(
-            "t.id IN (SELECT s.id FROM {stage} s JOIN {} h ON h.id = s.id WHERE s.status = '{DELETED}' AND {})",
-            table.table,
-            self.wins_sql("h")
-        );
-        if self.feed == Feed::Changes || !self.complete {
-            return deleted;
-        }
-        let absent =
-            format!("t.status = '{LIVE}' AND NOT EXISTS (SELECT 1 FROM {stage} s WHERE s.id = t.id)");
-        let settled = self.moment.map_or_else(String::new, |moment| {
-            format!(" AND (t.updated <= {} OR {})", literal(moment), self.impossible_sql("t"))
-        });
-        format!("({deleted} OR {absent}{settled})")
-    }
-
-    /// Condition on `t` that is true when the feed takes it out of sight without removing it.
-    fn hiding_sql(self, table: &CacheTable) -> String {
-        format!(
-            "t.status = '{LIVE}' AND t.id IN (SELECT s.id FROM {} s JOIN {} h ON h.id = s.id \
-             WHERE s.status NOT IN ('{LIVE}', '{DELETED}') AND {})",
-            self.feed.stage_name(table),
-            table.table,
-            self.wins_sql("h")
-        )
-    }
-}
-
-/// A time as both engines read it in a statement; for SQLite it is the text that is stored.
-fn literal(time: DateTime<Utc>) -> String {
-    format!("'{}'", time.to_rfc3339_opts(SecondsFormat::AutoSi, false))
-}
 
 /// The staging area of one run.
 pub struct Staging {
@@ -492,81 +327,7 @@ pub async fn apply(
     Ok(Applied { created, updated, deleted })
 }
 
-/// Marks records whose required parent is missing, unmarks those whose parent has come, and notes the former under
-/// the run. Gives the number of dangling records per namespace afterwards.
-///
-/// A record can only have become dangling if the run touched it or deleted a parent; so unless `whole` is asked for,
-/// only those are looked at.
-pub async fn check_references(
-    session: &mut Session<'_>,
-    run: i64,
-    whole: bool,
-) -> Result<Vec<(&'static str, i64)>, StoreError> {
-    let mut dangling = Vec::new();
-    for table in TABLES {
-        let (name, namespace) = (table.table, table.namespace);
-        let suspects = if whole { "NOT c.dangling".to_owned() } else { suspects_sql(&table, run) };
-        let Some(orphans) = orphans_sql(&table, &suspects) else { continue };
-        let lost = session
-            .execute(
-                &format!(
-                    "INSERT INTO peeringdb_synchronisationrecord (synchronisation_id, namespace, record_id, action, label) \
-                     SELECT CAST(? AS BIGINT), '{namespace}', t.id, 'dangling', {} FROM {name} t \
-                     WHERE t.id IN ({orphans}) AND NOT t.dangling {RENOTED}",
-                    table.label_sql("t")
-                ),
-                vec![run.into()],
-            )
-            .await?;
-        if lost > 0 {
-            let mark = format!("UPDATE {name} SET dangling = TRUE WHERE id IN ({orphans}) AND NOT dangling");
-            session.execute(&mark, vec![]).await?;
-        }
-        let marked = count(session, &format!("{name} t WHERE t.dangling")).await?;
-        if marked > 0
-            && let Some(still) = orphans_sql(&table, "c.dangling")
-        {
-            let unmark = format!("UPDATE {name} SET dangling = FALSE WHERE dangling AND id NOT IN ({still})");
-            let found = session.execute(&unmark, vec![]).await?;
-            let left = marked - found.cast_signed();
-            if left > 0 {
-                dangling.push((namespace, left));
-            }
-        }
-    }
-    Ok(dangling)
-}
-
-/// Query for the ids of a table's rows that lack a required parent, among those for which a condition on `c` holds;
-/// `None` when the table has no parents. Joins, because neither engine makes one out of several `NOT EXISTS`.
-fn orphans_sql(table: &CacheTable, among: &str) -> Option<String> {
-    let (mut joins, mut absent) = (Vec::new(), Vec::new());
-    for (place, parent) in table.parents.iter().filter(|parent| parent.required).enumerate() {
-        let to = super::tables::table_of(parent.namespace)?.table;
-        joins.push(format!("LEFT JOIN {to} p{place} ON p{place}.id = c.{}", parent.column));
-        absent.push(format!("p{place}.id IS NULL"));
-    }
-    let (joins, missing) = (joins.join(" "), absent.join(" OR "));
-    (!absent.is_empty())
-        .then(|| format!("SELECT c.id FROM {} c {joins} WHERE ({missing}) AND ({among})", table.table))
-}
-
-/// Condition on `c` that holds for rows which the run touched or took a parent from.
-fn suspects_sql(table: &CacheTable, run: i64) -> String {
-    let noted = |namespace: &str, actions: &str| {
-        format!(
-            "(SELECT record_id FROM peeringdb_synchronisationrecord WHERE synchronisation_id = {run} \
-             AND namespace = '{namespace}' AND action IN ({actions}))"
-        )
-    };
-    let mut parts = vec![format!("c.id IN {}", noted(table.namespace, "'created', 'updated'"))];
-    for parent in table.parents.iter().filter(|parent| parent.required) {
-        parts.push(format!("c.{} IN {}", parent.column, noted(parent.namespace, "'deleted'")));
-    }
-    parts.join(" OR ")
-}
-
-async fn count(session: &mut Session<'_>, from: &str) -> Result<i64, StoreError> {
+pub(super) async fn count(session: &mut Session<'_>, from: &str) -> Result<i64, StoreError> {
     let row = session.row(&format!("SELECT COUNT(*) AS count FROM {from}"), vec![]).await?;
     row.map_or(Ok(0), |row| row.get("count"))
 }
@@ -603,21 +364,4 @@ fn add_array(arguments: &mut PgArguments, column: &Column, values: Vec<Value>) -
         ColumnKind::Address => array!(Bytes),
     }
     .map_err(|error| sqlx::Error::Encode(error).into())
-}
-
-/// The column's place after [`COMMON`] in a row's values.
-pub fn place_of(table: &CacheTable, column: &str) -> Option<usize> {
-    table.columns.iter().position(|candidate| candidate.name == column)
-}
-
-/// A NULL that fits the column.
-pub fn null_of(kind: ColumnKind) -> Value {
-    match kind {
-        ColumnKind::Integer => Value::Integer(None),
-        ColumnKind::Boolean => Value::Boolean(None),
-        ColumnKind::Float => Value::Float(None),
-        ColumnKind::Text | ColumnKind::Json => Value::Text(None),
-        ColumnKind::Time => Value::Time(None),
-        ColumnKind::Address => Value::Bytes(None),
-    }
 }

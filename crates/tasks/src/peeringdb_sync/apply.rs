@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use pm_peeringdb::Namespace;
+use pm_store::peeringdb::feed::{Feed, Taking};
+use pm_store::peeringdb::references;
 use pm_store::peeringdb::runs::{self, Watermark};
-use pm_store::peeringdb::staging::{self, Applied, Feed, Staging, Taking};
+use pm_store::peeringdb::staging::{self, Applied, Staging};
 use pm_store::peeringdb::tables::{CacheTable, table_of};
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +181,7 @@ pub(crate) async fn write(
         context.reporter.progress(done + 1, Namespace::ALL.len(), "storing");
     }
     let whole = intake.staged.iter().any(|one| one.feed == Feed::Snapshot);
-    for (namespace, count) in staging::check_references(&mut session, run, whole).await? {
+    for (namespace, count) in references::check(&mut session, run, whole).await? {
         report.dangling += count;
         report.namespaces.entry(namespace.to_owned()).or_default().dangling = count;
     }

@@ -3,7 +3,7 @@
 
 use ipnet::IpNet;
 use pm_peeringdb::{Namespace, Record, Status, Value as Field};
-use pm_store::peeringdb::staging::{CacheRow, null_of};
+use pm_store::peeringdb::feed::{CacheRow, null_of};
 use pm_store::peeringdb::tables::{CacheTable, table_of};
 use pm_store::schema::ColumnKind;
 use pm_store::{Value, address};

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, StreamExt as _};
 use pm_peeringdb::{Client, ClientOptions, Event, FetchError, Namespace, Record, SinkClosed, Unusable};
 use pm_store::StoreError;
-use pm_store::peeringdb::staging::{Feed, Staging};
+use pm_store::peeringdb::feed::Feed;
+use pm_store::peeringdb::staging::Staging;
 use tokio::sync::mpsc;
 
 use super::convert::Mapping;

@@ -17,8 +17,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use pm_store::jobs::Outcome;
+use pm_store::peeringdb::feed::Feed;
 use pm_store::peeringdb::runs;
-use pm_store::peeringdb::staging::{Feed, Staging};
+use pm_store::peeringdb::staging::Staging;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
