@@ -38,11 +38,8 @@ pub struct Plan {
 /// # Errors
 /// [`StoreError::SchemaTooNew`] for a database of a newer release.
 pub async fn plan(store: &Store) -> Result<Plan, StoreError> {
-    let current = current_version(store).await?;
+    let current = own_version(store).await?;
     let needed = needed_version();
-    if current == 0 {
-        refuse_foreign(store).await?;
-    }
     if current > needed {
         return Err(StoreError::SchemaTooNew { found: current, known: needed });
     }
@@ -67,9 +64,7 @@ pub async fn verify(store: &Store) -> Result<(), StoreError> {
 /// Brings the schema up to date and gives the names of what ran. Processes that start at the same moment wait for
 /// each other; the second finds nothing to do.
 pub async fn run(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-    if current_version(store).await? == 0 {
-        refuse_foreign(store).await?;
-    }
+    own_version(store).await?;
     let mut ran = Vec::new();
     let mut transaction = store.begin().await?;
     let mut session = transaction.session();
@@ -103,22 +98,27 @@ pub async fn run(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, Store
     Ok(ran)
 }
 
-/// A database that we have never seen must hold none of the tables that we are about to make: the original's have the
-/// same names.
-async fn refuse_foreign(store: &Store) -> Result<(), StoreError> {
+/// The schema's version, in a database that is ours or empty. One that we have never seen must hold none of the tables
+/// that we are about to make: the original's have the same names.
+async fn own_version(store: &Store) -> Result<i64, StoreError> {
+    let current = current_version(store).await?;
+    if current > 0 {
+        return Ok(current);
+    }
     let sql = match store.engine() {
         Engine::Sqlite => {
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('core_job', 'auth_user') LIMIT 1"
         }
         Engine::Postgres => {
-            "SELECT name FROM (VALUES ('core_job'), ('auth_user')) AS ours (name) WHERE to_regclass(name) IS NOT NULL LIMIT 1"
+            "SELECT name FROM (VALUES ('core_job'), ('auth_user')) AS ours (name) \
+             WHERE to_regclass(name) IS NOT NULL LIMIT 1"
         }
     };
-    match store.row(sql, vec![]).await? {
-        Some(row) => {
-            Err(StoreError::Foreign { location: store.location().to_owned(), table: row.get("name")? })
-        }
-        None => Ok(()),
+    let Some(row) = store.row(sql, vec![]).await? else { return Ok(0) };
+    // Another process may have set the database up between the two questions; then it has a version now.
+    match current_version(store).await? {
+        0 => Err(StoreError::Foreign { location: store.location().to_owned(), table: row.get("name")? }),
+        current => Ok(current),
     }
 }
 
