@@ -1,0 +1,17 @@
+//! IRR databases: which prefixes and which AS numbers stand behind an AS-SET.
+//!
+//! An AS-SET goes in, a prefix list comes out that equals, entry for entry, what bgpq4 prints for the same arguments.
+//! Nothing here knows a database or a setting. From the wire upwards:
+//!
+//! * `address.rs`: prefixes, ranges of prefixes, entries of a prefix list;
+//! * `query.rs`: one question to a server, and the answers that are told apart;
+//! * `answer.rs`, `connection.rs`, `client.rs`: the whois protocol of IRRd, pipelined over few connections;
+//! * `names.rs`: names of sets as people write them;
+//! * `resolve.rs`: sets to prefixes and AS numbers; `explain.rs`: which path led to a prefix;
+//! * `aggregate.rs`: prefixes to a list; `json.rs`: the list as bgpq4 prints it.
+
+mod address;
+mod query;
+
+pub use address::{Entry, Family, ParsePrefixError, Prefix, PrefixRange};
+pub use query::{Answer, Ask, Class, Failure, Features, Kind, Outcome, Query, Sources};
