@@ -77,6 +77,18 @@ choice! {
 }
 
 choice! {
+    /// Who asks IRR servers.
+    IrrBackend, "one of native, bgpq4, bgpq3" {
+        /// This program.
+        Native = "native",
+        /// The program bgpq4.
+        Bgpq4 = "bgpq4",
+        /// The program bgpq3.
+        Bgpq3 = "bgpq3",
+    }
+}
+
+choice! {
     /// What becomes of two lists under one name when configuration contexts are merged; the higher is the one
     /// with priority.
     ListMerge, "one of replace, keep, append, prepend, append_rp, prepend_rp" {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use crate::address::{HttpUrl, SecretUrl};
-use crate::choices::{ListMerge, LogFormat, LogLevel};
+use crate::choices::{IrrBackend, ListMerge, LogFormat, LogLevel};
 use crate::key::settings;
 use crate::value::{CcContact, DeviceArguments};
 
@@ -228,24 +228,64 @@ settings! {
         /// Optional arguments for every router, overlaid by those of the platform and of the router.
         Later napalm_args: DeviceArguments = DeviceArguments::default();
 
-        /// Program that expands AS-SETs.
-        Later bgpq3_path: String = "bgpq3".to_owned();
+        /// Program that expands AS-SETs when `irr_backend` asks for one. Left as it is, it is the one that
+        /// `irr_backend` names.
+        Used bgpq3_path: String = "bgpq3".to_owned();
 
-        /// IRR server.
-        Later bgpq3_host: String = "rr.ntt.net".to_owned();
+        /// IRR server, `host` or `host:port`; several, separated by commas, are tried in this order.
+        Used bgpq3_host: String = "rr.ntt.net".to_owned();
 
-        /// IRR sources, separated by commas; the first that knows an object answers.
-        Later bgpq3_sources: String =
+        /// IRR sources, separated by commas; the first that knows an AS-SET answers, prefixes come from all of them.
+        /// Empty: those that the server takes by itself.
+        Used bgpq3_sources: String =
             "RPKI,RIPE,ARIN,APNIC,AFRINIC,LACNIC,RIPE-NONAUTH,RADB,ALTDB,NTTCOM,LEVEL3,TC".to_owned();
 
-        /// Arguments for prefix lists per address family, `ipv6` and `ipv4`.
-        Later bgpq3_args: BTreeMap<String, Vec<String>> = BTreeMap::from([
+        /// Arguments for prefix lists per address family, `ipv6` and `ipv4`: `-A`, `-r`, `-R`, `-m`, `-S`, `-h`.
+        Used bgpq3_args: BTreeMap<String, Vec<String>> = BTreeMap::from([
             ("ipv6".to_owned(), ["-A", "-r", "16", "-R", "48"].map(str::to_owned).to_vec()),
             ("ipv4".to_owned(), ["-A", "-r", "8", "-R", "24"].map(str::to_owned).to_vec()),
         ]);
 
-        /// Expand `SOURCE::AS-SET` in that source alone.
-        Later bgpq4_keep_source_in_set: bool = false;
+        /// Read the AS-SET of `SOURCE::AS-SET` in that source; otherwise the source is dropped. The members of the set
+        /// are always read in `bgpq3_sources`.
+        Used bgpq4_keep_source_in_set: bool = false;
+
+        /// Who asks the IRR server: `native`, or the program `bgpq4` or `bgpq3`, once per AS-SET and family.
+        Used irr_backend: IrrBackend = IrrBackend::Native;
+
+        /// Connections to the IRR server at once, or programs when `irr_backend` is one. A server has few places.
+        Used irr_connections: u32 = 4, in 1..=4;
+
+        /// Seconds to wait for a connection to an IRR server.
+        Used irr_connect_timeout: u32 = 10, in 1..=3_600;
+
+        /// Seconds an IRR server may be silent while an answer is due, before the next server is asked.
+        Used irr_idle_timeout: u32 = 60, in 1..=3_600;
+
+        /// Seconds a run may ask IRR servers in all.
+        Used irr_timeout: u32 = 3_600, in 1..=86_400;
+
+        /// Largest answer accepted from an IRR server, in MiB.
+        Used irr_max_answer_mb: u32 = 64, in 1..=4_096;
+
+        /// Levels of AS-SETs inside AS-SETs that are followed; a set that goes deeper keeps its old list.
+        Used irr_max_depth: u32 = 64, in 1..=1_000;
+
+        /// AS numbers and AS-SETs that an AS-SET may bring together; one that has more keeps its old list.
+        Used irr_max_members: u32 = 100_000, in 1..=10_000_000;
+
+        /// Prefixes that an AS-SET may bring together per family; one that has more keeps its old list.
+        Used irr_max_prefixes: u32 = 2_000_000, in 1..=100_000_000;
+
+        /// Generations of prefix and AS lists that are kept per autonomous system.
+        Used irr_generations_keep: u32 = 10, in 1..=10_000;
+
+        /// Percentage of its prefixes that a list may lose before it is held back for review. 100: only a list that
+        /// becomes empty is held back.
+        Used prefix_shrink_limit_percent: u8 = 50, in 1..=100;
+
+        /// How many times as long a list may become before it is held back for review. 0: any number.
+        Used prefix_growth_limit: u32 = 10, in 0..=1_000_000;
 
         /// Address of NetBox.
         Later netbox_api: Option<HttpUrl> = None, variables ["NETBOX_API"];

@@ -1,7 +1,7 @@
 //! Memory: the database, and nothing but the database.
 //!
 //! Two engines behind one set of statements: SQLite embedded, PostgreSQL as a server. Begin with [`Store`], then
-//! [`migrations`] for the schema, [`entities`] for the objects people keep, [`peeringdb`] for the cache, and
+//! [`migrations`] for the schema, [`entities`] for the objects people keep, [`peeringdb`] for the cache, [`irr`] for prefix lists, and
 //! [`jobs`], [`locks`], [`changes`], [`retention`] for what the tasks need.
 //!
 //! This crate knows no adapter, no task, no clock and no settings: times, limits and owners come in as arguments.
@@ -13,6 +13,7 @@ mod database;
 pub mod entities;
 mod error;
 pub mod health;
+pub mod irr;
 pub mod jobs;
 pub mod locks;
 pub mod migrations;

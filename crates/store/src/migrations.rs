@@ -14,8 +14,10 @@ struct Migration {
 }
 
 /// A new migration is a new file and a new line here.
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
+    Migration { version: 2, name: "irr", sql: include_str!("../migrations/0002_irr.sql") },
+];
 
 /// The schema version that this program needs.
 pub fn needed_version() -> i64 {
@@ -150,6 +152,7 @@ fn for_engine(sql: &str, engine: Engine) -> String {
         ("{time}", ColumnKind::Time),
         ("{json}", ColumnKind::Json),
         ("{address}", ColumnKind::Address),
+        ("{bytes}", ColumnKind::Address),
     ] {
         text = text.replace(name, kind.sql(engine));
     }

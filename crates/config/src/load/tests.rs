@@ -70,6 +70,8 @@ fn sample(key: &Key) -> (Value, String) {
         ("database_url", _) => text("postgres://pm@db.example/pm"),
         ("email.cc_contacts", _) => parsed(r#"["noc@example.net", ["peering@example.net", "Peering"]]"#),
         ("http_proxies", _) => parsed(r#"{"https": "http://proxy.example:3128"}"#),
+        ("irr_backend", _) => text("bgpq4"),
+        ("irr_connections", _) => parsed("2"),
         ("bgpq3_args", _) => parsed(r#"{"ipv6": ["-A"]}"#),
         (name, Kind::Text) if name.ends_with("_url") || name.ends_with("_api") => {
             text("https://other.example/x")

@@ -85,7 +85,7 @@ fn the_toml_says_where_each_value_came_from() {
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
     }
-    assert!(!shown.contains("bgpq3_path"));
+    assert!(!shown.contains("napalm_username"));
     toml::from_str::<toml::Table>(&shown).unwrap();
 }
 

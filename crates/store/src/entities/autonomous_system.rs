@@ -9,8 +9,8 @@ use crate::database::placeholders;
 use crate::{Engine, Session, Store, StoreError, Value};
 
 entity! {
-    /// A network to peer with, or one's own. What is fetched for it from IRR databases (`prefixes`, `as_list`) can be
-    /// large and is not loaded with it.
+    /// A network to peer with, or one's own. What IRR databases say about it is in [`crate::irr`] and is not loaded
+    /// with it.
     AutonomousSystem, "peering.autonomoussystem", "peering_autonomoussystem" {
         /// One line about it.
         description: String,
