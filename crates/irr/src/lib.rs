@@ -8,10 +8,13 @@
 //! * `answer.rs`, `connection.rs`, `client.rs`: the whois protocol of IRRd, pipelined over few connections;
 //! * `names.rs`: names of sets as people write them;
 //! * `resolve.rs`: sets to prefixes and AS numbers; `explain.rs`: which path led to a prefix;
-//! * `aggregate.rs`: prefixes to a list; `json.rs`: the list as bgpq4 prints it.
+//! * `aggregate.rs`: prefixes to a list; `json.rs`: the list as bgpq4 prints it;
+//! * `program.rs`: bgpq4 itself, for people who want the program.
 
 mod address;
+mod program;
 mod query;
 
 pub use address::{Entry, Family, ParsePrefixError, Prefix, PrefixRange};
+pub use program::Program;
 pub use query::{Answer, Ask, Class, Failure, Features, Kind, Outcome, Query, Sources};

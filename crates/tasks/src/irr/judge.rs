@@ -1,0 +1,196 @@
+//! What an answer means for the list that is there: the guards that keep a good list.
+
+use pm_store::irr::{Kind, NewList, Stand, State, Verdict};
+
+/// What came back for one list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// A list; `found` prefixes or AS numbers were behind it before anything was aggregated.
+    List {
+        /// The list; may be empty, when the server knows the names and there is nothing behind them.
+        list: NewList,
+        /// Prefixes or AS numbers behind it.
+        found: i64,
+    },
+    /// No data, and the server cannot say whether the names exist. `list` is the empty list.
+    Nothing {
+        /// The empty list.
+        list: NewList,
+    },
+    /// No usable answer.
+    Failed(String),
+    /// The operator wants no list.
+    Off,
+}
+
+/// The operator's limits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Guards {
+    /// Longest prefix list that is shown, in entries per family; 0 is any length.
+    pub(crate) limit: u32,
+    /// Percentage of what is behind a list that it may lose.
+    pub(crate) shrink_percent: u8,
+    /// How many times as much may be behind it; 0 is any number.
+    pub(crate) growth: u32,
+    /// Whether somebody has looked and wants what the guards hold back.
+    pub(crate) force: bool,
+}
+
+/// Decides.
+pub(crate) fn judge(kind: Kind, before: Option<&State>, answer: Answer, guards: Guards) -> Verdict {
+    let (list, found, known) = match answer {
+        Answer::Off => return Verdict::Off,
+        Answer::Failed(why) => return Verdict::Failed { why },
+        Answer::List { list, found } => (list, found, true),
+        Answer::Nothing { list } => (list, 0, false),
+    };
+    if kind != Kind::AsList && guards.limit > 0 && list.entries > i64::from(guards.limit) {
+        return Verdict::TooBig { entries: list.entries };
+    }
+    let old = before.and_then(|state| state.list.as_ref());
+    if old.is_some_and(|old| old.digest == list.digest) {
+        return Verdict::Same { found };
+    }
+    if guards.force {
+        return Verdict::Replaced { list, found };
+    }
+    let Some(old) = old else {
+        if known {
+            return Verdict::Replaced { list, found };
+        }
+        let why = "there is no data, and the server cannot say whether the name exists; --force takes it as empty";
+        return Verdict::Failed { why: why.to_owned() };
+    };
+    let old_found = before.map_or(0, |state| state.found);
+    match suspicion(old.entries, old_found, list.entries, found, guards) {
+        Some(reason) => Verdict::Held { list, found, reason },
+        None => Verdict::Replaced { list, found },
+    }
+}
+
+/// Why the new list should be looked at first.
+fn suspicion(old_entries: i64, old_found: i64, entries: i64, found: i64, guards: Guards) -> Option<String> {
+    if old_entries == 0 {
+        return None;
+    }
+    if entries == 0 {
+        return Some(format!("becomes empty, had {old_entries} entries"));
+    }
+    let lost = old_found.saturating_sub(found);
+    if lost.saturating_mul(100) > old_found.saturating_mul(guards.shrink_percent.into()) {
+        return Some(format!("shrinks from {old_found} to {found}, by more than {} %", guards.shrink_percent));
+    }
+    if guards.growth > 0 && found > old_found.max(1).saturating_mul(guards.growth.into()) {
+        return Some(format!("grows from {old_found} to {found}, more than {} times", guards.growth));
+    }
+    None
+}
+
+/// Whether a run has to say so: the verdict leaves somebody without what was asked for.
+pub(crate) fn is_trouble(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Held { .. } | Verdict::Failed { .. })
+}
+
+/// Whether nothing has to be written but the time of the look.
+pub(crate) fn is_quiet(before: Option<&State>, verdict: &Verdict) -> bool {
+    match (before.map(|state| state.state), verdict) {
+        (Some(Stand::Current), Verdict::Same { .. }) | (Some(Stand::Off), Verdict::Off) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "for tests")]
+mod tests {
+    use chrono::DateTime;
+    use pm_store::irr::List;
+
+    use super::*;
+
+    const GUARDS: Guards = Guards { limit: 0, shrink_percent: 50, growth: 10, force: false };
+
+    fn list(entries: i64) -> NewList {
+        let digest = format!("{entries}").into_bytes();
+        NewList { kind: Kind::Ipv4, digest, entries, data: vec![], blocks: vec![] }
+    }
+
+    fn state(entries: i64, found: i64) -> State {
+        State {
+            autonomous_system: 1,
+            kind: Kind::Ipv4,
+            state: Stand::Current,
+            list: Some(List { id: 1, digest: format!("{entries}").into_bytes(), entries }),
+            found,
+            too_long: None,
+            taken: None,
+            checked: DateTime::from_timestamp(0, 0).unwrap(),
+            failure: None,
+            held: None,
+        }
+    }
+
+    fn answer(entries: i64, found: i64) -> Answer {
+        Answer::List { list: list(entries), found }
+    }
+
+    fn verdict(before: Option<&State>, answer: Answer, guards: Guards) -> String {
+        match judge(Kind::Ipv4, before, answer, guards) {
+            Verdict::Same { .. } => "same".to_owned(),
+            Verdict::Replaced { .. } => "replaced".to_owned(),
+            Verdict::Held { reason, .. } => format!("held: {reason}"),
+            Verdict::TooBig { entries } => format!("too big: {entries}"),
+            Verdict::Off => "off".to_owned(),
+            Verdict::Failed { why } => format!("failed: {why}"),
+        }
+    }
+
+    #[test]
+    fn a_list_that_vanishes_shrinks_or_explodes_is_held() {
+        let before = state(40, 100);
+        for (new, expected) in [
+            (answer(40, 100), "same"),
+            (answer(39, 100), "replaced"),
+            (answer(20, 50), "replaced"),
+            (answer(20, 49), "held: shrinks from 100 to 49, by more than 50 %"),
+            (answer(0, 0), "held: becomes empty, had 40 entries"),
+            (answer(0, 12), "held: becomes empty, had 40 entries"),
+            (answer(400, 1000), "replaced"),
+            (answer(400, 1001), "held: grows from 100 to 1001, more than 10 times"),
+            (Answer::Nothing { list: list(0) }, "held: becomes empty, had 40 entries"),
+            (Answer::Failed("down".into()), "failed: down"),
+            (Answer::Off, "off"),
+        ] {
+            assert_eq!(verdict(Some(&before), new, GUARDS), expected);
+        }
+    }
+
+    #[test]
+    fn force_takes_what_the_guards_hold_but_never_a_failure() {
+        let before = state(40, 100);
+        let guards = Guards { force: true, ..GUARDS };
+        assert_eq!(verdict(Some(&before), answer(0, 0), guards), "replaced");
+        assert_eq!(verdict(Some(&before), answer(9, 9000), guards), "replaced");
+        assert_eq!(verdict(None, Answer::Nothing { list: list(0) }, guards), "replaced");
+        assert_eq!(verdict(Some(&before), Answer::Failed("down".into()), guards), "failed: down");
+    }
+
+    #[test]
+    fn a_first_list_is_taken_unless_nobody_knows_the_name() {
+        assert_eq!(verdict(None, answer(3, 9), GUARDS), "replaced");
+        assert_eq!(verdict(None, answer(0, 0), GUARDS), "replaced");
+        assert!(verdict(None, Answer::Nothing { list: list(0) }, GUARDS).starts_with("failed: there is no data"));
+        assert_eq!(verdict(Some(&state(0, 0)), answer(5000, 9000), GUARDS), "replaced", "an empty list may grow");
+    }
+
+    #[test]
+    fn the_operators_limit_comes_before_everything_but_failure() {
+        let before = state(40, 100);
+        let guards = Guards { limit: 30, ..GUARDS };
+        assert_eq!(verdict(Some(&before), answer(40, 100), guards), "too big: 40");
+        assert_eq!(verdict(Some(&before), answer(4000, 99_999), guards), "too big: 4000");
+        assert_eq!(verdict(Some(&before), answer(30, 60), guards), "replaced");
+        assert_eq!(verdict(Some(&before), Answer::Failed("x".into()), guards), "failed: x");
+        let as_list = judge(Kind::AsList, Some(&before), answer(40, 100), guards);
+        assert!(matches!(as_list, Verdict::Same { .. }), "the limit is for prefixes");
+    }
+}
