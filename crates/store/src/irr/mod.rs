@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-pub use read::{data, each_data, each_listing, generations, states};
+pub use read::{data, each_data, each_listing, generations, held_back, states};
 pub use write::{NewList, Update, Verdict, apply, remove_unused};
 
 /// What a list is about.

@@ -86,6 +86,12 @@ async fn lists(session: &mut Session<'_>, ids: &[i64]) -> Result<BTreeMap<i64, L
     Ok(found)
 }
 
+/// The autonomous systems (by their number in this database) of which a list is held back.
+pub async fn held_back(session: &mut Session<'_>) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT DISTINCT autonomous_system_id FROM peering_irrstate WHERE held_id IS NOT NULL";
+    session.rows(sql, vec![]).await?.iter().map(|row| row.get("autonomous_system_id")).collect()
+}
+
 /// The octets of a list, if it is still there.
 pub async fn data(session: &mut Session<'_>, list: i64) -> Result<Option<Vec<u8>>, StoreError> {
     let row = session.row("SELECT data FROM peering_irrlist WHERE id = ?", vec![list.into()]).await?;
