@@ -152,6 +152,18 @@ impl Entry {
     }
 }
 
+/// `192.0.2.0/24`, `192.0.2.0/24 le 26`, `192.0.2.0/24 ge 25 le 26`.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.prefix)?;
+        match self.lengths {
+            None => Ok(()),
+            Some((low, high)) if low <= self.prefix.length() => write!(f, " le {high}"),
+            Some((low, high)) => write!(f, " ge {low} le {high}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,13 +8,22 @@
 //! * `answer.rs`, `connection.rs`, `client.rs`: the whois protocol of IRRd, pipelined over few connections;
 //! * `names.rs`: names of sets as people write them;
 //! * `resolve.rs`: sets to prefixes and AS numbers; `explain.rs`: which path led to a prefix;
-//! * `aggregate.rs`: prefixes to a list; `json.rs`: the list as bgpq4 prints it;
+//! * `shape.rs`: the arguments of a list; `aggregate.rs`: prefixes to a list; `json.rs`: the list as bgpq4 prints it;
+//!   `packed.rs`: lists as bytes that are searched without taking them apart;
 //! * `program.rs`: bgpq4 itself, for people who want the program.
 
 mod address;
+mod aggregate;
+mod json;
+mod packed;
 mod program;
 mod query;
+mod shape;
 
 pub use address::{Entry, Family, ParsePrefixError, Prefix, PrefixRange};
+pub use aggregate::prefix_list;
+pub use json::{AS_LIST_WIDTH, AsListJson, PrefixListJson, as_list_json, prefix_list_json};
+pub use packed::{Change, CorruptList, PackedList, changes, diff, pack, pack_asns, unpack_asns};
 pub use program::Program;
 pub use query::{Answer, Ask, Class, Failure, Features, Kind, Outcome, Query, Sources};
+pub use shape::{ArgumentError, ListArguments, Shape};

@@ -110,29 +110,26 @@ pub struct Line {
 /// What a newer list has that an older one has not, and the reverse, in their order.
 pub fn compare(older: Option<&Data>, newer: Option<&Data>) -> Result<Vec<Line>, LookError> {
     let Some(kind) = older.or(newer).map(|data| data.kind) else { return Ok(Vec::new()) };
-    let line = |added: bool, entry: String| Line { list: kind.as_str(), added, entry };
-    if kind == Kind::AsList {
+    let lines = if kind == Kind::AsList {
         let read = |data: Option<&Data>| data.map_or(Ok(Vec::new()), |data| unpack_asns(&data.data));
-        let (older, newer) = (read(older)?, read(newer)?);
-        let missing = |from: &[u32], of: &[u32], added: bool| -> Vec<(u32, Line)> {
-            let lacking = from.iter().filter(|asn| of.binary_search(asn).is_err());
-            lacking.map(|asn| (*asn, line(added, format!("AS{asn}")))).collect()
-        };
-        let mut lines = missing(&older, &newer, false);
-        lines.extend(missing(&newer, &older, true));
-        lines.sort_by_key(|(asn, _)| *asn);
-        return Ok(lines.into_iter().map(|(_, line)| line).collect());
-    }
-    let empty = lists::empty_prefixes(kind);
-    let read = |data: Option<&Data>| data.map_or(empty.clone(), |data| data.data.clone());
-    let (older, newer) = (read(older), read(newer));
-    let changes = pm_irr::changes(&PackedList::new(&older)?, &PackedList::new(&newer)?)
-        .map(|change| match change {
-            pm_irr::Change::Added(entry) => line(true, entry.to_string()),
-            pm_irr::Change::Removed(entry) => line(false, entry.to_string()),
-        })
-        .collect();
-    Ok(changes)
+        let changes = pm_irr::changes(read(older)?, read(newer)?);
+        changes.map(|change| line(kind, change, |asn| format!("AS{asn}"))).collect()
+    } else {
+        let empty = Data { kind, data: lists::empty_prefixes(kind) };
+        let older = PackedList::new(&older.unwrap_or(&empty).data)?;
+        let newer = PackedList::new(&newer.unwrap_or(&empty).data)?;
+        let changes = pm_irr::changes(older.iter(), newer.iter());
+        changes.map(|change| line(kind, change, |entry| entry.to_string())).collect()
+    };
+    Ok(lines)
+}
+
+fn line<T>(kind: Kind, change: pm_irr::Change<T>, name: impl FnOnce(T) -> String) -> Line {
+    let (added, item) = match change {
+        pm_irr::Change::Added(item) => (true, item),
+        pm_irr::Change::Removed(item) => (false, item),
+    };
+    Line { list: kind.as_str(), added, entry: name(item) }
 }
 
 /// An autonomous system that lists a route.

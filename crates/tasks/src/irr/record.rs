@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use pm_irr::{PackedList, unpack_asns};
-use pm_store::changes::{self, Action, Change};
+use pm_irr::{PackedList, changes, unpack_asns};
+use pm_store::changes::{Action, Change, record};
 use pm_store::entities::autonomous_system::{self, AutonomousSystem};
 use pm_store::irr::{self, Kind, NewList, Update, Verdict};
 use serde_json::{Map, Value as Json, json};
@@ -41,7 +41,7 @@ pub(super) async fn store(context: &TaskContext, decided: Vec<Decided>) -> Resul
     let log: Vec<Change> = usable.iter().filter_map(|decided| change(decided, &old)).collect();
     let updates: Vec<Update> = usable.into_iter().map(|decided| decided.update).collect();
     irr::apply(&mut session, &updates, context.config.irr_generations_keep, now).await?;
-    changes::record(&mut session, &context.author, &log, now).await?;
+    record(&mut session, &context.author, &log, now).await?;
     context.commit(transaction).await?;
     Ok(edited.into_iter().map(|decided| decided.system.asn).collect())
 }
@@ -133,17 +133,14 @@ struct Difference {
 }
 
 impl Difference {
-    fn added(&mut self, entry: impl FnOnce() -> String) {
-        self.added += 1;
-        if self.first_added.len() < NAMED {
-            self.first_added.push(entry());
-        }
-    }
-
-    fn removed(&mut self, entry: impl FnOnce() -> String) {
-        self.removed += 1;
-        if self.first_removed.len() < NAMED {
-            self.first_removed.push(entry());
+    fn count<T>(&mut self, change: pm_irr::Change<T>, name: impl FnOnce(T) -> String) {
+        let (count, named, item) = match change {
+            pm_irr::Change::Added(item) => (&mut self.added, &mut self.first_added, item),
+            pm_irr::Change::Removed(item) => (&mut self.removed, &mut self.first_removed, item),
+        };
+        *count += 1;
+        if named.len() < NAMED {
+            named.push(name(item));
         }
     }
 }
@@ -153,27 +150,15 @@ fn difference(kind: Kind, old: Option<&[u8]>, new: &[u8]) -> Difference {
     let mut found = Difference::default();
     if kind == Kind::AsList {
         let read = |data| unpack_asns(data).unwrap_or_default();
-        let (old, new) = (old.map(read).unwrap_or_default(), read(new));
+        let old = old.map(read).unwrap_or_default();
         found.before = old.len();
-        new.iter().filter(|asn| old.binary_search(asn).is_err()).for_each(|asn| found.added(|| format!("AS{asn}")));
-        old.iter()
-            .filter(|asn| new.binary_search(asn).is_err())
-            .for_each(|asn| found.removed(|| format!("AS{asn}")));
+        changes(old, read(new)).for_each(|change| found.count(change, |asn| format!("AS{asn}")));
         return found;
     }
     let old = old.and_then(|data| PackedList::new(data).ok());
     let Ok(new) = PackedList::new(new) else { return found };
     found.before = old.as_ref().map_or(0, PackedList::len);
-    match old {
-        None => new.iter().for_each(|entry| found.added(|| entry.to_string())),
-        Some(old) => {
-            for change in pm_irr::changes(&old, &new) {
-                match change {
-                    pm_irr::Change::Added(entry) => found.added(|| entry.to_string()),
-                    pm_irr::Change::Removed(entry) => found.removed(|| entry.to_string()),
-                }
-            }
-        }
-    }
+    let old = old.iter().flat_map(PackedList::iter);
+    changes(old, new.iter()).for_each(|change| found.count(change, |entry| entry.to_string()));
     found
 }
