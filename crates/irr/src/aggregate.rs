@@ -27,15 +27,15 @@ pub fn prefix_list(
     shape: &Shape,
 ) -> Vec<Entry> {
     match family {
-        Family::V4 => list::<1>(prefixes, ranges, shape, MOST_EXPANDED),
-        Family::V6 => list::<4>(prefixes, ranges, shape, MOST_EXPANDED),
+        Family::V4 => list::<1>(prefixes, ranges, *shape, MOST_EXPANDED),
+        Family::V6 => list::<4>(prefixes, ranges, *shape, MOST_EXPANDED),
     }
 }
 
 fn list<const WORDS: usize>(
     prefixes: impl IntoIterator<Item = Prefix>,
     ranges: &[PrefixRange],
-    shape: &Shape,
+    shape: Shape,
     most_expanded: u64,
 ) -> Vec<Entry> {
     let longest = shape.longest.unwrap_or(u8::MAX);
@@ -63,3 +63,6 @@ fn list<const WORDS: usize>(
     }
     entries
 }
+
+#[cfg(test)]
+mod tests;

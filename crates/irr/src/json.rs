@@ -1,7 +1,7 @@
 //! Lists as bgpq4 prints them with `-j`, byte for byte.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 
@@ -79,12 +79,14 @@ impl<I: Iterator<Item = u32> + Clone> fmt::Display for AsListJson<'_, I> {
 /// The prefix's address as `inet_ntop` of the C library writes it: the last 32 bits of `::/96` are dotted, unless the
 /// upper half of them is zero too.
 fn write_address(f: &mut fmt::Formatter<'_>, prefix: Prefix) -> fmt::Result {
-    match prefix.network() {
-        IpAddr::V6(address) if (1 << 16..1 << 32).contains(&address.to_bits()) => {
-            let [.., a, b, c, d] = address.octets();
-            write!(f, "::{a}.{b}.{c}.{d}")
-        }
-        address => write!(f, "{address}"),
+    let address = prefix.network();
+    let dotted = match address {
+        IpAddr::V6(address) => u32::try_from(address.to_bits()).ok().filter(|&low| low > 0xffff),
+        IpAddr::V4(_) => None,
+    };
+    match dotted {
+        Some(low) => write!(f, "::{}", Ipv4Addr::from_bits(low)),
+        None => write!(f, "{address}"),
     }
 }
 

@@ -80,7 +80,7 @@ impl<'a> PackedList<'a> {
             _ => return Err(CorruptList("it holds no prefixes".to_owned())),
         };
         let mut list = Self { family, records, lengths: 0 };
-        let mut last = None;
+        let mut before = None;
         for (at, record) in records.chunks_exact(width(family)).enumerate() {
             let entry = read(family, record);
             let prefix = entry.prefix;
@@ -88,12 +88,12 @@ impl<'a> PackedList<'a> {
             if *address != prefix.address().to_be_bytes()[..address.len()]
                 || rest[0] != prefix.length()
                 || tidy(family, entry) != Some(entry)
-                || last.is_some_and(|last| last >= entry)
+                || before.is_some_and(|before| before >= entry)
             {
                 return Err(CorruptList(format!("its entry {at} is out of bounds or out of order")));
             }
             list.lengths |= length_bit(prefix.length());
-            last = Some(entry);
+            before = Some(entry);
         }
         Ok(list)
     }

@@ -72,7 +72,7 @@ impl Shape {
     }
 
     /// Up to which length more specifics are permitted, if they are.
-    pub(crate) fn widest(&self, family: Family) -> Option<u8> {
+    pub(crate) fn widest(self, family: Family) -> Option<u8> {
         let unless_said = self.from.map(|_| family.bits());
         self.to.or(unless_said).map(|to| to.min(family.bits()))
     }
