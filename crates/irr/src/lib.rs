@@ -11,7 +11,11 @@
 //! * `aggregate.rs`: prefixes to a list; `json.rs`: the list as bgpq4 prints it.
 
 mod address;
+pub mod answer;
+mod client;
+mod connection;
 mod query;
 
 pub use address::{Entry, Family, ParsePrefixError, Prefix, PrefixRange};
+pub use client::{Client, Options, OptionsError, Statistics};
 pub use query::{Answer, Ask, Class, Failure, Features, Kind, Outcome, Query, Sources};
