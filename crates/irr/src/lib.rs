@@ -14,6 +14,9 @@
 
 mod address;
 mod aggregate;
+pub mod answer;
+mod client;
+mod connection;
 mod json;
 mod packed;
 mod program;
@@ -22,6 +25,7 @@ mod shape;
 
 pub use address::{Entry, Family, ParsePrefixError, Prefix, PrefixRange};
 pub use aggregate::prefix_list;
+pub use client::{Client, Options, OptionsError, Statistics};
 pub use json::{AS_LIST_WIDTH, AsListJson, PrefixListJson, as_list_json, prefix_list_json};
 pub use packed::{Change, CorruptList, PackedList, changes, diff, pack, pack_asns, unpack_asns};
 pub use program::Program;
