@@ -132,6 +132,18 @@ pub struct PrefixRange {
     pub high: u8,
 }
 
+/// `192.0.2.0/24`, `192.0.2.0/24^26`, `192.0.2.0/24^25-26`.
+impl fmt::Display for PrefixRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { prefix, low, high } = self;
+        match (*low == prefix.length(), low == high) {
+            (true, true) => write!(f, "{prefix}"),
+            (false, true) => write!(f, "{prefix}^{low}"),
+            (_, false) => write!(f, "{prefix}^{low}-{high}"),
+        }
+    }
+}
+
 /// One line of a prefix list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Entry {

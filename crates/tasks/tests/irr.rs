@@ -195,7 +195,11 @@ async fn lists_are_fetched_kept_in_generations_and_logged() {
         let again = scene.fetch().await;
         assert_eq!((again.exit, again.data["same"].as_i64()), (0, Some(9)), "{}", again.message);
         assert_eq!(scene.generations(100).await, 1);
-        assert_eq!(scene.changes().await.len(), 3, "one change per autonomous system, none when nothing changes");
+        assert_eq!(
+            scene.changes().await.len(),
+            3,
+            "one change per autonomous system, none when nothing changes"
+        );
         drop(server);
 
         let server = world().route("RIPE", "192.0.3.0/24", 3333).serve().await;
@@ -238,7 +242,11 @@ async fn unknown_empty_and_failed_are_told_apart_and_no_list_is_lost() {
         assert_eq!(finished.exit, 4, "{}", finished.message);
         assert_eq!(scene.all_shown(&[100, 200]).await, good);
         let unknown = scene.state(100, Kind::Ipv4).await;
-        assert!(unknown.failure.as_deref().unwrap().contains("AS-ONE does not exist"), "{:?}", unknown.failure);
+        assert!(
+            unknown.failure.as_deref().unwrap().contains("AS-ONE does not exist"),
+            "{:?}",
+            unknown.failure
+        );
         assert!(unknown.held.is_none());
         let empty = scene.state(200, Kind::Ipv4).await;
         assert!(empty.held.as_ref().unwrap().reason.starts_with("becomes empty"), "{:?}", empty.held);
@@ -246,7 +254,7 @@ async fn unknown_empty_and_failed_are_told_apart_and_no_list_is_lost() {
 
         // The server answers everything with an error.
         let server = world().serve().await;
-        server.fault(Fault::always(FaultKind::Error).matching("!"));
+        server.fault(Fault::always(FaultKind::Fail).matching("!"));
         scene.ask(&server, &[]);
         assert_ne!(scene.fetch().await.exit, 0);
         assert_eq!(scene.all_shown(&[100, 200]).await, good);
@@ -270,7 +278,11 @@ async fn a_server_that_goes_away_at_any_moment_costs_no_list() {
         let mut after = Rpsl::default();
         for (asn, name) in &systems {
             let asn = u32::try_from(*asn).unwrap();
-            before = before.set("RIPE", name, &format!("AS{asn}")).route("RIPE", &format!("10.{asn}.0.0/16").replace("00.0", "0.0"), asn);
+            before = before.set("RIPE", name, &format!("AS{asn}")).route(
+                "RIPE",
+                &format!("10.{asn}.0.0/16").replace("00.0", "0.0"),
+                asn,
+            );
             after = after.set("RIPE", name, &format!("AS{asn}"));
             for third in [0, 64] {
                 after = after.route("RIPE", &format!("10.{}.{third}.0/18", asn / 10), asn);
@@ -283,7 +295,7 @@ async fn a_server_that_goes_away_at_any_moment_costs_no_list() {
         assert_eq!(scene.fetch().await.exit, 0);
         let asns: Vec<i64> = systems.iter().map(|(asn, _)| *asn).collect();
         let good = scene.all_shown(&asns).await;
-        for kind in [FaultKind::Cut, FaultKind::Reset, FaultKind::Hang] {
+        for kind in [FaultKind::Cut, FaultKind::Reset, FaultKind::Silent] {
             for passed in 0..24 {
                 let options = Options {
                     faults: vec![Fault::always(kind).matching("!a").after(passed)],
@@ -296,7 +308,10 @@ async fn a_server_that_goes_away_at_any_moment_costs_no_list() {
                 let mut taken = 0;
                 for (key, entries) in &now {
                     let entries = entries.as_ref().unwrap();
-                    assert!(!entries.is_empty() || good[key] == Some(vec![]), "{kind:?} after {passed}: {key:?}");
+                    assert!(
+                        !entries.is_empty() || good[key] == Some(vec![]),
+                        "{kind:?} after {passed}: {key:?}"
+                    );
                     taken += usize::from(Some(entries) != good[key].as_ref());
                 }
                 assert!(finished.exit == 0 || taken < now.len(), "{kind:?} after {passed}");
@@ -363,7 +378,10 @@ async fn a_limit_and_a_switch_hide_a_list_and_lose_nothing() {
         let limited = scene.run(&GrabPrefixes { limit: 29, ..GrabPrefixes::default() }).await;
         assert_eq!(limited.exit, 0, "{}", limited.message);
         let state = scene.state(100, Kind::Ipv4).await;
-        assert_eq!((state.state, state.too_long, state.list.as_ref().unwrap().entries), (Stand::TooBig, Some(30), 30));
+        assert_eq!(
+            (state.state, state.too_long, state.list.as_ref().unwrap().entries),
+            (Stand::TooBig, Some(30), 30)
+        );
         assert_eq!(scene.shown(100, Kind::Ipv4).await, None);
         assert_eq!(look::who(&store, "10.0.0.0/24".parse().unwrap()).await.unwrap(), []);
         assert_eq!(scene.run(&GetIrrData { limit: 30, ..GetIrrData::default() }).await.exit, 0);
@@ -383,13 +401,22 @@ async fn a_limit_and_a_switch_hide_a_list_and_lose_nothing() {
 #[tokio::test]
 async fn what_an_autonomous_system_says_overrides_the_settings() {
     each_engine(|store| async move {
-        let world = world()
-            .set("RADB", "AS-ONE", "AS4444")
-            .aut_num("RIPE", 7777)
-            .route("RADB", "192.0.2.128/25", 3333);
-        let server = world.serve_with(Options { sources: vec!["RIPE".into(), "RADB".into()], ..Options::default() }).await;
-        let systems =
-            [(100, "AS-ONE"), (200, "RADB::AS-ONE"), (300, "AS-ONE"), (400, "n/a"), (500, "AS-ONE"), (7777, "")];
+        let world = world().set("RADB", "AS-ONE", "AS4444").aut_num("RIPE", 7777).route(
+            "RADB",
+            "192.0.2.128/25",
+            3333,
+        );
+        let server = world
+            .serve_with(Options { sources: vec!["RIPE".into(), "RADB".into()], ..Options::default() })
+            .await;
+        let systems = [
+            (100, "AS-ONE"),
+            (200, "RADB::AS-ONE"),
+            (300, "AS-ONE"),
+            (400, "n/a"),
+            (500, "AS-ONE"),
+            (7777, ""),
+        ];
         let mut scene = Scene::new(&store, &systems).await;
         scene.ask(&server, &[("bgpq4_keep_source_in_set", "true")]);
         scene.edit(100, "irr_sources_override = 'RIPE'").await;
@@ -429,7 +456,9 @@ async fn a_name_in_several_sources_is_said() {
 #[tokio::test]
 async fn an_edit_during_the_run_is_not_overrun() {
     each_engine(|store| async move {
-        let server = world().serve_with(Options { delay: std::time::Duration::from_millis(300), ..Options::default() }).await;
+        let server = world()
+            .serve_with(Options { delay: std::time::Duration::from_millis(300), ..Options::default() })
+            .await;
         let mut scene = Scene::new(&store, &[(100, "AS-ONE"), (200, "AS-TWO")]).await;
         scene.ask(&server, &[("irr_idle_timeout", "20"), ("irr_connect_timeout", "20")]);
         let edit = async {
@@ -457,7 +486,8 @@ async fn the_program_makes_the_same_lists() {
     }
     each_engine(|store| async move {
         let server = world().serve().await;
-        let mut scene = Scene::new(&store, &[(100, "AS-ONE"), (200, "AS-TWO AS-ONE"), (300, "AS-NOBODY")]).await;
+        let mut scene =
+            Scene::new(&store, &[(100, "AS-ONE"), (200, "AS-TWO AS-ONE"), (300, "AS-NOBODY")]).await;
         scene.ask(&server, &[]);
         assert_eq!(scene.fetch().await.exit, 4);
         let native = scene.all_shown(&[100, 200, 300]).await;

@@ -133,10 +133,8 @@ fn show(output: &Output, overview: &Overview) -> anyhow::Result<()> {
             let text = |key: &str| generation.details[key].as_str().unwrap_or_default().to_owned();
             let objects = generation.details["objects"].as_array().cloned().unwrap_or_default();
             let objects: Vec<&str> = objects.iter().filter_map(|object| object.as_str()).collect();
-            let mut cells = vec![
-                generation.number.to_string(),
-                generation.time.format("%Y-%m-%d %H:%M:%S").to_string(),
-            ];
+            let mut cells =
+                vec![generation.number.to_string(), generation.time.format("%Y-%m-%d %H:%M:%S").to_string()];
             cells.extend(Kind::ALL.map(|kind| entries(generation, kind)));
             cells.extend([text("server"), objects.join(" ")]);
             cells
@@ -151,7 +149,9 @@ fn standing(state: &State) -> String {
     let kept = if state.list.is_some() { format!("; {entries} entries are kept") } else { String::new() };
     let mut text = match state.state {
         Stand::Current => format!("{entries} entries{}", age.unwrap_or_default()),
-        Stand::TooBig => format!("hidden: {} entries are over the limit{kept}", state.too_long.unwrap_or_default()),
+        Stand::TooBig => {
+            format!("hidden: {} entries are over the limit{kept}", state.too_long.unwrap_or_default())
+        }
         Stand::Off => format!("off{kept}"),
         Stand::Missing => "no list yet".to_owned(),
     };
@@ -204,7 +204,8 @@ async fn compare(
     to: Option<i64>,
 ) -> anyhow::Result<Vec<Line>> {
     let newer = overview.generation(to)?;
-    let before = newer.and_then(|newer| overview.generations.iter().find(|older| older.number < newer.number));
+    let before =
+        newer.and_then(|newer| overview.generations.iter().find(|older| older.number < newer.number));
     let older = match from {
         Some(number) => overview.generation(Some(number))?,
         None => before,

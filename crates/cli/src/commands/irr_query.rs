@@ -133,11 +133,19 @@ pub(crate) async fn explain(
 ) -> anyhow::Result<u8> {
     let route = arguments.prefix.parse().map_err(|error| anyhow!(UsageError(format!("{error}"))))?;
     let (loaded, store) = app::open(shared, output).await?;
-    let explanation = query::explain(&loaded.config, &store, arguments.asn, route).await?;
-    if output.json {
-        output.json(&explanation)?;
-    } else {
-        output.line(&explanation.to_string());
+    let (reasons, notes) = query::explain(&loaded.config, &store, arguments.asn, route).await?;
+    notes.iter().for_each(|note| output.warning(note));
+    if reasons.is_empty() && !output.json {
+        output.remark(&format!("Nothing leads to {route}, nor to anything that covers it."));
+        return Ok(EXIT_OK);
     }
+    output.table("reasons", &reasons, &["Registered", "Origin", "Sources", "Path"], |reason| {
+        let origin = reason.origin.map_or_else(|| "-".to_owned(), |asn| format!("AS{asn}"));
+        let mut path = reason.path.join(" > ");
+        if reason.others > 0 {
+            path.push_str(&format!(" (and {} other ways)", reason.others));
+        }
+        vec![reason.registered.clone(), origin, reason.sources.join(", "), path]
+    })?;
     Ok(EXIT_OK)
 }

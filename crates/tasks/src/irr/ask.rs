@@ -1,12 +1,12 @@
 //! Asking: IRR servers by ourselves, or through a program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use pm_config::{Config, IrrBackend};
-use pm_irr::{Ask as _, Client, Features, Limits, Lookup, Options, Program, Request, Sources};
+use pm_irr::{Ask as _, Client, Features, Limits, Lookup, Note, Object, Options, Program, Request, Sources};
 use pm_store::irr::Kind;
 use tokio::sync::mpsc;
 
@@ -42,14 +42,64 @@ pub(super) enum Asker {
 impl Asker {
     /// Gets ready to ask `host`, which may be several separated by commas. The error says why nobody can be asked.
     pub(super) async fn new(config: &Config, host: &str) -> Result<Self, String> {
-        let hosts: Vec<String> =
-            host.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect();
         if config.irr_backend != IrrBackend::Native {
-            return Ok(Self::Program(program(config, hosts.first().cloned().unwrap_or_default())));
+            return Ok(Self::Program(program(config, hosts(host).swap_remove(0))));
         }
-        let client = Client::new(options(config, hosts)).map_err(|error| error.to_string())?;
+        let client = client(config, host)?;
         let features = client.features().await.map_err(|failure| failure.to_string())?;
         Ok(Self::Native(client, features))
+    }
+
+    /// Names of AS-SETs that several of the sources asked hold, with the place of each autonomous system that names one
+    /// and a sentence about it. Nothing when nobody can tell.
+    pub(super) async fn collisions(&self, wanted: &[Arc<Wanted>]) -> Vec<(usize, String)> {
+        let Self::Native(client, _) = self else { return Vec::new() };
+        let mut named: BTreeMap<(Sources, String), BTreeSet<usize>> = BTreeMap::new();
+        for wanted in wanted {
+            for object in &wanted.request.objects {
+                if let Object::AsSet(set) | Object::RouteSet(set) = object
+                    && set.source.is_none()
+                {
+                    let root = (wanted.request.sources.clone(), set.name.clone());
+                    named.entry(root).or_default().insert(wanted.system);
+                }
+            }
+        }
+        let roots: Vec<(Sources, String)> = named.keys().cloned().collect();
+        let found = match pm_irr::collisions(client, &roots).await {
+            Ok(found) => found,
+            Err(failure) => {
+                tracing::debug!(%failure, "names in several IRR sources could not be looked for");
+                return Vec::new();
+            }
+        };
+        let several = found.into_iter().filter(|(_, holders)| holders.sources.len() > 1);
+        several
+            .flat_map(|(root, holders)| {
+                let note = Note::Collision { set: root.1.clone(), sources: holders.sources }.to_string();
+                named
+                    .get(&root)
+                    .cloned()
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(move |place| (place, note.clone()))
+            })
+            .collect()
+    }
+
+    /// Questions sent so far.
+    pub(super) fn queries(&self) -> u64 {
+        match self {
+            Self::Native(client, _) => client.statistics().queries,
+            Self::Program(_) => 0,
+        }
+    }
+
+    /// Lets go of the servers.
+    pub(super) async fn close(&self) {
+        if let Self::Native(client, _) = self {
+            client.close().await;
+        }
     }
 
     /// Server, and how far its copies of the sources are.
@@ -71,6 +121,25 @@ impl Asker {
             Self::Native(client, _) => ask_servers(client, config, wanted, &answers).await,
             Self::Program(program) => ask_program(program, config, wanted, &answers).await,
         }
+    }
+}
+
+/// A client for `host`, which may be several separated by commas.
+pub(super) fn client(config: &Config, host: &str) -> Result<Client, String> {
+    Client::new(options(config, hosts(host))).map_err(|error| format!("bgpq3_host = {host:?}: {error}"))
+}
+
+/// At least one.
+fn hosts(text: &str) -> Vec<String> {
+    text.split(',').map(|host| host.trim().to_owned()).collect()
+}
+
+/// The limits on what a set may bring together.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits {
+        depth: config.irr_max_depth,
+        members: config.irr_max_members as usize,
+        prefixes: config.irr_max_prefixes as usize,
     }
 }
 
@@ -104,11 +173,7 @@ async fn ask_servers(
     answers: &mpsc::Sender<Answered>,
 ) {
     let requests: Vec<Request> = wanted.iter().map(|wanted| wanted.request.clone()).collect();
-    let limits = Limits {
-        depth: config.irr_max_depth,
-        members: config.irr_max_members as usize,
-        prefixes: config.irr_max_prefixes as usize,
-    };
+    let limits = limits(config);
     let (sender, mut resolved) = mpsc::channel(WAITING);
     let resolving = pm_irr::resolve(client, requests, &limits, sender);
     let shaping = async {
@@ -122,9 +187,9 @@ async fn ask_servers(
                 let (kind, asn, shape) = (wanted.kind, wanted.asn, wanted.shape);
                 // A million prefixes take a second, in which nobody else should have to wait.
                 let work = move || lists::answer(kind, asn, &shape, resolved.lookup);
-                let answer = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-                    Answer::Failed(format!("the list could not be made: {error}"))
-                });
+                let answer = tokio::task::spawn_blocking(work)
+                    .await
+                    .unwrap_or_else(|error| Answer::Failed(format!("the list could not be made: {error}")));
                 Some(Answered { wanted, answer, unreachable, notes })
             }
         });
@@ -161,7 +226,11 @@ async fn ask_program(
     }
 }
 
-async fn run_program(program: &Program, wanted: &Wanted, with_sources_in_names: bool) -> Result<Answer, String> {
+async fn run_program(
+    program: &Program,
+    wanted: &Wanted,
+    with_sources_in_names: bool,
+) -> Result<Answer, String> {
     let sources = match &wanted.request.sources {
         Sources::Default => None,
         Sources::Only(sources) => Some(sources.as_ref()),

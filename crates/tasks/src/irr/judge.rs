@@ -1,6 +1,6 @@
 //! What an answer means for the list that is there: the guards that keep a good list.
 
-use pm_store::irr::{Kind, NewList, Stand, State, Verdict};
+use pm_store::irr::{Kind, NewList, State, Verdict};
 
 /// What came back for one list.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +58,8 @@ pub(crate) fn judge(kind: Kind, before: Option<&State>, answer: Answer, guards: 
         if known {
             return Verdict::Replaced { list, found };
         }
-        let why = "there is no data, and the server cannot say whether the name exists; --force takes it as empty";
+        let why =
+            "there is no data, and the server cannot say whether the name exists; --force takes it as empty";
         return Verdict::Failed { why: why.to_owned() };
     };
     let old_found = before.map_or(0, |state| state.found);
@@ -78,7 +79,10 @@ fn suspicion(old_entries: i64, old_found: i64, entries: i64, found: i64, guards:
     }
     let lost = old_found.saturating_sub(found);
     if lost.saturating_mul(100) > old_found.saturating_mul(guards.shrink_percent.into()) {
-        return Some(format!("shrinks from {old_found} to {found}, by more than {} %", guards.shrink_percent));
+        return Some(format!(
+            "shrinks from {old_found} to {found}, by more than {} %",
+            guards.shrink_percent
+        ));
     }
     if guards.growth > 0 && found > old_found.max(1).saturating_mul(guards.growth.into()) {
         return Some(format!("grows from {old_found} to {found}, more than {} times", guards.growth));
@@ -86,24 +90,11 @@ fn suspicion(old_entries: i64, old_found: i64, entries: i64, found: i64, guards:
     None
 }
 
-/// Whether a run has to say so: the verdict leaves somebody without what was asked for.
-pub(crate) fn is_trouble(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Held { .. } | Verdict::Failed { .. })
-}
-
-/// Whether nothing has to be written but the time of the look.
-pub(crate) fn is_quiet(before: Option<&State>, verdict: &Verdict) -> bool {
-    match (before.map(|state| state.state), verdict) {
-        (Some(Stand::Current), Verdict::Same { .. }) | (Some(Stand::Off), Verdict::Off) => true,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
     use chrono::DateTime;
-    use pm_store::irr::List;
+    use pm_store::irr::{List, Stand};
 
     use super::*;
 
@@ -178,8 +169,14 @@ mod tests {
     fn a_first_list_is_taken_unless_nobody_knows_the_name() {
         assert_eq!(verdict(None, answer(3, 9), GUARDS), "replaced");
         assert_eq!(verdict(None, answer(0, 0), GUARDS), "replaced");
-        assert!(verdict(None, Answer::Nothing { list: list(0) }, GUARDS).starts_with("failed: there is no data"));
-        assert_eq!(verdict(Some(&state(0, 0)), answer(5000, 9000), GUARDS), "replaced", "an empty list may grow");
+        assert!(
+            verdict(None, Answer::Nothing { list: list(0) }, GUARDS).starts_with("failed: there is no data")
+        );
+        assert_eq!(
+            verdict(Some(&state(0, 0)), answer(5000, 9000), GUARDS),
+            "replaced",
+            "an empty list may grow"
+        );
     }
 
     #[test]

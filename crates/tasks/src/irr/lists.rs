@@ -106,9 +106,7 @@ fn block(prefix: Prefix) -> Prefix {
 /// Every block that may hold an entry which permits `route`.
 pub(super) fn blocks_of(route: Prefix) -> Vec<Vec<u8>> {
     let longest = route.length().min(block_length(route.family()));
-    (0..=longest)
-        .filter_map(|length| encoded(Prefix::new(route.family(), route.address(), length)))
-        .collect()
+    (0..=longest).filter_map(|length| encoded(Prefix::new(route.family(), route.address(), length))).collect()
 }
 
 fn encoded(prefix: Prefix) -> Option<Vec<u8>> {

@@ -10,9 +10,12 @@
 mod ask;
 mod judge;
 mod lists;
+pub mod look;
 mod plan;
+pub mod query;
 mod record;
 mod report;
+mod review;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +35,9 @@ use plan::{Plan, Planned, Wanted};
 use record::Decided;
 use report::Report;
 
-pub use report::IrrReport;
+pub use pm_irr::{AS_LIST_WIDTH, Family, ListArguments, as_list_json, prefix_list_json};
+pub use report::{IrrReport, Told};
+pub use review::IrrAccept;
 
 /// Autonomous systems that are stored in one transaction at most.
 const BATCH: usize = 100;
@@ -207,9 +212,9 @@ impl Run<'_> {
         }
         let (sender, answers) = mpsc::channel(BATCH);
         let asking = async {
-            let asks = askers.iter().map(|(asker, wanted)| {
-                asker.ask(&self.context.config, wanted.clone(), sender.clone())
-            });
+            let asks = askers
+                .iter()
+                .map(|(asker, wanted)| asker.ask(&self.context.config, wanted.clone(), sender.clone()));
             futures::future::join_all(asks).await;
             for (why, wanted) in unreachable {
                 for wanted in wanted {
@@ -219,13 +224,24 @@ impl Run<'_> {
             }
             drop(sender);
         };
-        let origins = askers.iter().map(|(asker, wanted)| (asker, wanted.first())).filter_map(|(asker, wanted)| {
-            let (server, serials) = asker.origin();
-            wanted.map(|wanted| (wanted.host.clone(), json!({ "server": server, "serials": serials })))
-        });
+        let origins =
+            askers.iter().map(|(asker, wanted)| (asker, wanted.first())).filter_map(|(asker, wanted)| {
+                let (server, serials) = asker.origin();
+                wanted.map(|wanted| (wanted.host.clone(), json!({ "server": server, "serials": serials })))
+            });
         let deciding = self.decide(answers, origins.collect());
-        let ((), report) = tokio::join!(asking, deciding);
-        report
+        let colliding =
+            futures::future::join_all(askers.iter().map(|(asker, wanted)| asker.collisions(wanted)));
+        let ((), report, collisions) = tokio::join!(asking, deciding, colliding);
+        let mut report = report?;
+        for (place, note) in collisions.into_iter().flatten() {
+            report.note(&self.context.reporter, self.systems[place].asn, &note);
+        }
+        for (asker, _) in &askers {
+            report.queries(asker.queries());
+            asker.close().await;
+        }
+        Ok(report)
     }
 }
 
@@ -308,7 +324,10 @@ impl Run<'_> {
         report.tell(&self.context.reporter, system, &verdicts);
         let origin = open.host.as_ref().and_then(|host| origins.get(host));
         let details = details(&self.planned[place], origin, &verdicts);
-        Decided { system: system.clone(), update: Update { autonomous_system: system.id, before, verdicts, details } }
+        Decided {
+            system: system.clone(),
+            update: Update { autonomous_system: system.id, before, verdicts, details },
+        }
     }
 
     async fn store(&self, batch: &mut Vec<Decided>, report: &mut Report) -> Result<(), TaskError> {
@@ -342,7 +361,9 @@ fn details(planned: &Planned, origin: Option<&Json>, verdicts: &[(Kind, Verdict)
     for (kind, plan) in &planned.lists {
         let Plan::Ask(wanted) = plan else { continue };
         let found = verdicts.iter().find(|(of, _)| of == kind).and_then(|(_, verdict)| match verdict {
-            Verdict::Replaced { found, .. } | Verdict::Same { found } | Verdict::Held { found, .. } => Some(*found),
+            Verdict::Replaced { found, .. } | Verdict::Same { found } | Verdict::Held { found, .. } => {
+                Some(*found)
+            }
             _ => None,
         });
         let sources = match &wanted.request.sources {

@@ -49,7 +49,8 @@ pub(super) struct Planned {
 
 /// Plans for one autonomous system, the `place`th of the run.
 pub(super) fn plan(config: &Config, place: usize, system: &AutonomousSystem, as_lists: bool) -> Planned {
-    let field = parse_field(system.irr_as_set.as_deref().unwrap_or_default(), &sources(&config.bgpq3_sources));
+    let field =
+        parse_field(system.irr_as_set.as_deref().unwrap_or_default(), &sources(&config.bgpq3_sources));
     let mut notes = field.notes.clone();
     let mut objects = Vec::new();
     let mut failure = None;
@@ -67,7 +68,8 @@ pub(super) fn plan(config: &Config, place: usize, system: &AutonomousSystem, as_
         }
     }
     if objects.is_empty() {
-        failure = Some("its AS-SET field names no AS-SET that could be asked for; correct irr_as_set".to_owned());
+        failure =
+            Some("its AS-SET field names no AS-SET that could be asked for; correct irr_as_set".to_owned());
     }
     let one = |kind, wanted: bool| {
         if !wanted {

@@ -2,15 +2,15 @@
 
 use pm_config::Config;
 use pm_irr::{
-    Ask as _, Content, Entry, Explanation, Family, Limits, Lookup, Prefix, Request, Shape, Sources, Want,
-    parse_arguments, prefix_list,
+    Content, Entry, Family, Lookup, Prefix, Request, Shape, Sources, Want, parse_arguments, prefix_list,
 };
 use pm_store::Store;
 use pm_store::entities::autonomous_system;
 use pm_store::irr::Kind;
+use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::ask::Asker;
+use super::ask::{client, limits};
 use super::look::LookError;
 use super::plan::{self, Plan, sources};
 
@@ -64,7 +64,8 @@ pub enum QueryError {
 pub async fn query(config: &Config, question: &Question) -> Result<(Answer, Vec<String>), QueryError> {
     let (objects, except) =
         parse_arguments(&question.objects).map_err(|error| QueryError::Question(error.to_string()))?;
-    let named = question.sources.as_deref().map(|text| sources(text).join(",")).filter(|names| !names.is_empty());
+    let named =
+        question.sources.as_deref().map(|text| sources(text).join(",")).filter(|names| !names.is_empty());
     let family = match question.listed {
         Listed::Prefixes(family, _) => Some(family),
         Listed::Asns => None,
@@ -82,11 +83,12 @@ pub async fn query(config: &Config, question: &Question) -> Result<(Answer, Vec<
         },
     };
     let host = question.host.as_deref().unwrap_or(&config.bgpq3_host);
-    let asker = Asker::native(config, host).await.map_err(QueryError::NoList)?;
+    let client = client(config, host).map_err(QueryError::Question)?;
     let limits = limits(config);
     let (sender, mut answers) = mpsc::channel(1);
-    let asking = pm_irr::resolve(asker.client(), vec![request], &limits, sender);
-    let (_, resolved) = tokio::join!(asking, answers.recv());
+    let asking = pm_irr::resolve(&client, vec![request], &limits, sender);
+    let ((), resolved) = tokio::join!(asking, answers.recv());
+    client.close().await;
     let resolved = resolved.ok_or_else(|| QueryError::NoList("there was no answer".to_owned()))?;
     let notes = resolved.notes.iter().map(ToString::to_string).collect();
     let named = question.objects.join(" ");
@@ -102,24 +104,17 @@ pub async fn query(config: &Config, question: &Question) -> Result<(Answer, Vec<
             return Err(QueryError::NoList(why));
         }
         (Lookup::Unknown(names), _) => {
-            return Err(QueryError::NoList(format!("unknown in the IRR sources asked: {}", names.join(", "))));
+            return Err(QueryError::NoList(format!(
+                "unknown in the IRR sources asked: {}",
+                names.join(", ")
+            )));
         }
         (Lookup::TooBig { what, count }, _) => {
             return Err(QueryError::NoList(format!("{what}: {count}, more than is taken")));
         }
         (Lookup::Failed(why), _) => return Err(QueryError::NoList(why)),
     };
-    asker.client().close().await;
     Ok((answer, notes))
-}
-
-/// The limits on what a set may bring together.
-pub(super) fn limits(config: &Config) -> Limits {
-    Limits {
-        depth: config.irr_max_depth,
-        members: config.irr_max_members as usize,
-        prefixes: config.irr_max_prefixes as usize,
-    }
 }
 
 /// Why a question about a route has no answer.
@@ -133,15 +128,32 @@ pub enum ExplainError {
     Ask(String),
 }
 
-/// Which route objects, and which path of sets, let `route` into the list of an autonomous system, as of now.
+/// Something registered that lets a route into a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// What is registered, such as `192.0.2.0/24`.
+    pub registered: String,
+    /// AS number that originates it, when it is a route object.
+    pub origin: Option<u32>,
+    /// The sources that hold the route object, the one read first in front.
+    pub sources: Vec<String>,
+    /// The sets that lead there, from the autonomous system's own to the one that names the origin.
+    pub path: Vec<String>,
+    /// How many other sets name it too.
+    pub others: usize,
+}
+
+/// Which route objects, and which path of sets, lead to `route` or to something that covers it, as of now; with what was
+/// noticed on the way. Empty when nothing does.
 pub async fn explain(
     config: &Config,
     store: &Store,
     asn: i64,
     route: Prefix,
-) -> Result<Explanation, ExplainError> {
+) -> Result<(Vec<Reason>, Vec<String>), ExplainError> {
     let mut connection = store.connection().await.map_err(LookError::from)?;
-    let systems = autonomous_system::by_asns(&mut connection.session(), &[asn]).await.map_err(LookError::from)?;
+    let systems =
+        autonomous_system::by_asns(&mut connection.session(), &[asn]).await.map_err(LookError::from)?;
     drop(connection);
     let system = systems.first().ok_or(LookError::NoSystem(asn))?;
     let kind = if route.family() == Family::V4 { Kind::Ipv4 } else { Kind::Ipv6 };
@@ -149,10 +161,39 @@ pub async fn explain(
     let wanted = match planned.lists.into_iter().find(|(of, _)| *of == kind) {
         Some((_, Plan::Ask(wanted))) => wanted,
         Some((_, Plan::Failed(why))) => return Err(ExplainError::Ask(format!("AS{asn}: {why}"))),
-        _ => return Err(ExplainError::Ask(format!("AS{asn}: retrieve_prefixes is off, so it has no prefix list"))),
+        _ => {
+            return Err(ExplainError::Ask(format!(
+                "AS{asn}: retrieve_prefixes is off, so it has no prefix list"
+            )));
+        }
     };
-    let asker = Asker::native(config, &wanted.host).await.map_err(ExplainError::Ask)?;
-    let explained = pm_irr::explain(asker.client(), &wanted.request, route, &limits(config)).await;
-    asker.client().close().await;
-    explained.map_err(|failure| ExplainError::Ask(failure.to_string()))
+    let client = client(config, &wanted.host).map_err(ExplainError::Ask)?;
+    let explained = pm_irr::explain(&client, &wanted.request, route, &limits(config)).await;
+    client.close().await;
+    let notes = explained.notes.iter().map(ToString::to_string).collect();
+    let reasons = match explained.lookup {
+        Lookup::Found(reasons) => reasons,
+        Lookup::Empty | Lookup::Nothing => Vec::new(),
+        Lookup::Unknown(names) => {
+            let names = names.join(", ");
+            return Err(ExplainError::Ask(format!("AS{asn}: unknown in the IRR sources asked: {names}")));
+        }
+        Lookup::TooBig { what, count } => {
+            return Err(ExplainError::Ask(format!("AS{asn}: {what}: {count}, more than is taken")));
+        }
+        Lookup::Failed(why) => return Err(ExplainError::Ask(format!("AS{asn}: {why}"))),
+    };
+    Ok((reasons.into_iter().map(Reason::from).collect(), notes))
+}
+
+impl From<pm_irr::Reason> for Reason {
+    fn from(reason: pm_irr::Reason) -> Self {
+        Self {
+            registered: reason.registered.to_string(),
+            origin: reason.origin,
+            sources: reason.sources,
+            path: reason.path,
+            others: reason.others,
+        }
+    }
 }

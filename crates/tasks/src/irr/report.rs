@@ -84,12 +84,19 @@ impl Report {
 
     /// Somebody edited it in the meantime.
     pub(super) fn edited(&mut self, reporter: &Reporter, asn: i64) {
-        reporter.warning(format!("AS{asn}: edited while its lists were fetched; the next run fetches them again"));
+        reporter.warning(format!(
+            "AS{asn}: edited while its lists were fetched; the next run fetches them again"
+        ));
         self.report.edited.push(asn);
     }
 
     /// What was decided about an autonomous system.
-    pub(super) fn tell(&mut self, reporter: &Reporter, system: &AutonomousSystem, verdicts: &[(Kind, Verdict)]) {
+    pub(super) fn tell(
+        &mut self,
+        reporter: &Reporter,
+        system: &AutonomousSystem,
+        verdicts: &[(Kind, Verdict)],
+    ) {
         let mut line = format!("AS{}:", system.asn);
         let mut parts = Vec::new();
         for (kind, verdict) in verdicts {

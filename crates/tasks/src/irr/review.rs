@@ -61,7 +61,8 @@ impl Task for IrrAccept {
             let (mut verdicts, mut details) = (Vec::new(), Json::Null);
             for state in &before {
                 let Some(held) = &state.held else { continue };
-                let list = stored.get(&held.list.id).and_then(|data| lists::restored(state.kind, data.clone()));
+                let list =
+                    stored.get(&held.list.id).and_then(|data| lists::restored(state.kind, data.clone()));
                 let list = list.ok_or_else(|| TaskError::Broken(unreadable(system.asn, state.kind)))?;
                 taken.push(format!("AS{} {} ({} entries)", system.asn, state.kind.as_str(), list.entries));
                 details = held.details.clone();
@@ -93,5 +94,8 @@ fn held_list(state: &State) -> Option<i64> {
 }
 
 fn unreadable(asn: i64, kind: Kind) -> String {
-    format!("the list of AS{asn} ({}) that is held back cannot be read; fetch it again with --force", kind.as_str())
+    format!(
+        "the list of AS{asn} ({}) that is held back cannot be read; fetch it again with --force",
+        kind.as_str()
+    )
 }
