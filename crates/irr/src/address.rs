@@ -65,7 +65,9 @@ impl Prefix {
 
     /// Whether `other` is this prefix or lies in it.
     pub fn covers(self, other: Self) -> bool {
-        self.family == other.family && self.length <= other.length && other.address & mask(self.length) == self.address
+        self.family == other.family
+            && self.length <= other.length
+            && other.address & mask(self.length) == self.address
     }
 }
 
@@ -99,12 +101,15 @@ impl FromStr for Prefix {
     type Err = ParsePrefixError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+        let (address, length) =
+            text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
         let wrong = || ParsePrefixError(text.chars().take(80).collect());
         let host = Self::from(address.parse::<IpAddr>().map_err(|_| wrong())?);
         match length {
             None => Ok(host),
-            Some(digits) if !digits.is_empty() && digits.len() <= 3 && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(digits)
+                if !digits.is_empty() && digits.len() <= 3 && digits.bytes().all(|b| b.is_ascii_digit()) =>
+            {
                 let length = digits.parse().map_err(|_| wrong())?;
                 if length > host.family.bits() {
                     return Err(wrong());
@@ -162,7 +167,9 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Prefix>().map(|prefix| prefix.to_string()), Ok(written.to_owned()));
         }
-        for text in ["", "192.0.2.0/", "192.0.2.0/33", "192.0.2.0/+4", "2001:db8::/129", "192.0.2/24", "1.2.3.4/024x"] {
+        for text in
+            ["", "192.0.2.0/", "192.0.2.0/33", "192.0.2.0/+4", "2001:db8::/129", "192.0.2/24", "1.2.3.4/024x"]
+        {
             assert!(text.parse::<Prefix>().is_err(), "{text}");
         }
     }
