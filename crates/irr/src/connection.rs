@@ -4,6 +4,7 @@ pub(crate) mod dial;
 mod end;
 mod greeting;
 mod outgoing;
+mod refusal;
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub(crate) use self::end::{Break, End};
 use self::greeting::{Greeting, Part};
 use self::outgoing::Outgoing;
+use self::refusal::refusal;
 use crate::answer::{Frame, Limits, Parser};
 use crate::client::hosts::{Asking, Choice, Hosts};
 use crate::client::outlet::Gone;
@@ -90,6 +92,8 @@ pub(crate) struct Connection {
     selection: Sources,
     /// What the server selects for sure.
     confirmed: Sources,
+    /// What the server selects by itself, as it is sent to select it again; `None` as long as it did not say.
+    default: Option<String>,
     /// A selection that was refused: queries for it are answered by something else, and with this text instead.
     refused: Option<(Sources, String)>,
     /// Whether it was used before.
@@ -133,6 +137,7 @@ impl Connection {
             greeting: Some(greeting),
             selection: Sources::Default,
             confirmed: Sources::Default,
+            default: None,
             refused: None,
             used: false,
             greeted: false,
@@ -152,8 +157,8 @@ impl Connection {
             }
         };
         run.queue().leave(&mut seat);
-        if self.spoke {
-            run.speaking.fetch_sub(1, Relaxed);
+        if self.spoke && !matches!(end, End::Idle) {
+            run.served.fetch_sub(1, Relaxed);
         }
         match end {
             // What was cut off had been given up already, and no other answer was begun.
@@ -185,15 +190,14 @@ impl Connection {
 
     /// Takes as many queries as it may have.
     fn take(&mut self, run: &Run, seat: &mut Seat) {
-        let default = self.default_sources();
+        self.learn_default();
         let before = self.due.len();
         let mut queue = run.queue();
         while !self.outgoing.is_enough() && !self.parser.is_lost() {
-            let can_return = default.is_some();
-            let selection = Selection { current: &self.selection, can_return };
+            let selection = Selection { current: &self.selection, can_return: self.default.is_some() };
             let Some(job) = queue.take(seat, self.terms.window, selection) else { break };
             if job.query.sources != self.selection {
-                self.select(&job.query.sources, default.as_deref().unwrap_or_default());
+                self.select(&job.query.sources);
             }
             self.say(&job.query);
             self.due.push_back(Due::Query(job));
@@ -203,17 +207,21 @@ impl Connection {
         }
     }
 
-    /// What the server selects by itself, as it is sent to select it again.
-    fn default_sources(&self) -> Option<String> {
-        let features = self.hosts.features(self.choice.place)?;
-        (!features.sources.is_empty()).then(|| features.sources.join(","))
+    fn learn_default(&mut self) {
+        if self.default.is_none() {
+            let features = self.hosts.features(self.choice.place);
+            self.default = features
+                .filter(|features| !features.sources.is_empty())
+                .map(|features| features.sources.join(","));
+        }
     }
 
-    fn select(&mut self, sources: &Sources, default: &str) {
-        match sources {
-            Sources::Only(list) => self.say(&format_args!("!s{list}")),
-            Sources::Default => self.say(&format_args!("!s{default}")),
-        }
+    fn select(&mut self, sources: &Sources) {
+        let list = match sources {
+            Sources::Only(list) => list.clone(),
+            Sources::Default => self.default.as_deref().unwrap_or_default().into(),
+        };
+        self.say(&format_args!("!s{list}"));
         self.due.push_back(Due::Select(sources.clone()));
         self.selection = sources.clone();
     }
@@ -244,7 +252,7 @@ impl Connection {
         self.last_byte = Instant::now();
         while let Some(frame) = self.parser.next(&mut input).map_err(|why| End::broken(&why))? {
             if !mem::replace(&mut self.spoke, true) {
-                run.speaking.fetch_add(1, Relaxed);
+                run.served.fetch_add(1, Relaxed);
             }
             self.greeted = true;
             self.traffic.answers.fetch_add(1, Relaxed);
@@ -258,8 +266,9 @@ impl Connection {
         match self.due.pop_front() {
             None => return Err(End::broken(&"sent an answer that nobody asked for")),
             Some(Due::Greeting(part)) => {
-                if let Some(greeting) = &mut self.greeting {
-                    greeting.hear(part, frame).map_err(|why| End::broken(&why))?;
+                if let Some(Err(why)) = self.greeting.as_mut().map(|greeting| greeting.hear(part, frame)) {
+                    self.due.push_front(Due::Greeting(part));
+                    return Err(End::broken(&why));
                 }
                 if !matches!(self.due.front(), Some(Due::Greeting(_))) {
                     self.greeting.take().into_iter().for_each(Greeting::end);
@@ -286,36 +295,14 @@ impl Connection {
     }
 
     async fn refuse(&mut self, sources: Sources, text: &str, run: &Run) -> Result<(), Gone> {
-        let text = self.refusal(&sources, text);
+        let features = self.hosts.features(self.choice.place).unwrap_or_default();
+        let text = refusal(&self.choice.host, &features, &sources, text);
         run.queue().refuse(&sources, &text);
         self.refused = Some((sources, text));
         if !self.due.iter().any(|due| matches!(due, Due::Select(_))) {
             self.selection = self.confirmed.clone();
         }
         run.answer_refused().await
-    }
-
-    /// What is said about a refused selection: which of its sources the server does not have.
-    fn refusal(&self, sources: &Sources, text: &str) -> String {
-        let host = &self.choice.host;
-        let Sources::Only(list) = sources else {
-            return format!("{host} does not select its own sources again: {text}");
-        };
-        let features = self.hosts.features(self.choice.place).unwrap_or_default();
-        let has = |name: &&str| {
-            features
-                .sources
-                .iter()
-                .chain(features.serials.keys())
-                .any(|known| known.eq_ignore_ascii_case(name))
-        };
-        let knows = !(features.sources.is_empty() && features.serials.is_empty());
-        let lacking: Vec<&str> = list.split(',').filter(|name| knows && !has(name)).collect();
-        if lacking.is_empty() {
-            format!("{host} refuses the sources {list}: {text}")
-        } else {
-            format!("{host} does not have the sources {} of {list}: {text}", lacking.join(","))
-        }
     }
 
     fn outcome(&self, job: &Job, frame: Frame) -> crate::Outcome {
@@ -336,7 +323,7 @@ impl Connection {
 
     fn look(&self, run: &Run) -> Result<(), End> {
         let silence = self.last_byte.elapsed();
-        if !self.greeted && silence >= MUTE && run.speaking.load(Relaxed) > 0 {
+        if !self.greeted && silence >= MUTE && run.can_spare_one() {
             return Err(End::Mute);
         }
         if silence < self.terms.idle_timeout {
@@ -363,7 +350,7 @@ impl Connection {
 
     /// Whether it can be used again: nothing is under way, and every selection can be made.
     fn is_reusable(&self) -> bool {
-        let selects = self.selection == Sources::Default || self.default_sources().is_some();
+        let selects = self.selection == Sources::Default || self.default.is_some();
         self.is_ready()
             && self.due.is_empty()
             && self.outgoing.is_empty()

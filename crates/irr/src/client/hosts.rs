@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::options::Host;
+pub(crate) use super::options::Host;
 use crate::{Failure, Features};
 
 /// So many breaks in a row, without one answer between, make a host bad.

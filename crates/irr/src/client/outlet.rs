@@ -26,6 +26,8 @@ pub(crate) struct Outlet {
 struct State {
     /// By place in the list of queries.
     answered: Vec<bool>,
+    /// How many are not.
+    left: usize,
     /// Bytes of the newest answers; those at the front may already have been read.
     sizes: VecDeque<usize>,
     /// Their sum.
@@ -34,7 +36,7 @@ struct State {
 
 impl Outlet {
     pub(super) fn new(sender: mpsc::Sender<(usize, Outcome)>, queries: usize) -> Self {
-        let state = State { answered: vec![false; queries], sizes: VecDeque::new(), bytes: 0 };
+        let state = State { answered: vec![false; queries], left: queries, sizes: VecDeque::new(), bytes: 0 };
         Self { sender, state: Mutex::new(state) }
     }
 
@@ -54,9 +56,15 @@ impl Outlet {
         let place = places.next().ok_or(Gone)?;
         place.send((index, outcome));
         state.answered[index] = true;
+        state.left -= 1;
         state.sizes.push_back(size);
         state.bytes += size;
         Ok(())
+    }
+
+    /// Whether all is answered.
+    pub(super) async fn is_complete(&self) -> bool {
+        self.state.lock().await.left == 0
     }
 
     /// Ends when whoever asked stops listening.

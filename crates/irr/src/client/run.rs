@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::hosts::{Choice, counted};
 use super::outlet::{Gone, Outlet};
@@ -21,18 +22,28 @@ const WORTH: usize = 8;
 /// A query is given up when so many connections broke while its answer was due.
 const CHARGES: usize = 3;
 
+/// How long to wait, when all is answered, for a connection that was still being opened.
+const LATE: Duration = Duration::from_millis(100);
+
 /// What the connections of one asking share.
 #[derive(Debug)]
 pub(crate) struct Run {
     queue: Mutex<Queue>,
     pub outlet: Outlet,
-    /// Connections that have said something.
-    pub speaking: AtomicUsize,
+    /// Connections on which the server says something, or has said all that it was asked for.
+    pub served: AtomicUsize,
+    /// Most connections at a time.
+    wanted: AtomicUsize,
 }
 
 impl Run {
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a connection that is not served may be given up: the server serves others, and fewer will do.
+    pub(crate) fn can_spare_one(&self) -> bool {
+        self.served.load(Relaxed) > 0 && self.wanted.load(Relaxed) > 1
     }
 
     /// Answers the queries whose selection is refused.
@@ -57,7 +68,7 @@ pub(super) async fn ask(shared: Arc<Shared>, queries: Vec<Query>, sender: mpsc::
         }
     }
     let wanted = (jobs.len() / WORTH).clamp(1, shared.options.connections);
-    let mut crew = Crew::new(shared.clone(), Run::new(jobs, outlet), wanted);
+    let mut crew = Crew::new(shared.clone(), Run::new(jobs, outlet, wanted));
     let run = crew.run.clone();
     let work = async {
         for (index, why) in unfit {
@@ -82,17 +93,14 @@ pub(super) async fn ask(shared: Arc<Shared>, queries: Vec<Query>, sender: mpsc::
 /// What the first host that is not bad says about itself. The connection is kept for what follows.
 pub(super) async fn features(shared: &Arc<Shared>) -> Result<Arc<Features>, Failure> {
     let (sender, _receiver) = mpsc::channel(1);
-    let mut crew = Crew::new(shared.clone(), Run::new(Vec::new(), Outlet::new(sender, 0)), 1);
+    let mut crew = Crew::new(shared.clone(), Run::new(Vec::new(), Outlet::new(sender, 0), 1));
     timeout_at(shared.deadline(), crew.features()).await.unwrap_or_else(|_| Err(shared.too_late()))
 }
 
 impl Run {
-    fn new(jobs: Vec<Job>, outlet: Outlet) -> Arc<Self> {
-        Arc::new(Self {
-            queue: Mutex::new(Queue::new(jobs.into_iter())),
-            outlet,
-            speaking: AtomicUsize::new(0),
-        })
+    fn new(jobs: Vec<Job>, outlet: Outlet, wanted: usize) -> Arc<Self> {
+        let queue = Mutex::new(Queue::new(jobs.into_iter()));
+        Arc::new(Self { queue, outlet, served: AtomicUsize::new(0), wanted: AtomicUsize::new(wanted) })
     }
 }
 
@@ -101,8 +109,6 @@ struct Crew {
     shared: Arc<Shared>,
     run: Arc<Run>,
     workers: JoinSet<Worked>,
-    /// Most connections at a time.
-    wanted: usize,
     /// Connections that broke and were not yet replaced.
     broken: u64,
 }
@@ -127,8 +133,8 @@ enum Hired {
 }
 
 impl Crew {
-    fn new(shared: Arc<Shared>, run: Arc<Run>, wanted: usize) -> Self {
-        Self { shared, run, workers: JoinSet::new(), wanted, broken: 0 }
+    fn new(shared: Arc<Shared>, run: Arc<Run>) -> Self {
+        Self { shared, run, workers: JoinSet::new(), broken: 0 }
     }
 
     async fn work(&mut self) -> Result<(), Gone> {
@@ -140,6 +146,13 @@ impl Crew {
                     Hired::NoHost(why) => return self.run.outlet.fail_rest(why).await,
                     Hired::NoPermit => {}
                 }
+            }
+            if self.run.outlet.is_complete().await {
+                // Those that came too late to be of use are not waited for any longer than a good one takes.
+                while let Ok(Some(Ok(worked))) = timeout(LATE, self.workers.join_next()).await {
+                    self.settle(worked).await?;
+                }
+                return Ok(());
             }
             tokio::select! {
                 Some(worked) = self.workers.join_next() => match worked {
@@ -156,7 +169,7 @@ impl Crew {
     fn hire(&mut self) -> Hired {
         let queued = self.run.queue().queued();
         let useful = if queued == 0 { 0 } else { (queued / WORTH).max(1) };
-        let open = self.wanted.saturating_sub(self.workers.len()).min(useful);
+        let open = self.run.wanted.load(Relaxed).saturating_sub(self.workers.len()).min(useful);
         let mut hired = Hired::All;
         let mut hands = Vec::new();
         for _ in 0..open {
@@ -211,7 +224,7 @@ impl Crew {
             (end, Some(mut connection)) => {
                 if matches!(end, End::Mute) {
                     tracing::debug!(host = %choice.host, "giving up a connection that is not served");
-                    self.wanted = (self.wanted - 1).max(1);
+                    self.spare_one();
                 }
                 self.run.queue().put_first(connection.unanswered().1.into_iter());
             }
@@ -232,9 +245,7 @@ impl Crew {
         tracing::debug!(host = %choice.host, reason = broken.reason, "an IRR server failed");
         self.broken += 1;
         let Some(mut connection) = connection else {
-            if self.others_speak() {
-                self.wanted = (self.wanted - 1).max(1);
-            } else {
+            if !self.spare_one() {
                 self.shared.hosts.broke(choice, &broken.reason, false);
             }
             return Ok(());
@@ -243,12 +254,9 @@ impl Crew {
         // The server closed it while nobody used it.
         let stale = connection.used && connection.answers == 0 && !broken.silent;
         // It has its fill, as some have after a number of queries. The next connection begins with the same query: if
-        // it ends there as well, that is another matter.
+        // it ends there as well, that is another matter. Or it serves so many connections and no more.
         let full = broken.between && connection.answers > 0;
-        // A host that serves so many connections and no more.
-        let one_too_many = !connection.is_ready() && self.others_speak();
-        if stale || full || one_too_many {
-            self.wanted = (self.wanted - usize::from(one_too_many && !stale)).max(1);
+        if stale || full || (!connection.is_ready() && self.spare_one()) {
             self.run.queue().put_first(jobs.into_iter());
             return Ok(());
         }
@@ -259,8 +267,7 @@ impl Crew {
             self.shared.hosts.broke(choice, &broken.reason, broken.silent && !connection.greeted);
         }
         drop(connection);
-        // In reverse, lest several bad queries in a row look like a bad host.
-        self.run.queue().put_first(rest.into_iter().rev());
+        self.run.queue().put_first(riffled(rest).into_iter());
         for job in charged {
             if job.charges.len() < CHARGES {
                 self.run.queue().put_last(job);
@@ -272,8 +279,13 @@ impl Crew {
         Ok(())
     }
 
-    fn others_speak(&self) -> bool {
-        self.run.speaking.load(Relaxed) > 0
+    /// Does with one connection less, if that is possible.
+    fn spare_one(&self) -> bool {
+        let can = self.run.can_spare_one();
+        if can {
+            self.run.wanted.fetch_sub(1, Relaxed);
+        }
+        can
     }
 }
 
@@ -313,4 +325,15 @@ fn charge(head: &Head, mut jobs: VecDeque<Job>, reason: &str) -> (Vec<Job>, Vec<
         job.charges.push(reason.to_owned());
     }
     (charged, rest)
+}
+
+/// The last, the first, the last but one, the second, and so on: lest several bad queries in a row look like a bad host.
+fn riffled(jobs: Vec<Job>) -> Vec<Job> {
+    let mut jobs = VecDeque::from(jobs);
+    let mut riffled = Vec::with_capacity(jobs.len());
+    while let Some(last) = jobs.pop_back() {
+        riffled.push(last);
+        riffled.extend(jobs.pop_front());
+    }
+    riffled
 }

@@ -66,7 +66,7 @@ async fn who_does_not_listen_is_not_answered() {
     let mut receiver = client.ask(queries(100_000));
     assert!(receiver.recv().await.is_some());
     drop(receiver);
-    until("the end of all connections", || server.count("!q") == 4).await;
+    until("the end of all connections", || server.open() == 0).await;
     let read = server.lines().len();
     assert!(read < 10_000, "{read} lines are read");
     // The client is none the worse for it.
@@ -75,17 +75,23 @@ async fn who_does_not_listen_is_not_answered() {
 }
 
 #[tokio::test]
-async fn a_silent_server_does_not_hold_who_stopped_listening() {
-    let server = Server::start(|mut session| async move { session.hang().await }).await;
-    let client = server.client();
+async fn who_stopped_listening_takes_leave_of_a_silent_server() {
+    let server = Server::start(|mut session| async move {
+        while session.line().await.is_some() {}
+        None
+    })
+    .await;
+    let mut options = server.options();
+    options.connections = 1;
+    let client = Client::new(options).unwrap();
     let receiver = client.ask(queries(10));
-    until("a connection", || client.statistics().bytes_out > 0).await;
+    until("a connection", || server.count("!gAS9") == 1).await;
     drop(receiver);
-    // The permit comes back with the connection.
-    let one = Server::sound().await;
-    drop(server);
-    assert_eq!(right(&queries(3), &ask(&one.client(), &queries(3)).await), 3);
-    drop(client);
+    until("the farewell", || server.count("!q") == 1).await;
+    // The place of that connection is free for another.
+    let receiver = client.ask(queries(10));
+    until("another connection", || server.count("!gAS9") == 2).await;
+    drop(receiver);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Servers that follow a script, one connection at a time.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub type Log = Arc<Mutex<Vec<(usize, String)>>>;
 pub struct Server {
     pub address: SocketAddr,
     pub log: Log,
+    open: Arc<AtomicUsize>,
     task: AbortHandle,
 }
 
@@ -35,15 +37,22 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let log = Log::default();
-        let seen = log.clone();
+        let open = Arc::new(AtomicUsize::new(0));
+        let (seen, counter) = (log.clone(), open.clone());
         let task = tokio::spawn(async move {
             let mut sessions = JoinSet::new();
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                sessions.spawn(script(Session::new(number, stream, seen.clone())));
+                let session = script(Session::new(number, stream, seen.clone()));
+                let counter = counter.clone();
+                counter.fetch_add(1, Relaxed);
+                sessions.spawn(async move {
+                    session.await;
+                    counter.fetch_sub(1, Relaxed);
+                });
             }
         });
-        Self { address, log, task: task.abort_handle() }
+        Self { address, log, open, task: task.abort_handle() }
     }
 
     /// A server that answers everything as it should be.
@@ -65,6 +74,11 @@ impl Server {
     /// How many of the lines read so far are this one.
     pub fn count(&self, line: &str) -> usize {
         self.lines().iter().filter(|seen| *seen == line).count()
+    }
+
+    /// Connections that have not ended.
+    pub fn open(&self) -> usize {
+        self.open.load(Relaxed)
     }
 
     /// Connections that said something so far.
