@@ -15,7 +15,7 @@ use pm_store::irr::{Kind, Stand, State};
 use pm_store::testing::{each_engine, epoch};
 use pm_store::{Store, Value};
 use pm_tasks::irr::look;
-use pm_tasks::{Clock as _, Finished, GetIrrData, GrabPrefixes, IrrAccept, Runner, Task};
+use pm_tasks::{Finished, GetIrrData, GrabPrefixes, IrrAccept, Runner, Task};
 use support::{HeldClock, Lines, author, configured};
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +55,9 @@ impl Rpsl {
         self.serve_with(Options::default()).await
     }
 
+
     async fn serve_with(&self, options: Options) -> Server {
+        let options = Options { sources: vec!["RIPE".to_owned(), "RADB".to_owned()], ..options };
         Server::start(Arc::new(World::from_rpsl(&self.0).unwrap()), options).await.unwrap()
     }
 }
@@ -103,7 +105,7 @@ impl Scene {
     fn ask_hosts(&mut self, hosts: &str, settings: &[(&str, &str)]) {
         let mut all = BTreeMap::from([
             ("bgpq3_host", hosts),
-            ("bgpq3_sources", ""),
+            ("bgpq3_sources", "RIPE,RADB"),
             ("irr_idle_timeout", "1"),
             ("irr_connect_timeout", "1"),
             ("bgpq3_args", r#"{"ipv6": ["-A"], "ipv4": ["-A"]}"#),
@@ -406,9 +408,7 @@ async fn what_an_autonomous_system_says_overrides_the_settings() {
             "192.0.2.128/25",
             3333,
         );
-        let server = world
-            .serve_with(Options { sources: vec!["RIPE".into(), "RADB".into()], ..Options::default() })
-            .await;
+        let server = world.serve().await;
         let systems = [
             (100, "AS-ONE"),
             (200, "RADB::AS-ONE"),
@@ -510,7 +510,6 @@ async fn the_second_server_is_asked_when_the_first_is_gone() {
         let finished = scene.fetch().await;
         assert_eq!(finished.exit, 0, "{}", finished.message);
         assert!(scene.shown(100, Kind::Ipv4).await.is_some());
-        let _ = scene.clock.now();
     })
     .await;
 }

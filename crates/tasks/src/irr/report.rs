@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Done, Reporter, TaskError};
 
-/// Autonomous systems that one reason names in the summary; all of them are in the log and in the data.
+/// Lists that one reason names in the summary, and reasons that it gives; all of them are in the log and in the data.
 const NAMED: usize = 20;
 
 /// What a run did, as it is kept in the job record.
@@ -176,14 +176,19 @@ fn troubles(report: &IrrReport) -> String {
         for told in told {
             by_reason.entry(&told.reason).or_default().push(format!("AS{} {}", told.asn, told.list));
         }
-        let reasons: Vec<String> = by_reason
+        let unsaid = by_reason.len().saturating_sub(NAMED);
+        let mut reasons: Vec<String> = by_reason
             .iter()
+            .take(NAMED)
             .map(|(reason, lists)| {
                 let more = lists.len().saturating_sub(NAMED);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 format!("{}{more} ({reason})", lists[..lists.len().min(NAMED)].join(", "))
             })
             .collect();
+        if unsaid > 0 {
+            reasons.push(format!("and more for {unsaid} other reasons, see the log"));
+        }
         if !reasons.is_empty() {
             let _ = write!(text, " {what}: {}.", reasons.join("; "));
         }
