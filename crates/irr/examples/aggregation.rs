@@ -1,74 +1,61 @@
 //! Measures how long a list of a million prefixes takes, and how much memory: invented allocations of /16 to /20 (IPv6:
 //! /29 to /36) and more specifics in them.
 //!
-//! `cargo run --release -p pm-irr --example aggregation [PREFIXES]`
+//! `cargo run --release -p pm-irr --example aggregation [4|6 [ARGUMENTS…]]`
 #![expect(clippy::print_stdout, reason = "the output is what the program is for")]
 
 use std::error::Error;
-use std::io::Write;
 use std::time::Instant;
 
-use pm_irr::{Family, ListArguments, PackedList, Prefix, PrefixListJson, pack, prefix_list};
+use pm_irr::{Family, ListArguments, PackedList, Prefix, pack, prefix_list, prefix_list_json};
+
+const COUNT: usize = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let count = std::env::args().nth(1).map_or(Ok(1_000_000), |text| text.parse())?;
-    for (family, arguments) in
-        [(Family::V4, ["-A", "-r8", "-R24"]), (Family::V4, ["-A"; 3]), (Family::V6, ["-A", "-r16", "-R48"])]
-    {
-        let shape = ListArguments::parse(&arguments.map(str::to_owned), family)?.shape;
-        let prefixes = invented(family, count);
-        println!(
-            "{count} prefixes, {family:?}, {}; peak with nothing but them: {} MB",
-            arguments.join(" "),
-            peak()?
-        );
-
-        let begin = Instant::now();
-        let entries = prefix_list(family, prefixes.iter().copied(), &[], &shape);
-        println!(
-            "  unsorted: {:.3} s, {} entries, peak {} MB",
-            begin.elapsed().as_secs_f64(),
-            entries.len(),
-            peak()?
-        );
-
-        let mut prefixes = prefixes;
-        prefixes.sort_unstable();
-        let begin = Instant::now();
-        let again = prefix_list(family, prefixes.iter().copied(), &[], &shape);
-        println!(
-            "  sorted: {:.3} s, {}",
-            begin.elapsed().as_secs_f64(),
-            if again == entries { "equal" } else { "OTHER" }
-        );
-        drop(again);
-
-        let begin = Instant::now();
-        write!(std::io::sink(), "{}", PrefixListJson { name: "list", entries: entries.iter().copied() })?;
-        println!("  as JSON: {:.3} s", begin.elapsed().as_secs_f64());
-
-        let begin = Instant::now();
-        let packed = pack(family, &entries);
-        println!("  packed: {:.3} s, {} bytes", begin.elapsed().as_secs_f64(), packed.len());
-        let begin = Instant::now();
-        let list = PackedList::new(&packed)?;
-        println!("  checked: {:.3} s", begin.elapsed().as_secs_f64());
-        let begin = Instant::now();
-        let permitted = prefixes.iter().filter(|&&prefix| list.permits(prefix).is_some()).count();
-        println!("  {permitted} routes found in {:.3} s", begin.elapsed().as_secs_f64());
+    let mut given = std::env::args().skip(1);
+    let family = if given.next().as_deref() == Some("6") { Family::V6 } else { Family::V4 };
+    let mut arguments: Vec<String> = given.collect();
+    if arguments.is_empty() {
+        let usual = if family == Family::V4 { ["-A", "-r8", "-R24"] } else { ["-A", "-r16", "-R48"] };
+        arguments.extend(usual.map(str::to_owned));
     }
+    let shape = ListArguments::parse(&arguments, family)?.shape;
+    let mut prefixes = invented(family);
+    println!("{COUNT} prefixes, {family:?}, {}: {} MB", arguments.join(" "), peak()?);
+
+    let entries =
+        timed("list, of unsorted ones", || prefix_list(family, prefixes.iter().copied(), &[], &shape));
+    println!("{} entries; peak so far {} MB", entries.len(), peak()?);
+    prefixes.sort_unstable();
+    let again = timed("list, of sorted ones", || prefix_list(family, prefixes.iter().copied(), &[], &shape));
+    assert!(again == entries, "the order made another list");
+    let json = timed("JSON", || prefix_list_json("list", &entries));
+    let packed = timed("packing", || pack(family, &entries));
+    println!("{} bytes of JSON, {} packed", json.len(), packed.len());
+    let list = timed("checking what was packed", || PackedList::new(&packed))?;
+    let permitted = |prefix: &&Prefix| list.permits(**prefix).is_some();
+    let found = timed("looking for each prefix", || prefixes.iter().filter(permitted).count());
+    assert!(found == COUNT, "{found} of {COUNT} are permitted");
+    println!("peak {} MB", peak()?);
     Ok(())
 }
 
+fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let done = work();
+    println!("{:7.3} s  {what}", begin.elapsed().as_secs_f64());
+    done
+}
+
 /// Distinct prefixes in no order.
-fn invented(family: Family, count: usize) -> Vec<Prefix> {
+fn invented(family: Family) -> Vec<Prefix> {
     let (shortest, specifics) = if family == Family::V4 { (16, 24) } else { (29, 48) };
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut prefixes = Vec::with_capacity(count);
-    while prefixes.len() < count {
-        while prefixes.len() < count {
+    let mut prefixes = Vec::with_capacity(COUNT);
+    while prefixes.len() < COUNT {
+        while prefixes.len() < COUNT {
             let length = shortest + random.below(if family == Family::V4 { 5 } else { 8 });
-            let address = (0x20 << 120) | (u128::from(random.next()) << 60);
+            let address = u128::from(random.next()) << 64;
             let allocation = Prefix::new(family, address, length);
             prefixes.push(allocation);
             for _ in 0..random.below(40) {
@@ -84,7 +71,7 @@ fn invented(family: Family, count: usize) -> Vec<Prefix> {
             prefixes.swap(at, random.index(at + 1));
         }
     }
-    prefixes.truncate(count);
+    prefixes.truncate(COUNT);
     prefixes
 }
 

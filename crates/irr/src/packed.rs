@@ -34,9 +34,17 @@ pub struct PackedList<'a> {
 /// Packs a list of one family. Sorts, leaves out what comes twice, what belongs to the other family and what permits
 /// nothing; lengths outside the prefix's and the family's are cut to them.
 pub fn pack(family: Family, entries: &[Entry]) -> Vec<u8> {
-    let mut entries: Vec<Entry> = entries.iter().filter_map(|&entry| tidy(family, entry)).collect();
-    entries.sort_unstable();
-    entries.dedup();
+    let mut tidied = Vec::new();
+    let mut entries = entries;
+    // What comes from `prefix_list` need not be copied.
+    if !entries.is_sorted_by(|one, next| one < next)
+        || !entries.iter().all(|&entry| tidy(family, entry) == Some(entry))
+    {
+        tidied.extend(entries.iter().filter_map(|&entry| tidy(family, entry)));
+        tidied.sort_unstable();
+        tidied.dedup();
+        entries = &tidied;
+    }
     let mut bytes = header(kind(family), entries.len(), width(family));
     for Entry { prefix, lengths } in entries {
         let (low, high) = lengths.unwrap_or((0, 0));
