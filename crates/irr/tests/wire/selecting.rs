@@ -125,3 +125,24 @@ async fn an_answer_that_is_none_to_a_selection_ends_the_connection() {
     assert_eq!(right(&queries, &ask(&client, &queries).await), 2);
     assert_eq!(client.statistics().reconnects, 1);
 }
+
+#[tokio::test]
+async fn a_refusal_holds_for_one_asking() {
+    let server = Server::start(|mut session| async move {
+        let mut refused = false;
+        while let Some(line) = session.line().await {
+            if line == "!sRADB" && !std::mem::replace(&mut refused, true) {
+                session.send(b"F not now\n").await?;
+            } else if !session.greets_or_selects(&line).await? {
+                session.echo(&line).await?;
+            }
+        }
+        None
+    })
+    .await;
+    let client = server.client();
+    let queries = [query("AS1", &only("RADB"))];
+    assert_eq!(right(&queries, &ask(&client, &queries).await), 0);
+    assert_eq!(right(&queries, &ask(&client, &queries).await), 1);
+    assert_eq!((server.count("!sRADB"), client.statistics().connections), (2, 1));
+}

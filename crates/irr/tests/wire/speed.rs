@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use pm_irr::{Ask, Client};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::server::queries;
 
@@ -13,40 +13,35 @@ async fn trivial(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut buffer = vec![0; 1 << 16];
-                let mut greeting = true;
-                while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-                    let mut answers = Vec::new();
-                    for line in buffer[..count]
-                        .split_inclusive(|byte| *byte == b'\n')
-                        .filter(|line| line.ends_with(b"\n"))
-                    {
-                        match line {
-                            b"!!\n" | b"!q\n" => {}
-                            [b'!', b'n' | b't', ..] if greeting => answers.extend_from_slice(b"C\n"),
-                            [b'!', b'v' | b'a' | b's' | b'j', ..] if greeting => {
-                                answers.extend_from_slice(b"F\n");
-                            }
-                            _ => {
-                                greeting = false;
-                                answers.extend_from_slice(answer);
-                            }
-                        }
-                    }
-                    stream.write_all(&answers).await.unwrap();
-                }
-            });
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer_lines(stream, answer));
         }
     });
     address
 }
 
+async fn answer_lines(mut stream: TcpStream, answer: &[u8]) {
+    let (mut read, mut answers) = (Vec::with_capacity(1 << 16), Vec::new());
+    while let Ok(1..) = stream.read_buf(&mut read).await {
+        let whole = read.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        for line in read[..whole].split_inclusive(|byte| *byte == b'\n') {
+            match line {
+                b"!!\n" | b"!q\n" => {}
+                [b'!', b'n' | b't', ..] => answers.extend_from_slice(b"C\n"),
+                [b'!', b'v' | b'a' | b's' | b'j', ..] => answers.extend_from_slice(b"F\n"),
+                _ => answers.extend_from_slice(answer),
+            }
+        }
+        read.drain(..whole);
+        stream.write_all(&answers).await.unwrap();
+        answers.clear();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn twenty_thousand_small_queries() {
-    let address = trivial(b"A27\n192.0.2.0/24 203.0.113.0/24\nC\n").await;
+    let address = trivial(b"A28\n192.0.2.0/24 203.0.113.0/24\nC\n").await;
     for connections in [1, 4] {
         let mut options = pm_irr::Options::new(vec![address.clone()]);
         options.connections = connections;
