@@ -57,7 +57,6 @@ impl Prefix {
     /// Its first address.
     pub const fn network(self) -> IpAddr {
         match self.family {
-            #[expect(clippy::cast_possible_truncation, reason = "the highest 32 bits of 128")]
             Family::V4 => IpAddr::V4(Ipv4Addr::from_bits((self.address >> 96) as u32)),
             Family::V6 => IpAddr::V6(Ipv6Addr::from_bits(self.address)),
         }
