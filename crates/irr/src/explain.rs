@@ -126,16 +126,14 @@ impl Search<'_> {
                 };
                 Ok(Findings { ways, standing })
             }
-            Object::AsSet(set) | Object::RouteSet(set) => match expand(view, self.request, set)? {
-                Some(expansion) => Ok(Findings {
-                    ways: self.below(view, &expansion, matches!(object, Object::RouteSet(_)))?,
-                    ..Findings::default()
-                }),
-                None => {
+            Object::AsSet(set) | Object::RouteSet(set) => {
+                let Some(expansion) = expand(view, self.request, set)? else {
                     let standing = standing_of_set(view, &root_sources(self.request, set), &set.name)?;
-                    Ok(Findings { standing, ..Findings::default() })
-                }
-            },
+                    return Ok(Findings { standing, ..Findings::default() });
+                };
+                let ways = self.below(view, &expansion, matches!(object, Object::RouteSet(_)))?;
+                Ok(Findings { ways, ..Findings::default() })
+            }
         }
     }
 

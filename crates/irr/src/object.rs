@@ -163,3 +163,102 @@ fn bound(digits: &str) -> Option<u8> {
 fn wrong(text: &str, reason: &str) -> ObjectError {
     ObjectError(format!("{}: {reason}", shown(text)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> &'static str {
+        match text.parse::<Object>() {
+            Ok(Object::AsSet(_)) => "as-set",
+            Ok(Object::RouteSet(_)) => "route-set",
+            Ok(Object::Asn(_)) => "asn",
+            Ok(Object::Prefix(_)) => "prefix",
+            Ok(Object::Ignored(_)) => "ignored",
+            Err(_) => "refused",
+        }
+    }
+
+    #[test]
+    fn arguments_are_told_apart_and_written_again() {
+        for (text, wanted, written) in [
+            ("as-foo", "as-set", "AS-FOO"),
+            ("AS64500:as-foo", "as-set", "AS64500:AS-FOO"),
+            ("AS-FOO:AS64500", "as-set", "AS-FOO:AS64500"),
+            ("AS64500:AS64501:AS-FOO", "as-set", "AS64500:AS64501:AS-FOO"),
+            ("ripe::AS-FOO", "as-set", "RIPE::AS-FOO"),
+            ("Rs-Foo", "route-set", "RS-FOO"),
+            ("RIPE::AS64500:RS-FOO", "route-set", "RIPE::AS64500:RS-FOO"),
+            ("as064500", "asn", "AS64500"),
+            ("AS0", "asn", "AS0"),
+            ("AS4294967295", "asn", "AS4294967295"),
+            ("192.0.2.77/24", "prefix", "192.0.2.0/24"),
+            ("192.0.2.77", "prefix", "192.0.2.77/32"),
+            ("2001:DB8::/32", "prefix", "2001:db8::/32"),
+            ("fe80::1", "prefix", "fe80::1/128"),
+            ("::/0^16-24", "prefix", "::/0^16-24"),
+            ("192.0.2.0/24^+", "prefix", "192.0.2.0/24^24-32"),
+            ("192.0.2.0/24^-", "prefix", "192.0.2.0/24^25-32"),
+            ("192.0.2.0/24^26", "prefix", "192.0.2.0/24^26"),
+            ("192.0.2.0/24^24", "prefix", "192.0.2.0/24"),
+            ("AS64500:FLTR-FOO", "ignored", "AS64500:FLTR-FOO"),
+            ("AS64500:", "ignored", "AS64500:"),
+        ] {
+            assert_eq!(kind(text), wanted, "{text}");
+            assert_eq!(text.parse::<Object>().map(|object| object.to_string()).as_deref(), Ok(written));
+            assert_eq!(kind(written), wanted, "{written}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_refused_with_a_reason() {
+        let long = format!("AS-{}", "A".repeat(248));
+        for (text, reason) in [
+            ("AS12x", "AS12x\": an AS number is AS and a number"),
+            ("AS", "AS\": an AS number is AS and a number"),
+            ("AS3.3", "an AS number is AS and a number"),
+            ("AS4294967296", "from 0 to 4294967295"),
+            ("RIPE::AS64500", "only a set can be looked up in one source; leave RIPE out"),
+            ("AS-", "not a set's name"),
+            ("AS-FOO,1", "not a set's name"),
+            ("AS-FOO:RS-BAR", "not a set's name"),
+            ("AS64500:AS-", "not a set's name"),
+            (&long, "not a set's name"),
+            ("AS64500::AS-FOO", "\"AS64500\" is not the name of a source"),
+            ("::AS-FOO", "\"\" is not the name of a source"),
+            ("FOO", "\"FOO\": not a prefix, an AS number or a set"),
+            ("", "not a prefix"),
+            ("RIPE::192.0.2.0/24", "not a prefix"),
+            ("192.0.2.0/33", "not a prefix"),
+            ("192.0.2.0/24^", "a range is one of"),
+            ("192.0.2.0/24^+4", "a range is one of"),
+            ("192.0.2.0/24^24-", "a range is one of"),
+            ("192.0.2.0/24^24-0025", "a range is one of"),
+            ("192.0.2.0/24^+^-", "a range is one of"),
+            ("192.0.2.0/24^20-22", "there is no prefix of length 20 to 22 in it"),
+            ("192.0.2.0/24^26-25", "there is no prefix"),
+            ("192.0.2.0/24^33", "there is no prefix"),
+            ("192.0.2.0/32^-", "there is no prefix of length 33 to 32 in it"),
+            ("2001:db8::1/128^-", "there is no prefix"),
+            ("2001:db8::/32^256", "a range is one of"),
+        ] {
+            let refusal = text.parse::<Object>().err().map_or_else(String::new, |error| error.to_string());
+            assert!(refusal.contains(reason), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn arguments_after_except_are_exceptions() {
+        let (objects, exceptions) =
+            parse_arguments(&["AS-FOO", "EXCEPT", "as64500", "As-Bar"]).unwrap_or_default();
+        assert_eq!(objects.len(), 1);
+        assert_eq!(exceptions, [Exception::Asn(64_500), Exception::Set("AS-BAR".to_owned())]);
+        assert_eq!(parse_arguments::<&str>(&[]), Ok((vec![], vec![])));
+        assert_eq!(parse_arguments(&["EXCEPT"]), Ok((vec![], vec![])));
+        for wrong in
+            [["AS-FOO", "EXCEPT", "RIPE::AS-BAR"], ["AS-FOO", "EXCEPT", "192.0.2.0/24"], ["except", "", ""]]
+        {
+            assert!(parse_arguments(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -45,7 +45,7 @@ pub(crate) fn all<T>(parts: impl IntoIterator<Item = Result<T, Stop>>) -> Result
             (Ok(part), None) => found.push(part),
             (Err(Stop::Waiting), _) => stop = Some(Stop::Waiting),
             (Err(Stop::Failed(reason)), None | Some(Stop::TooBig { .. })) => {
-                stop = Some(Stop::Failed(reason))
+                stop = Some(Stop::Failed(reason));
             }
             (Err(reason), None) => stop = Some(reason),
             (Ok(_) | Err(_), Some(_)) => {}

@@ -104,7 +104,7 @@ impl<'a> List<'a, '_> {
     /// A set as the server expands it.
     fn whole(&self, set: &'a SetReference, keep_private: bool) -> Result<Part<'a>, Stop> {
         match self.below(&set.name, keep_private)? {
-            Some(below) => Ok(self.with_private_noted(set, below)),
+            Some(below) => Ok(with_private_noted(set, below)),
             None => Ok(Part::without_data(standing_of_set(self.view, &self.request.sources, &set.name)?)),
         }
     }
@@ -164,7 +164,7 @@ impl<'a> List<'a, '_> {
                 None => missing.push(name),
             }
         }
-        let mut part = self.with_private_noted(set, whole);
+        let mut part = with_private_noted(set, whole);
         part.notes.extend(missing_note(set, &missing));
         Ok(part)
     }
@@ -180,19 +180,12 @@ impl<'a> List<'a, '_> {
         if let What::Prefixes(family) = self.what {
             below = self.routes_of(below, family)?;
         }
-        let mut part = self.with_private_noted(set, below);
+        let mut part = with_private_noted(set, below);
         part.notes.extend(missing_note(set, missing));
         if let (Some(depth), 1..) = (self.request.depth, *cut) {
             part.notes.push(Note::Cut { set: set.to_string(), depth, count: *cut });
         }
         Ok(part)
-    }
-
-    fn with_private_noted(&self, set: &SetReference, below: Below<'a>) -> Part<'a> {
-        let private = below.private.iter().collect::<BTreeSet<_>>().len();
-        let note = || Note::Private { set: set.to_string(), count: private };
-        let notes = (private > 0).then(note).into_iter().collect();
-        Part { lists: below.lists, asns: below.asns, notes, ..Part::default() }
     }
 
     /// A route-set as the server expands it.
@@ -297,6 +290,13 @@ impl<'a> Below<'a> {
         self.asns.extend(other.asns);
         self.private.extend(other.private);
     }
+}
+
+fn with_private_noted<'a>(set: &SetReference, below: Below<'a>) -> Part<'a> {
+    let private = below.private.iter().collect::<BTreeSet<_>>().len();
+    let note = || Note::Private { set: set.to_string(), count: private };
+    let notes = (private > 0).then(note).into_iter().collect();
+    Part { lists: below.lists, asns: below.asns, notes, ..Part::default() }
 }
 
 fn of_family(members: &Members, family: Family) -> Vec<PrefixRange> {

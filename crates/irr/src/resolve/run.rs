@@ -54,13 +54,13 @@ pub(crate) async fn settle<T>(
     ask: &dyn Ask,
     limits: &Limits,
     set_routes: bool,
-    make: impl Fn(&View<'_>) -> Result<T, Stop>,
+    list: impl Fn(&View<'_>) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
     let mut answers = Answers::default();
     loop {
         let mut batch = {
             let view = View::new(&answers, limits, set_routes);
-            match make(&view) {
+            match list(&view) {
                 Err(Stop::Waiting) => view.lacking.into_inner(),
                 made => return made,
             }
@@ -170,16 +170,11 @@ impl<'a> Run<'a> {
     fn advance(&mut self, place: usize) -> Option<Resolved> {
         let Pending { request, what, .. } = self.lists[place];
         let view = View::new(&self.answers, self.limits, self.set_routes);
-        let (lookup, notes) = match list(&view, &self.requests[request], what) {
-            Ok((lookup, notes)) => (lookup, notes),
-            Err(stop) => match stop.lookup() {
-                Some(lookup) => (lookup, Vec::new()),
-                None => {
-                    let (lacking, used) = (view.lacking.into_inner(), view.used.into_inner());
-                    self.wait(place, lacking, used);
-                    return None;
-                }
-            },
+        let made = list(&view, &self.requests[request], what);
+        let Some((lookup, notes)) = made.map_or_else(|stop| Some((stop.lookup()?, Vec::new())), Some) else {
+            let (lacking, used) = (view.lacking.into_inner(), view.used.into_inner());
+            self.wait(place, lacking, used);
+            return None;
         };
         self.release(place);
         Some(Resolved { request, what, lookup, notes })

@@ -335,8 +335,8 @@ async fn limits_name_the_set_and_the_numbers() {
 #[tokio::test]
 async fn a_chain_that_is_too_long_is_given_up() {
     let chain = |length: u32| {
-        let sets = (1..length).map(|n| format!("RIPE AS-C{n} = AS-C{}\n", n + 1)).collect::<String>();
-        Server::of_rpsl(&written_out(&format!("{sets} RIPE AS-C{length} = AS1")))
+        let sets: Vec<_> = (1..length).map(|n| format!("RIPE AS-C{n} = AS-C{}", n + 1)).collect();
+        Server::of_rpsl(&written_out(&format!("{}\nRIPE AS-C{length} = AS1", sets.join("\n"))))
     };
     assert_eq!(list(&chain(64), What::AsList, "-L 999 AS-C1").await.0, "1");
     assert_eq!(

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use pm_irr::{
-    Ask, Content, Family, Limits, Lookup, Note, Request, Resolved, Sources, Want, What, parse_arguments,
-    resolve,
+    Ask, Content, Family, Limits, Lookup, Note, ObjectError, Request, Resolved, Sources, Want, What,
+    parse_arguments, resolve,
 };
 use tokio::sync::mpsc;
 
@@ -13,6 +13,11 @@ pub const V6: What = What::Prefixes(Family::V6);
 
 /// `-S`, `-L`, `-p`, objects, `EXCEPT`; all three lists.
 pub fn request(arguments: &str) -> Request {
+    parsed(arguments).unwrap()
+}
+
+/// The same, where the arguments may be wrong.
+pub fn parsed(arguments: &str) -> Result<Request, ObjectError> {
     let mut request = Request { want: Want { ipv4: true, ipv6: true, as_list: true }, ..Request::default() };
     let mut words = arguments.split_whitespace();
     let mut objects = Vec::new();
@@ -24,8 +29,8 @@ pub fn request(arguments: &str) -> Request {
             object => objects.push(object),
         }
     }
-    (request.objects, request.except) = parse_arguments(&objects).unwrap();
-    request
+    (request.objects, request.except) = parse_arguments(&objects)?;
+    Ok(request)
 }
 
 pub fn only(what: What, mut request: Request) -> Request {
@@ -47,7 +52,7 @@ pub async fn run_with(ask: &dyn Ask, requests: Vec<Request>, limits: &Limits) ->
     let wanted =
         |r: &Request| usize::from(r.want.ipv4) + usize::from(r.want.ipv6) + usize::from(r.want.as_list);
     let wanted: usize = requests.iter().map(wanted).sum();
-    let (_, results) = tokio::join!(resolve(ask, requests, limits, sender), collect);
+    let ((), results) = tokio::join!(resolve(ask, requests, limits, sender), collect);
     assert_eq!(results.len(), wanted, "every list is given out");
     results
 }
