@@ -16,9 +16,9 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::delay::{Cut, Entrance, Exit, room, stretch};
+use super::delay::{Cut, Entrance, Exit, stretch};
 use super::fault::{Fault, FaultKind, Faults};
-use super::server::Shared;
+use super::server::{Shared, Turn};
 use super::session::{Session, refused_command};
 
 /// How much is read at once.
@@ -27,8 +27,16 @@ const READ: usize = 16 << 10;
 const SMALL: usize = 8 << 10;
 /// How many bytes are gathered at most.
 const GATHERED: usize = 64 << 10;
+/// How many bytes are on their way at most. A wire with a delay must hold what is sent in that time, or it would be
+/// slow as well.
+const ROOM: usize = 256 << 10;
+const ROOM_FOR_QUERIES: usize = 1 << 20;
+const ROOM_FOR_ANSWERS: usize = 8 << 20;
 /// A client that sends a longer line is left.
 const LONGEST_LINE: usize = 1 << 20;
+
+/// What the real server says when its database is away.
+const FAILURE: &[u8] = b"F An internal error occurred while processing this query.\n";
 
 /// What is to become of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +46,8 @@ enum Next {
     Reset,
 }
 
-/// Serves a connection until it ends.
-pub(crate) async fn serve(mut stream: TcpStream, shared: &Arc<Shared>) {
+/// Serves a connection until it ends, when it is its turn.
+pub(crate) async fn serve(mut stream: TcpStream, turn: Option<Turn>, shared: &Arc<Shared>) {
     let (number, _open) = shared.seen.opened();
     // Small answers must not wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
@@ -49,14 +57,15 @@ pub(crate) async fn serve(mut stream: TcpStream, shared: &Arc<Shared>) {
         return;
     }
     // A worker serves one connection at a time; until one is free, nobody looks at this.
-    let _worker = match &shared.workers {
-        Some(workers) => workers.acquire().await.ok(),
+    let _worker = match turn {
+        Some(turn) => Some(turn.await),
         None => None,
     };
     let ending = converse(&mut stream, shared, number, accepted).await;
-    if ending == Next::Reset {
-        let _ = stream.set_zero_linger();
-    }
+    let _ = match ending {
+        Next::Reset => stream.set_zero_linger(),
+        _ => stream.shutdown().await,
+    };
 }
 
 /// Does what a connection's fault says.
@@ -80,8 +89,10 @@ async fn misbehave(mut stream: TcpStream, fault: &Fault, greeting: Instant) {
 async fn converse(stream: &mut TcpStream, shared: &Arc<Shared>, number: u64, accepted: Instant) -> Next {
     let delay = shared.options.delay;
     let (read, write) = stream.split();
-    let (inlet, arriving) = stretch(room(delay));
-    let (outlet, leaving) = stretch(room(delay));
+    let (for_queries, for_answers) =
+        if delay.is_zero() { (ROOM, ROOM) } else { (ROOM_FOR_QUERIES, ROOM_FOR_ANSWERS) };
+    let (inlet, arriving) = stretch(for_queries);
+    let (outlet, leaving) = stretch(for_answers);
     let talker = Talker {
         shared,
         number,
@@ -114,7 +125,10 @@ async fn receive(mut read: ReadHalf<'_>, inlet: Entrance, shared: &Shared) {
     loop {
         buffer.reserve(READ);
         let count = match read.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => {
+                let _ = inlet.end(last_due.max(Instant::now() + delay)).await;
+                return;
+            }
             Ok(count) => count,
         };
         shared.seen.bytes_in.fetch_add(count as u64, Relaxed);
@@ -132,7 +146,7 @@ async fn send(mut write: WriteHalf<'_>, mut leaving: Exit, shared: &Shared) -> R
         write.write_all(&piece.bytes).await.map_err(cut)?;
         shared.seen.bytes_out.fetch_add(piece.bytes.len() as u64, Relaxed);
     }
-    write.shutdown().await.map_err(cut)
+    Ok(())
 }
 
 /// The middle part: what answers.
@@ -158,7 +172,7 @@ impl Talker<'_> {
         loop {
             let Ok(arrived) = timeout_at(deadline, self.arriving.next()).await else {
                 self.shared.seen.idle.fetch_add(1, Relaxed);
-                return Ok(Next::Close);
+                return self.end(Next::Close).await;
             };
             // The last line may lack its end.
             let over = arrived.is_none();
@@ -167,20 +181,30 @@ impl Talker<'_> {
             self.pending.extend_from_slice(arrived.as_ref().map_or(b"\n", |piece| &piece.bytes));
             drop(arrived);
             let mut next = Next::GoOn;
+            let mut complete = false;
             while next == Next::GoOn
                 && let Some(end) = memchr(&self.pending)
             {
                 let line = self.pending.split_to(end).freeze();
                 self.pending.advance(1);
                 next = self.line(&line).await?;
-                deadline = Instant::now() + self.session.idle;
+                complete = true;
             }
             self.flush().await?;
+            if complete {
+                deadline = Instant::now() + self.session.idle;
+            }
             self.clock += self.began.elapsed();
             if next != Next::GoOn || over || self.pending.len() > LONGEST_LINE {
-                return Ok(if next == Next::Reset { next } else { Next::Close });
+                return self.end(if next == Next::Reset { next } else { Next::Close }).await;
             }
         }
+    }
+
+    async fn end(self, next: Next) -> Result<Next, Cut> {
+        let due = self.clock.max(Instant::now()) + self.shared.options.delay;
+        self.outlet.end(due).await?;
+        Ok(next)
     }
 
     async fn line(&mut self, line: &[u8]) -> Result<Next, Cut> {
@@ -234,7 +258,7 @@ impl Talker<'_> {
             FaultKind::Long => self.gather(relabelled(&answer, |length| (length + 5).to_string())).await?,
             FaultKind::NoLength => self.gather(relabelled(&answer, |_| "12x".to_owned())).await?,
             FaultKind::Huge => self.overflow(fault.bytes.unwrap_or(1_000_000_000_000)).await?,
-            FaultKind::Fail => self.gather(Bytes::from_static(b"F simulated failure\n")).await?,
+            FaultKind::Fail => self.gather(Bytes::from_static(FAILURE)).await?,
             FaultKind::Unrecognised => {
                 self.gather(refused_command(line.chars().nth(1).unwrap_or('?'))).await?;
             }

@@ -44,15 +44,24 @@ pub(crate) fn stretch(most: usize) -> (Entrance, Exit) {
 }
 
 impl Entrance {
+    /// Says that nothing follows. That takes its time, too.
+    pub(crate) async fn end(self, due: Instant) -> Result<(), Cut> {
+        self.put(Bytes::new(), due).await
+    }
+
     /// Puts bytes in, as soon as there is room. Bytes that are more than the whole stretch holds go in in parts.
     pub(crate) async fn send(&self, mut bytes: Bytes, due: Instant) -> Result<(), Cut> {
         while !bytes.is_empty() {
             let part = bytes.split_to(bytes.len().min(self.most / 4));
-            let size = u32::try_from(part.len() + OVERHEAD).unwrap_or(u32::MAX);
-            let room = Arc::clone(&self.room).acquire_many_owned(size).await.map_err(|_| Cut)?;
-            self.pieces.send(Piece { bytes: part, due, _room: room }).map_err(|_| Cut)?;
+            self.put(part, due).await?;
         }
         Ok(())
+    }
+
+    async fn put(&self, bytes: Bytes, due: Instant) -> Result<(), Cut> {
+        let size = u32::try_from(bytes.len() + OVERHEAD).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(size).await.map_err(|_| Cut)?;
+        self.pieces.send(Piece { bytes, due, _room: room }).map_err(|_| Cut)
     }
 }
 
@@ -65,9 +74,4 @@ impl Exit {
         }
         Some(piece)
     }
-}
-
-/// The room of a stretch that bytes cross in so much time.
-pub(crate) fn room(delay: Duration) -> usize {
-    if delay.is_zero() { 256 << 10 } else { 8 << 20 }
 }

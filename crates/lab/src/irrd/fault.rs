@@ -163,7 +163,7 @@ fault_kinds! {
     NoLength = "no-length",
     /// An answer far too long is announced, and comes without end.
     Huge = "huge",
-    /// `F simulated failure`.
+    /// `F An internal error occurred`, as when the server's own database is away.
     Fail = "fail",
     /// `F Unrecognised command`, as from a server too old for the command.
     Unrecognised = "unrecognised",

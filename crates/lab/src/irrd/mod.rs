@@ -2,7 +2,7 @@
 //!
 //! - `rpsl`: objects as files have them. [`World`]: all objects by source. `generate` invents them.
 //! - `expand`: how sets are taken apart and prefixes found.
-//! - `query`, `session`: what a line asks for, what a connection has been told, and the answers.
+//! - `query`, `session`, `ripe`: what a line asks for, what a connection has been told, and the answers.
 //! - `connection`, `delay`, `server`: TCP, with the delay of a long wire if wanted.
 //! - `fault`, `seen`, `control`: going wrong on demand, counting, and both over HTTP.
 //!
@@ -10,7 +10,7 @@
 //! IRRd 4.5 was seen to do. What it leaves out on purpose:
 //!
 //! - `!o`, `!r` and `!f`: refused as unknown commands.
-//! - RIPE's flags: nothing is ever found with them; `-k` keeps the connection open.
+//! - Queries in RIPE's manner, except for a key, with `-T`, `-s`, `-a`, `-k`, `-r`, `-F` and `-V` before it.
 //! - Mirroring, RPKI, scopes: no source has a serial number, and no object is hidden.
 //! - A line of more than 1 MiB ends the connection.
 
@@ -21,6 +21,7 @@ mod expand;
 mod fault;
 mod generate;
 mod query;
+mod ripe;
 mod rpsl;
 mod seen;
 mod server;

@@ -40,18 +40,26 @@ impl Attribute<'_> {
             .filter(|value| !value.is_empty())
     }
 
-    /// Appends it as IRRd prints it: values begin in column 17.
+    /// Appends it as IRRd prints it: values begin in column 17; a list that stands in one line has no blanks.
     fn print(&self, text: &mut String) {
         text.extend(self.name.chars().map(|c| c.to_ascii_lowercase()));
         text.push(':');
-        if self.first.is_empty() && self.more.is_empty() {
+        let used = self.more.iter().rposition(|(_, line)| !line.is_empty()).map_or(0, |last| last + 1);
+        if self.first.is_empty() && used == 0 {
             text.push('\n');
             return;
         }
         pad(text, 15_usize.saturating_sub(self.name.len()));
-        text.push_str(self.first);
+        let is_list = LISTS.iter().any(|name| self.is(name));
+        if is_list && used == 0 {
+            let list = without_comment(self.first);
+            let dense: Vec<&str> = self.values().collect();
+            text.push_str(&self.first.replacen(list, &dense.join(","), 1));
+        } else {
+            text.push_str(self.first);
+        }
         text.push('\n');
-        for (mark, line) in &self.more {
+        for (mark, line) in &self.more[..used] {
             text.push(if line.is_empty() { '+' } else { *mark });
             pad(text, 15);
             text.push_str(line);
@@ -59,6 +67,9 @@ impl Attribute<'_> {
         }
     }
 }
+
+/// The attributes with more than one value, as far as they matter here.
+const LISTS: [&str; 5] = ["members", "mp-members", "mbrs-by-ref", "member-of", "mnt-by"];
 
 fn pad(text: &mut String, columns: usize) {
     text.extend(std::iter::repeat_n(' ', columns));
@@ -154,7 +165,7 @@ mod tests {
     }
 
     const TEXT: &str = "% a dump\n\nAS-Set: AS-ONE # the first\nmembers:AS1, AS2 # two\n# not this one\n  AS3,\n+\n\
-        \tAS4\nmembers: AS5\nremarks:\nsource: TEST\r\n\r\n\nroute: 192.0.2.0/24\norigin: AS1";
+        \tAS4\nmembers: AS5 ,  AS6 # six\n+\nremarks:\nsource: TEST\r\n\r\n\nroute: 192.0.2.0/24\norigin: AS1";
 
     #[test]
     fn values_are_gathered_from_all_lines() {
@@ -162,10 +173,10 @@ mod tests {
         assert_eq!(all.len(), 2);
         let set = &all[0];
         assert_eq!(set.value("as-set"), Some("AS-ONE"));
-        assert_eq!(set.values("members").collect::<Vec<_>>(), ["AS1", "AS2", "AS3", "AS4", "AS5"]);
+        assert_eq!(set.values("members").collect::<Vec<_>>(), ["AS1", "AS2", "AS3", "AS4", "AS5", "AS6"]);
         assert_eq!(set.value("source"), Some("TEST"));
         assert_eq!(all[1].value("origin"), Some("AS1"));
-        assert_eq!(all[1].head().map(|head| head.line), Some(14));
+        assert_eq!(all[1].head().map(|head| head.line), Some(15));
     }
 
     #[test]
@@ -173,7 +184,7 @@ mod tests {
         let mut text = String::new();
         read(TEXT).unwrap()[0].print(&mut text);
         let expected = "as-set:         AS-ONE # the first\nmembers:        AS1, AS2 # two\n                AS3,\n\
-            +               \n\t               AS4\nmembers:        AS5\nremarks:\nsource:         TEST\n";
+            +               \n\t               AS4\nmembers:        AS5,AS6 # six\nremarks:\nsource:         TEST\n";
         assert_eq!(text, expected);
     }
 

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::{BoxFuture, maybe_done};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -36,13 +37,16 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
+/// Comes true when a worker is free, and holds it as long as what it gives.
+pub(crate) type Turn = BoxFuture<'static, Option<OwnedSemaphorePermit>>;
+
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) registry: Arc<Registry>,
     pub(crate) seen: Seen,
-    pub(crate) workers: Option<Semaphore>,
+    workers: Option<Arc<Semaphore>>,
     faults: Mutex<Faults>,
     /// Whether there may be a fault that waits, so that nobody takes the lock in vain.
     armed: AtomicBool,
@@ -70,7 +74,7 @@ impl Server {
         let shared = Arc::new(Shared {
             registry: Arc::new(Registry::new(world, &options.sources, lacks)),
             seen: Seen::new(options.log),
-            workers: options.workers.map(Semaphore::new),
+            workers: options.workers.map(|count| Arc::new(Semaphore::new(count))),
             faults: Mutex::default(),
             armed: AtomicBool::new(false),
             listen: watch::Sender::new(true),
@@ -176,6 +180,18 @@ impl Shared {
         Some(fault)
     }
 
+    /// The turn of the connection that was just accepted: it comes after all that were accepted before.
+    async fn turn(&self) -> Option<Turn> {
+        let worker = Arc::clone(self.workers.as_ref()?).acquire_owned();
+        let mut place = Box::pin(maybe_done(worker));
+        // Asking once is what takes a place in the queue.
+        let _ = futures::poll!(place.as_mut());
+        Some(Box::pin(async move {
+            place.as_mut().await;
+            place.as_mut().take_output()?.ok()
+        }))
+    }
+
     fn faults<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut faults);
@@ -212,9 +228,10 @@ async fn accept(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>)
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { return },
             stream = next(listener.as_ref()) => {
+                let turn = shared.turn().await;
                 let shared = Arc::clone(&shared);
                 let serving = Arc::clone(&shared);
-                tokio::spawn(shared.until_stopped(async move { connection::serve(stream, &serving).await }));
+                tokio::spawn(shared.until_stopped(async move { connection::serve(stream, turn, &serving).await }));
             }
         }
     }

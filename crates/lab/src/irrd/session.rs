@@ -113,6 +113,8 @@ pub(crate) struct Session {
     pub(crate) multiple: bool,
     /// How long it may be idle.
     pub(crate) idle: Duration,
+    /// The classes that the next look-up of objects is restricted to: RIPE's `-T`.
+    pub(super) classes: Option<Vec<String>>,
     /// Where cache keys are put together.
     key: Vec<u8>,
 }
@@ -125,13 +127,21 @@ enum Content {
     Text(String),
     NotFound,
     /// Without frame, for queries in RIPE's manner.
-    Plain(&'static str),
+    Plain(String),
 }
 
 impl Session {
     pub(crate) fn new(registry: Arc<Registry>, idle: Duration) -> Self {
         let selection = Arc::clone(&registry.default);
-        Self { registry, selection, excluded: Vec::new(), multiple: false, idle, key: Vec::new() }
+        Self {
+            registry,
+            selection,
+            excluded: Vec::new(),
+            multiple: false,
+            idle,
+            classes: None,
+            key: Vec::new(),
+        }
     }
 
     /// The sources selected, separated by commas.
@@ -198,10 +208,7 @@ impl Session {
             }
             Query::ListSources => Content::Text(self.selection.names.clone()),
             Query::Select(list) => {
-                let list = list.to_uppercase();
-                let selection = Selection::of(&self.registry.known, list.split(','));
-                let unknown = || Refusal("One or more selected sources are unavailable.".to_owned());
-                self.selection = Arc::new(selection.ok_or_else(unknown)?);
+                self.select(list)?;
                 Content::Done
             }
             Query::ListExcluded => Content::Text(self.excluded.join(",")),
@@ -214,18 +221,28 @@ impl Session {
             Query::Serials(list) => Content::Text(self.serials(list)),
             Query::Status(list) => Content::Text(self.status(list)),
             Query::Object(class, key) => self.object(class, key),
-            Query::Ripe(line) => {
-                self.multiple |= line.split_whitespace().any(|word| word == "-k");
-                Content::Plain("%  No entries found for the selected source(s).\n\n\n")
-            }
+            Query::Ripe(line) => Content::Plain(self.ripe(line)),
             _ => Content::Done,
         })
     }
 
-    /// The sources of a list that are there, and the names that are not.
+    pub(super) fn select(&mut self, list: &str) -> Result<(), Refusal> {
+        let list = list.to_uppercase();
+        let selection = Selection::of(&self.registry.known, list.split(','));
+        let unknown = || Refusal("One or more selected sources are unavailable.".to_owned());
+        self.selection = Arc::new(selection.ok_or_else(unknown)?);
+        Ok(())
+    }
+
+    pub(super) fn select_default(&mut self) {
+        self.selection = Arc::clone(&self.registry.default);
+    }
+
+    /// The sources of a list that hold something, and the names that are none.
     fn listed(&self, list: &str) -> (Vec<&str>, Vec<String>) {
         let names: Vec<String> = list.to_uppercase().split(',').map(str::to_owned).collect();
-        let known = self.registry.known.iter().map(|(name, _)| name.as_str());
+        let known =
+            self.registry.known.iter().filter(|(_, index)| index.is_some()).map(|(name, _)| name.as_str());
         let there = known.filter(|name| list == "-*" || names.iter().any(|other| other == name)).collect();
         let unknown = |name: &String| self.registry.known.iter().all(|(known, _)| known != name);
         (there, if list == "-*" { vec![] } else { names.into_iter().filter(unknown).collect() })
@@ -257,16 +274,23 @@ impl Session {
         format!("{:#}", serde_json::Value::Object(all))
     }
 
-    fn object(&self, class: &str, key: &str) -> Content {
+    fn object(&mut self, class: &str, key: &str) -> Content {
+        let wanted = self.classes.take();
         let Some(known) = Class::named(class) else { return Content::NotFound };
+        if wanted.is_some_and(|wanted| wanted.iter().all(|other| other != class)) {
+            return Content::NotFound;
+        }
         let mut key = key.trim().to_uppercase();
         if matches!(known, Class::Route | Class::Route6) {
             key.retain(|c| c != ' ' && c != '-');
         }
-        match self.registry.world.object(known, &key, &self.selection.indices) {
-            Some(text) => Content::Text(text.to_owned()),
-            None => Content::NotFound,
-        }
+        let first = self.objects(known, &key).into_iter().min_by_key(|(rank, _)| *rank);
+        first.map_or(Content::NotFound, |(_, text)| Content::Text(text.to_owned()))
+    }
+
+    /// The texts of an object in the selected sources, each with the place of its source among them.
+    pub(super) fn objects(&self, class: Class, key: &str) -> Vec<(usize, &str)> {
+        self.registry.world.texts(class, key, &self.selection.indices)
     }
 }
 
@@ -292,7 +316,7 @@ fn framed(content: Content) -> Bytes {
         Content::Text(text) if !text.is_empty() => Bytes::from(format!("A{}\n{text}\nC\n", text.len() + 1)),
         Content::Done | Content::Text(_) => Bytes::from_static(b"C\n"),
         Content::NotFound => Bytes::from_static(b"D\n"),
-        Content::Plain(text) => Bytes::from_static(text.as_bytes()),
+        Content::Plain(text) => Bytes::from(text),
     }
 }
 

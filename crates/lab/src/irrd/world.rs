@@ -50,16 +50,22 @@ pub(crate) enum Class {
 }
 
 impl Class {
+    pub(crate) const ALL: [Self; 5] = [Self::AsSet, Self::RouteSet, Self::AutNum, Self::Route, Self::Route6];
+
+    /// The name, as in RPSL.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::AsSet => "as-set",
+            Self::RouteSet => "route-set",
+            Self::AutNum => "aut-num",
+            Self::Route => "route",
+            Self::Route6 => "route6",
+        }
+    }
+
     /// A class as `!m` names it.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        match name {
-            "as-set" => Some(Self::AsSet),
-            "route-set" => Some(Self::RouteSet),
-            "aut-num" => Some(Self::AutNum),
-            "route" => Some(Self::Route),
-            "route6" => Some(Self::Route6),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 }
 
@@ -130,14 +136,17 @@ impl World {
         &self.sources[index]
     }
 
-    /// The text of an object, from the first of these sources that has it.
-    pub(crate) fn object(&self, class: Class, key: &str, sources: &[usize]) -> Option<&str> {
+    /// The text of an object in each of these sources that has it, with the index in `sources`.
+    pub(crate) fn texts(&self, class: Class, key: &str, sources: &[usize]) -> Vec<(usize, &str)> {
         let from = self.entries.partition_point(|other| (other.class, &*other.key) < (class, key));
-        let found =
-            self.entries[from..].iter().take_while(|other| other.class == class && &*other.key == key);
-        let rank = |entry: &Entry| sources.iter().position(|source| *source == entry.source);
-        let first = found.filter(|entry| rank(entry).is_some()).min_by_key(|entry| rank(entry))?;
-        Some(&self.text[first.begin..first.end])
+        self.entries[from..]
+            .iter()
+            .take_while(|entry| entry.class == class && &*entry.key == key)
+            .filter_map(|entry| {
+                let rank = sources.iter().position(|source| *source == entry.source)?;
+                Some((rank, &self.text[entry.begin..entry.end]))
+            })
+            .collect()
     }
 }
 
@@ -172,15 +181,7 @@ struct Wish {
 impl Draft {
     fn take(&mut self, object: &Object<'_>) -> Result<(), RpslError> {
         let Some(head) = object.head() else { return Ok(()) };
-        let class = [
-            ("as-set", Class::AsSet),
-            ("route-set", Class::RouteSet),
-            ("aut-num", Class::AutNum),
-            ("route", Class::Route),
-            ("route6", Class::Route6),
-        ]
-        .into_iter()
-        .find_map(|(name, class)| head.is(name).then_some(class));
+        let class = Class::ALL.into_iter().find(|class| head.is(class.as_str()));
         let Some(class) = class else { return Ok(()) };
         let name = head.value().to_ascii_uppercase();
         let wrong = |what: &str| RpslError { line: head.line, problem: format!("{name}: {what}") };

@@ -64,9 +64,7 @@ async fn bgpq4_prints_what_it_prints_with_the_real_server() {
         let name = case["id"].as_str().unwrap();
         let expected = json(&folder.join(format!("expected/{name}.json")));
         let (stdout, stderr, code) = run("bgpq4", &server, case).await;
-        let same = Value::from(stdout) == expected["stdout"]
-            && Value::from(stderr) == expected["stderr"]
-            && Value::from(code) == expected["rc"];
+        let same = stdout == expected["stdout"] && stderr == expected["stderr"] && code == expected["rc"];
         if !same {
             differing.push(name.to_owned());
         }

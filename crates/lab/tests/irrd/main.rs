@@ -8,4 +8,7 @@
 
 mod bgpq;
 mod client;
+mod faults;
 mod generated;
+mod protocol;
+mod transport;

@@ -32,7 +32,6 @@ impl World {
     /// The AS-SETs that the networks of [`peeringdb::World::generate`] name exist here, given the same scale and seed;
     /// a few are missing or empty, as in real life.
     #[expect(
-        clippy::expect_used,
         clippy::missing_panics_doc,
         reason = "what is invented is RPSL; a test invents worlds of several sizes"
     )]
