@@ -111,6 +111,9 @@ struct Crew {
     workers: JoinSet<Worked>,
     /// Connections that broke and were not yet replaced.
     broken: u64,
+    /// What was waited for. It is kept until it is used: two askings that each let go of it in favour of the next
+    /// attempt would hand it to each other for ever.
+    spare: Option<OwnedSemaphorePermit>,
 }
 
 /// What a connection did.
@@ -134,7 +137,7 @@ enum Hired {
 
 impl Crew {
     fn new(shared: Arc<Shared>, run: Arc<Run>) -> Self {
-        Self { shared, run, workers: JoinSet::new(), broken: 0 }
+        Self { shared, run, workers: JoinSet::new(), broken: 0, spare: None }
     }
 
     async fn work(&mut self) -> Result<(), Gone> {
@@ -159,8 +162,9 @@ impl Crew {
                     Ok(worked) => self.settle(worked).await?,
                     Err(error) => tracing::error!(%error, "a connection to an IRR server ended by mistake"),
                 },
-                // Then the next attempt to hire gets it.
-                _ = self.shared.permits.clone().acquire_owned(), if matches!(hired, Hired::NoPermit) => {}
+                permit = self.shared.permits.clone().acquire_owned(), if matches!(hired, Hired::NoPermit) => {
+                    self.spare = permit.ok();
+                }
             }
         }
     }
@@ -173,7 +177,8 @@ impl Crew {
         let mut hired = Hired::All;
         let mut hands = Vec::new();
         for _ in 0..open {
-            let Ok(permit) = self.shared.permits.clone().try_acquire_owned() else {
+            let free = || self.shared.permits.clone().try_acquire_owned().ok();
+            let Some(permit) = self.spare.take().or_else(free) else {
                 hired = Hired::NoPermit;
                 break;
             };
@@ -185,6 +190,7 @@ impl Crew {
                 }
             }
         }
+        self.spare = None;
         // Before the first begins, so that it leaves their share to the others.
         self.run.queue().connections += hands.len();
         for (choice, permit) in hands {
