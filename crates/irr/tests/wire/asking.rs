@@ -221,6 +221,19 @@ async fn an_answer_that_is_too_big_is_read_past_or_cut_off() {
     assert_eq!((client.statistics().connections, server.count("!gAS3")), (2, 1));
 }
 
+#[tokio::test]
+async fn answers_that_are_cut_off_are_no_fault_of_the_following() {
+    let server = Server::start(|mut session| async move {
+        session.query().await?;
+        session.send(b"A999999999\nxxx").await?;
+        session.hang().await
+    })
+    .await;
+    let client = server.client();
+    let outcomes = ask(&client, &queries(40)).await;
+    assert!(outcomes.iter().all(|outcome| *outcome == Ok(Answer::TooBig(999_999_999))));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_holds_the_server_back() {
     const SIZE: usize = 1 << 20;

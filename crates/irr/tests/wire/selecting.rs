@@ -56,12 +56,16 @@ async fn without_the_list_of_the_server_a_new_connection_has_its_selection() {
         None
     })
     .await;
-    let client = server.client();
-    client.features().await.unwrap();
-    for _ in 0..3 {
-        let queries = mixed(60);
-        let outcomes = timeout(Duration::from_secs(20), ask(&client, &queries)).await.unwrap();
-        assert_eq!(right(&queries, &outcomes), 60);
+    for connections in [1, 4] {
+        let mut options = server.options();
+        options.connections = connections;
+        let client = Client::new(options).unwrap();
+        client.features().await.unwrap();
+        for _ in 0..3 {
+            let queries = mixed(60);
+            let outcomes = timeout(Duration::from_secs(20), ask(&client, &queries)).await.unwrap();
+            assert_eq!(right(&queries, &outcomes), 60);
+        }
     }
     assert_eq!(server.count(&format!("!s{DEFAULT}")), 0);
 }
