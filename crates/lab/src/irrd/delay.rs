@@ -1,7 +1,6 @@
 //! A stretch of wire: what goes in comes out later, in order, and only so much fits in.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};

@@ -122,11 +122,17 @@ fn as_number(parameter: &str) -> Result<u32, Refusal> {
     let text = parameter.to_uppercase();
     let wrong = |what: &str| Refusal(format!("Invalid AS number {text}: {what}"));
     let digits = text.strip_prefix("AS").ok_or_else(|| wrong("must start with \"AS\""))?;
-    let digits = digits.trim();
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong("number part is not numeric"));
-    }
-    digits.parse().map_err(|_| wrong("valid range is 0-4294967295"))
+    let number = python_number(digits).ok_or_else(|| wrong("number part is not numeric"))?;
+    number.parse().map_err(|_| wrong("valid range is 0-4294967295"))
+}
+
+/// What Python takes for a whole number: with a sign, blanks around it and underscores in it.
+fn python_number(text: &str) -> Option<String> {
+    let text = text.trim();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number =
+        digits.split('_').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    is_number.then(|| text.replace('_', ""))
 }
 
 #[cfg(test)]
@@ -146,6 +152,7 @@ mod tests {
             ("!e", Query::Exclude("")),
             ("!e-lc", Query::ListExcluded),
             ("!gas00065536", Query::Routes(65_536, Families::V4)),
+            ("!gAS +65_536", Query::Routes(65_536, Families::V4)),
             ("!6AS4294967295", Query::Routes(u32::MAX, Families::V6)),
             ("!aAS-X", Query::SetRoutes("AS-X", Families::Both)),
             ("!a4AS-X", Query::SetRoutes("AS-X", Families::V4)),
@@ -178,6 +185,8 @@ mod tests {
             ("!gASx", "Invalid AS number ASX: number part is not numeric"),
             ("!6AS1.5", "Invalid AS number AS1.5: number part is not numeric"),
             ("!gAS4294967296", "Invalid AS number AS4294967296: valid range is 0-4294967295"),
+            ("!gAS-1", "Invalid AS number AS-1: valid range is 0-4294967295"),
+            ("!gAS", "Invalid AS number AS: number part is not numeric"),
             ("!t0", "Invalid value for timeout: 0"),
             ("!t1001", "Invalid value for timeout: 1001"),
             ("!tten", "Invalid value for timeout: ten"),

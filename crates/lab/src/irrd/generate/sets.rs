@@ -139,11 +139,12 @@ impl Draft {
             let owner = self.some_asn();
             let name =
                 if nth % 5 < 3 { format!("AS-PEER{nth:04}") } else { format!("AS{owner}:AS-PEER{nth:04}") };
-            let (asns, sets) = match self.rng.random_range(0..100) {
-                0..50 => (self.rng.random_range(0..=4), 0),
-                50..80 => (self.rng.random_range(0..=10), 1),
-                80..95 => (self.rng.random_range(2..=20), 5),
-                _ => (self.rng.random_range(20..=100), self.rng.random_range(50..=300)),
+            // Counted out, so that every seed has as many large ones.
+            let (asns, sets) = match nth % 20 {
+                0..10 => (self.rng.random_range(0..=4), 0),
+                10..16 => (self.rng.random_range(0..=10), 1),
+                16..19 => (self.rng.random_range(2..=20), 5),
+                _ => (self.rng.random_range(20..=100), self.rng.random_range(80..=320)),
             };
             let mut members = vec![format!("AS{owner}")];
             members.extend(self.mixed(asns, sets, levels));
