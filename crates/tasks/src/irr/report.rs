@@ -73,12 +73,13 @@ impl Report {
         self.report.queries += sent;
     }
 
-    /// Something was noticed about an autonomous system; said once.
+    /// Something was noticed about an autonomous system; said once, and only to who looks closely: there is something
+    /// to be noticed about many a field, every night.
     pub(super) fn note(&mut self, reporter: &Reporter, asn: i64, note: &str) {
         let notes = self.report.notes.entry(asn).or_default();
         if !notes.iter().any(|known| known == note) {
             notes.push(note.to_owned());
-            reporter.say(Level::Warning, Some(format!("AS{asn}")), &format!("AS{asn}: {note}"));
+            reporter.say(Level::Default, Some(format!("AS{asn}")), &format!("AS{asn}: {note}"));
         }
     }
 
@@ -127,14 +128,21 @@ impl Report {
             let _ = write!(line, " {}", parts.join(", "));
             reporter.detail(line);
         }
+        let mut said: Vec<(Level, String, Vec<&str>)> = Vec::new();
         for (kind, verdict) in verdicts {
-            let (level, said) = match verdict {
+            let (level, what) = match verdict {
                 Verdict::Held { reason, .. } => (Level::Warning, format!("held back, {reason}")),
                 Verdict::Failed { why } => (Level::Failure, format!("kept as it was: {why}")),
                 _ => continue,
             };
+            match said.iter_mut().find(|(_, known, _)| *known == what) {
+                Some((_, _, kinds)) => kinds.push(kind.as_str()),
+                None => said.push((level, what, vec![kind.as_str()])),
+            }
+        }
+        for (level, what, kinds) in said {
             let object = Some(format!("AS{}", system.asn));
-            reporter.say(level, object, &format!("AS{} {}: {said}", system.asn, kind.as_str()));
+            reporter.say(level, object, &format!("AS{} {}: {what}", system.asn, kinds.join(", ")));
         }
     }
 
@@ -161,6 +169,12 @@ impl Report {
             (false, 0) => Outcome::NothingToDo,
             (false, _) => Outcome::Ok,
         };
+        if !report.notes.is_empty() {
+            reporter.warning(format!(
+                "Something was noticed about the AS-SETs of {} autonomous systems; -v and `jobs show` say what.",
+                report.notes.len()
+            ));
+        }
         if !report.held.is_empty() {
             reporter.info("`irr review` shows what is held back, `irr accept` takes it.");
         }
@@ -173,8 +187,10 @@ fn troubles(report: &IrrReport) -> String {
     let mut text = String::new();
     for (what, told) in [("Held back", &report.held), ("Kept as they were", &report.failed)] {
         let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for told in told {
-            by_reason.entry(&told.reason).or_default().push(format!("AS{} {}", told.asn, told.list));
+        for of_one in told.chunk_by(|one, next| one.asn == next.asn && one.reason == next.reason) {
+            let kinds: Vec<&str> = of_one.iter().map(|told| told.list.as_str()).collect();
+            let name = format!("AS{} {}", of_one[0].asn, kinds.join(" "));
+            by_reason.entry(&of_one[0].reason).or_default().push(name);
         }
         let unsaid = by_reason.len().saturating_sub(NAMED);
         let mut reasons: Vec<String> = by_reason
