@@ -128,6 +128,9 @@ async fn private_as_numbers_are_kept_or_dropped_by_the_arguments() {
         "failed: AS64512 is private or reserved; it is looked up only where private AS numbers are asked for";
     assert_list(V4, "AS64512 AS1", refused, &[]).await;
     assert_list(What::AsList, "AS64512", refused, &[]).await;
+    let server = server();
+    list(&server, V4, "AS-FOO AS64512").await;
+    assert!(server.rounds().is_empty(), "nothing is asked for a list that is refused");
     assert_list(What::AsList, "AS23456 AS0 AS65552 AS64495", "0 23456 64495 65552", &[]).await;
 }
 
@@ -297,6 +300,19 @@ async fn many_alike_cost_as_much_as_one() {
         assert_eq!(server.rounds().concat().len(), one.rounds().concat().len());
         assert!((2..100).all(|place| many[&(place, V4)] == many[&(place % 2, V4)]));
     }
+}
+
+#[tokio::test]
+async fn a_run_can_be_a_task_of_its_own() {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    let run = tokio::spawn(async move {
+        let server = server();
+        pm_irr::resolve(&server, vec![request("AS-FOO")], &Limits::default(), sender).await;
+        let route = "10.1.0.0/24".parse().unwrap();
+        pm_irr::explain(&server, &request("AS-FOO"), route, &Limits::default()).await
+    });
+    while receiver.recv().await.is_some() {}
+    assert!(matches!(run.await.unwrap().lookup, pm_irr::Lookup::Found(_)));
 }
 
 fn assert_each_once(server: &Server) {
