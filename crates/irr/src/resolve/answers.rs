@@ -38,19 +38,16 @@ impl Stop {
     }
 }
 
-/// All results, or the reason that counts most. Every part is looked at before any is waited for, so that the
-/// questions of all parts go out together, and what is said does not depend on the order of answers.
+/// All results, or the reason that counts most: who has failed asks for nothing more. Every part is looked at first, so
+/// that the questions of all parts go out together.
 pub(crate) fn all<T>(parts: impl IntoIterator<Item = Result<T, Stop>>) -> Result<Vec<T>, Stop> {
     let mut stop = None;
     let mut found = Vec::new();
     for part in parts {
         match (part, &stop) {
             (Ok(part), None) => found.push(part),
-            (Err(Stop::Waiting), _) => stop = Some(Stop::Waiting),
-            (Err(Stop::Failed(reason)), None | Some(Stop::TooBig { .. })) => {
-                stop = Some(Stop::Failed(reason));
-            }
-            (Err(reason), None) => stop = Some(reason),
+            (Err(new), None | Some(Stop::Waiting)) => stop = Some(new),
+            (Err(Stop::Failed(reason)), Some(Stop::TooBig { .. })) => stop = Some(Stop::Failed(reason)),
             (Ok(_) | Err(_), Some(_)) => {}
         }
     }
@@ -144,6 +141,12 @@ impl Answers {
             self.known.insert(query.clone(), None);
         }
         is_new
+    }
+
+    /// Whether a list of prefixes is held.
+    #[cfg(test)]
+    pub(crate) fn holds_prefixes(&self) -> bool {
+        self.known.values().any(|known| matches!(known, Some(Known::Prefixes(_))))
     }
 
     /// Keeps an answer, if one was due.

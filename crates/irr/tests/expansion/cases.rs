@@ -255,6 +255,15 @@ async fn what_is_without_data_is_asked_for_by_name_in_a_second_round() {
 }
 
 #[tokio::test]
+async fn proof_that_comes_late_is_waited_for() {
+    for seed in 1..20 {
+        let server = Server { seed, ..server() };
+        run(&server, &["AS-TWO", "RIPE::AS-TWO"]).await;
+        assert!(!server.rounds().concat().iter().any(|line| line.starts_with("!m")), "{seed}");
+    }
+}
+
+#[tokio::test]
 async fn without_route_lists_of_sets_each_as_is_asked_once() {
     let server = Server { set_routes: false, ..server() };
     run(&server, &["AS-FOO", "AS-DEEP1"]).await;
@@ -329,6 +338,7 @@ async fn limits_name_the_set_and_the_numbers() {
     let cases = [
         (V4, "AS-FOO", "too big: 3 prefixes of AS-FOO (limit 2)"),
         (V4, "AS-TWO AS3", "too big: 3 prefixes of the list (limit 2)"),
+        (V4, "AS-TWO AS1 10.1.0.0/24", "10.1.0.0/24 10.1.1.0/24"),
         (V4, "RS-FOO", "too big: 9 members of RS-FOO (limit 2)"),
         (What::AsList, "-L 9 AS-LONG1", "too big: 3 levels of sets in AS-LONG1 (limit 2)"),
         (What::AsList, "-L 1 AS-DEEP1", "1"),
