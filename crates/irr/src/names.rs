@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
         while let Some((label, tail)) = rest.split_once(':') {
             let tail = tail.trim_start_matches(':');
             match label {
-                "IPV4" | "IPV6" | "V4" | "V6" => both_families = true,
+                _ if is_family(label) => both_families = true,
                 "AS-SET" => {}
                 _ if source.is_none() && is_source(label) => source = Some(label),
                 _ => break,
@@ -326,10 +326,15 @@ pub(crate) fn means_all(name: &str) -> bool {
     matches!(name, "ANY" | "AS-ANY" | "RS-ANY")
 }
 
+/// Whether this stands before sets that are meant for one family.
+fn is_family(label: &str) -> bool {
+    matches!(label, "IPV4" | "IPV6" | "V4" | "V6")
+}
+
 /// Whether this can be the name of a registry, upper case. Sets and AS numbers cannot.
 pub(crate) fn is_source(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     let is_word = text.starts_with(|c: char| c.is_ascii_uppercase()) && text.bytes().all(fits);
     let is_like_set = text.starts_with("AS-") || text.starts_with("RS-") || asn(text).is_some();
-    is_word && text.len() <= 40 && !is_like_set
+    is_word && text.len() <= 40 && !is_like_set && !is_family(text)
 }

@@ -4,9 +4,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::request::{Limits, Lookup};
+use super::request::{Limits, Lookup, Note};
 use crate::names::{asn, set_class, shown};
-use crate::{Answer, Class, Family, Kind, Outcome, Prefix, PrefixRange, Query, Sources, parse_prefix_range};
+use crate::{
+    Answer, Class, Family, Kind, Outcome, Prefix, PrefixRange, Query, SetReference, Sources,
+    parse_prefix_range,
+};
 
 /// Why a list is not there (yet).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,19 +38,16 @@ impl Stop {
     }
 }
 
-/// All results, or the reason that counts most. Every part is looked at before any is waited for, so that the
-/// questions of all parts go out together, and what is said does not depend on the order of answers.
+/// All results, or the reason that counts most: who has failed asks for nothing more. Every part is looked at first, so
+/// that the questions of all parts go out together.
 pub(crate) fn all<T>(parts: impl IntoIterator<Item = Result<T, Stop>>) -> Result<Vec<T>, Stop> {
     let mut stop = None;
     let mut found = Vec::new();
     for part in parts {
         match (part, &stop) {
             (Ok(part), None) => found.push(part),
-            (Err(Stop::Waiting), _) => stop = Some(Stop::Waiting),
-            (Err(Stop::Failed(reason)), None | Some(Stop::TooBig { .. })) => {
-                stop = Some(Stop::Failed(reason));
-            }
-            (Err(reason), None) => stop = Some(reason),
+            (Err(new), None | Some(Stop::Waiting)) => stop = Some(new),
+            (Err(Stop::Failed(reason)), Some(Stop::TooBig { .. })) => stop = Some(Stop::Failed(reason)),
             (Ok(_) | Err(_), Some(_)) => {}
         }
     }
@@ -71,8 +71,39 @@ pub(crate) struct Members {
     pub sets: Vec<Arc<str>>,
     /// Of a route-set.
     pub ranges: Vec<PrefixRange>,
-    /// Members that are nothing of these, cut to a size that can be shown.
-    pub others: Vec<String>,
+    /// Members that are nothing of these.
+    pub others: Missing,
+}
+
+/// Members behind which there is nothing: how many, and the first few names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Missing {
+    count: usize,
+    names: Vec<String>,
+}
+
+impl Missing {
+    /// How many names are kept.
+    const SHOWN: usize = 5;
+
+    pub(crate) fn add(&mut self, name: &str) {
+        self.count += 1;
+        if self.names.len() < Self::SHOWN {
+            self.names.push(name.chars().take(80).flat_map(char::escape_default).collect());
+        }
+    }
+
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        self.count += other.count;
+        let room = Self::SHOWN - self.names.len();
+        self.names.extend(other.names.iter().take(room).cloned());
+    }
+
+    /// What to tell about a set with such members.
+    pub(crate) fn note(&self, set: &SetReference) -> Option<Note> {
+        let names = self.names.clone();
+        (self.count > 0).then(|| Note::Missing { set: set.to_string(), count: self.count, names })
+    }
 }
 
 /// What is known about one question.
@@ -110,6 +141,12 @@ impl Answers {
             self.known.insert(query.clone(), None);
         }
         is_new
+    }
+
+    /// Whether a list of prefixes is held.
+    #[cfg(test)]
+    pub(crate) fn holds_prefixes(&self) -> bool {
+        self.known.values().any(|known| matches!(known, Some(Known::Prefixes(_))))
     }
 
     /// Keeps an answer, if one was due.
@@ -292,7 +329,7 @@ fn take_members(query: &Query, text: &str, limits: &Limits) -> Known {
             if set_class(&name).is_some() {
                 members.sets.push(name.into());
             } else {
-                members.others.push(name.chars().take(80).flat_map(char::escape_default).collect());
+                members.others.add(&name);
             }
         }
     }

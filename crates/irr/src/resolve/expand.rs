@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::answers::{Members, Stop, View, all};
+use super::answers::{Members, Missing, Stop, View, all};
 use super::request::Request;
 use crate::names::{means_all, set_class};
 use crate::{Class, Exception, Kind, SetReference, Sources};
@@ -12,7 +12,7 @@ pub(crate) struct Expansion<'a> {
     /// The sets that were read. The first is the root.
     pub sets: Vec<Entered<'a>>,
     /// Members that have no members themselves, or cannot be looked up.
-    pub missing: Vec<&'a str>,
+    pub missing: Missing,
     /// Sets beyond the last level.
     pub cut: usize,
 }
@@ -52,7 +52,7 @@ pub(crate) fn expand<'a>(
     let last = request.depth.filter(|_| is_as_set);
     let own = root_sources(request, root);
 
-    let mut expansion = Expansion { sets: Vec::new(), missing: Vec::new(), cut: 0 };
+    let mut expansion = Expansion { sets: Vec::new(), missing: Missing::default(), cut: 0 };
     let mut seen = HashSet::new();
     let mut asns: HashSet<u32> = HashSet::new();
     if root.source.is_none() {
@@ -69,11 +69,11 @@ pub(crate) fn expand<'a>(
                 if parent.is_none() {
                     return Ok(None);
                 }
-                expansion.missing.push(name);
+                expansion.missing.add(name);
                 continue;
             };
             asns.extend(&members.asns);
-            expansion.missing.extend(members.others.iter().map(String::as_str));
+            expansion.missing.add_all(&members.others);
             let place = expansion.sets.len();
             for name in members.sets.iter().map(AsRef::as_ref).filter(|name| !excepted(name)) {
                 if !seen.insert(name) {
@@ -83,7 +83,7 @@ pub(crate) fn expand<'a>(
                 if can_enter && !means_all(name) {
                     next.push((Some(place), name));
                 } else {
-                    expansion.missing.push(name);
+                    expansion.missing.add(name);
                 }
             }
             let source = root.source.clone().filter(|_| parent.is_none());

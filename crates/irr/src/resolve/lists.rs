@@ -13,9 +13,6 @@ use super::request::{Content, Lookup, Note, Request, What};
 use crate::names::{means_all, set_class};
 use crate::{Class, Family, Kind, Object, Prefix, PrefixRange, SetReference, Sources};
 
-/// How many names of missing members a note shows.
-const SHOWN: usize = 5;
-
 /// Private and reserved AS numbers (RFC 5398, RFC 6996, RFC 7300), the ones that bgpq4 refuses.
 pub(crate) fn is_private(asn: u32) -> bool {
     matches!(asn, 64_496..=65_551 | 4_200_000_000..)
@@ -43,6 +40,9 @@ pub(super) fn list(
     request: &Request,
     what: What,
 ) -> Result<(Lookup<Content>, Vec<Note>), Stop> {
+    if let Some(reason) = request.objects.iter().find_map(|object| refusal(request, object)) {
+        return Err(Stop::Failed(reason));
+    }
     let list = List { view, request, what };
     let parts = all(request.objects.iter().map(|object| list.part(object)))?;
     conclude(request, what, parts, view.limits)
@@ -57,9 +57,6 @@ struct List<'a, 'v> {
 
 impl<'a> List<'a, '_> {
     fn part(&self, object: &'a Object) -> Result<Part<'a>, Stop> {
-        if let Some(reason) = refusal(self.request, object) {
-            return Err(Stop::Failed(reason));
-        }
         match object {
             Object::Ignored(name) => {
                 let notes = vec![Note::Ignored(name.clone())];
@@ -146,9 +143,13 @@ impl<'a> List<'a, '_> {
         let Some(root) = self.view.members(&sources, Kind::Members, &set.name)? else {
             return Ok(Part::without_data(standing_of_set(self.view, &sources, &set.name)?));
         };
+        let mut missing = root.others.clone();
         let is_as_set = |name: &&str| set_class(name) == Some(Class::AsSet) && !means_all(name);
         let (subsets, strangers): (Vec<&str>, Vec<_>) =
             root.sets.iter().map(AsRef::as_ref).partition(is_as_set);
+        for name in strangers {
+            missing.add(name);
+        }
         let own = Below::of_asns(&root.asns, self.request.private);
         let own = match self.what {
             What::AsList => Ok(own),
@@ -156,16 +157,14 @@ impl<'a> List<'a, '_> {
         };
         let below = all(subsets.iter().map(|name| self.below(name, self.request.private)));
         let (mut whole, below) = both(own, below)?;
-        let mut missing = strangers;
-        missing.extend(root.others.iter().map(String::as_str));
         for (name, below) in subsets.into_iter().zip(below) {
             match below {
                 Some(below) => whole.add(below),
-                None => missing.push(name),
+                None => missing.add(name),
             }
         }
         let mut part = with_private_noted(set, whole);
-        part.notes.extend(missing_note(set, &missing));
+        part.notes.extend(missing.note(set));
         Ok(part)
     }
 
@@ -181,7 +180,7 @@ impl<'a> List<'a, '_> {
             below = self.routes_of(below, family)?;
         }
         let mut part = with_private_noted(set, below);
-        part.notes.extend(missing_note(set, missing));
+        part.notes.extend(missing.note(set));
         if let (Some(depth), 1..) = (self.request.depth, *cut) {
             part.notes.push(Note::Cut { set: set.to_string(), depth, count: *cut });
         }
@@ -194,7 +193,9 @@ impl<'a> List<'a, '_> {
         let Some(members) = self.view.members(sources, Kind::AllMembers, &set.name)? else {
             return Ok(Part::without_data(standing_of_set(self.view, sources, &set.name)?));
         };
-        let notes = missing_note(set, &strangers(members)).into_iter().collect();
+        let mut missing = members.others.clone();
+        members.sets.iter().for_each(|name| missing.add(name));
+        let notes = missing.note(set).into_iter().collect();
         Ok(Part { ranges: of_family(members, family), notes, ..Part::default() })
     }
 
@@ -210,17 +211,17 @@ impl<'a> List<'a, '_> {
         let (own, named) = both(own, named)?;
         let mut part = Part::of_lists(own.lists);
         part.ranges = of_family(root, family);
-        let mut missing: Vec<&str> = root.others.iter().map(String::as_str).collect();
+        let mut missing = root.others.clone();
         for (name, named) in root.sets.iter().zip(named) {
             match named {
                 Some(named) => {
                     part.lists.extend(named.lists);
                     part.ranges.extend(named.ranges);
                 }
-                None => missing.push(name),
+                None => missing.add(name),
             }
         }
-        part.notes.extend(missing_note(set, &missing));
+        part.notes.extend(missing.note(set));
         Ok(part)
     }
 
@@ -301,14 +302,4 @@ fn with_private_noted<'a>(set: &SetReference, below: Below<'a>) -> Part<'a> {
 
 fn of_family(members: &Members, family: Family) -> Vec<PrefixRange> {
     members.ranges.iter().copied().filter(|range| range.prefix.family() == family).collect()
-}
-
-/// Members that should not be in a route-set that the server has expanded.
-fn strangers(members: &Members) -> Vec<&str> {
-    members.sets.iter().map(AsRef::as_ref).chain(members.others.iter().map(String::as_str)).collect()
-}
-
-fn missing_note(set: &SetReference, missing: &[&str]) -> Option<Note> {
-    let names = missing.iter().take(SHOWN).map(|name| (*name).to_owned()).collect();
-    (!missing.is_empty()).then(|| Note::Missing { set: set.to_string(), count: missing.len(), names })
 }

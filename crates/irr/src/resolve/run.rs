@@ -238,3 +238,52 @@ impl<'a> Run<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Answer, Want};
+
+    /// Answers all questions of a round; says how many lists are ready.
+    fn round(run: &mut Run<'_>) -> usize {
+        let mut ready = 0;
+        for query in run.next_round() {
+            let text = if query.kind == crate::Kind::Members { "AS1 AS-BAR" } else { "192.0.2.0/24" };
+            let text = if query.kind == crate::Kind::AllMembers { "AS1" } else { text };
+            for place in run.answered(&query, Ok(Answer::Data(text.to_owned()))) {
+                ready += usize::from(run.advance(place).is_some());
+            }
+        }
+        ready
+    }
+
+    fn requests(arguments: &[&str]) -> Vec<Request> {
+        let want = Want { ipv4: true, ..Want::default() };
+        let request = |words: &&str| {
+            let objects = words.split(' ').filter_map(|word| word.parse().ok()).collect();
+            Request { objects, want, ..Request::default() }
+        };
+        arguments.iter().map(request).collect()
+    }
+
+    #[test]
+    fn big_answers_are_let_go_with_the_last_list_that_uses_them() {
+        let (limits, requests) = (Limits::default(), requests(&["AS-FOO", "AS-FOO AS-BAR"]));
+        let mut run = Run::new(&requests, &limits, true);
+        assert!(run.advance(0).is_none() && run.advance(1).is_none());
+        assert_eq!(round(&mut run), 2);
+        assert!(!run.answers.holds_prefixes());
+    }
+
+    #[test]
+    fn big_answers_are_kept_while_members_may_need_them() {
+        let (limits, requests) = (Limits::default(), requests(&["AS-BAR", "AS-BAZ", "RIPE::AS-FOO"]));
+        let mut run = Run::new(&requests, &limits, true);
+        assert!((0..3).all(|place| run.advance(place).is_none()));
+        assert_eq!(round(&mut run), 2);
+        assert!(run.answers.holds_prefixes());
+        assert_eq!(run.next.iter().filter(|query| query.to_string() == "!a4AS-BAR").count(), 0);
+        assert_eq!(round(&mut run), 1);
+        assert_eq!(run.users.values().sum::<usize>(), 0);
+    }
+}

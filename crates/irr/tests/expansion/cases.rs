@@ -128,6 +128,9 @@ async fn private_as_numbers_are_kept_or_dropped_by_the_arguments() {
         "failed: AS64512 is private or reserved; it is looked up only where private AS numbers are asked for";
     assert_list(V4, "AS64512 AS1", refused, &[]).await;
     assert_list(What::AsList, "AS64512", refused, &[]).await;
+    let server = server();
+    list(&server, V4, "AS-FOO AS64512").await;
+    assert!(server.rounds().is_empty(), "nothing is asked for a list that is refused");
     assert_list(What::AsList, "AS23456 AS0 AS65552 AS64495", "0 23456 64495 65552", &[]).await;
 }
 
@@ -252,6 +255,15 @@ async fn what_is_without_data_is_asked_for_by_name_in_a_second_round() {
 }
 
 #[tokio::test]
+async fn proof_that_comes_late_is_waited_for() {
+    for seed in 1..20 {
+        let server = Server { seed, ..server() };
+        run(&server, &["AS-TWO", "RIPE::AS-TWO"]).await;
+        assert!(!server.rounds().concat().iter().any(|line| line.starts_with("!m")), "{seed}");
+    }
+}
+
+#[tokio::test]
 async fn without_route_lists_of_sets_each_as_is_asked_once() {
     let server = Server { set_routes: false, ..server() };
     run(&server, &["AS-FOO", "AS-DEEP1"]).await;
@@ -299,6 +311,19 @@ async fn many_alike_cost_as_much_as_one() {
     }
 }
 
+#[tokio::test]
+async fn a_run_can_be_a_task_of_its_own() {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    let run = tokio::spawn(async move {
+        let server = server();
+        pm_irr::resolve(&server, vec![request("AS-FOO")], &Limits::default(), sender).await;
+        let route = "10.1.0.0/24".parse().unwrap();
+        pm_irr::explain(&server, &request("AS-FOO"), route, &Limits::default()).await
+    });
+    while receiver.recv().await.is_some() {}
+    assert!(matches!(run.await.unwrap().lookup, pm_irr::Lookup::Found(_)));
+}
+
 fn assert_each_once(server: &Server) {
     let mut lines = server.rounds().concat();
     let count = lines.len();
@@ -313,6 +338,7 @@ async fn limits_name_the_set_and_the_numbers() {
     let cases = [
         (V4, "AS-FOO", "too big: 3 prefixes of AS-FOO (limit 2)"),
         (V4, "AS-TWO AS3", "too big: 3 prefixes of the list (limit 2)"),
+        (V4, "AS-TWO AS1 10.1.0.0/24", "10.1.0.0/24 10.1.1.0/24"),
         (V4, "RS-FOO", "too big: 9 members of RS-FOO (limit 2)"),
         (What::AsList, "-L 9 AS-LONG1", "too big: 3 levels of sets in AS-LONG1 (limit 2)"),
         (What::AsList, "-L 1 AS-DEEP1", "1"),

@@ -135,6 +135,16 @@ async fn faults_fail() {
 }
 
 #[tokio::test]
+async fn a_server_that_repeats_itself_makes_no_more_ways() {
+    let twice = "10.3.4.0/24 10.3.4.0/24".to_owned();
+    let server = server().with_fault("!gAS1", Ok(Answer::Data(twice)));
+    let Lookup::Found(reasons) = explained(&server, "-L 1 AS-ROOT", "10.3.4.0/24").await.lookup else {
+        panic!("not found");
+    };
+    assert_eq!((reasons.len(), reasons[0].others), (1, 0));
+}
+
+#[tokio::test]
 async fn only_what_matches_is_asked_source_by_source() {
     let server = server();
     explained(&server, "AS-ROOT", "10.3.4.0/24").await;

@@ -94,6 +94,14 @@ async fn a_failure_weighs_more_than_a_list_that_is_too_big_and_than_what_is_unkn
 }
 
 #[tokio::test]
+async fn who_has_failed_asks_for_nothing_more() {
+    let server = server().with_fault("!a4AS-FOO", Err(Failure("gone".to_owned())));
+    let failed = "failed: AS-FOO (!a4AS-FOO): gone";
+    assert_eq!(list(&server, V4, "AS-EMPTY AS-FOO").await.0, failed);
+    assert_eq!(server.rounds().len(), 1);
+}
+
+#[tokio::test]
 async fn the_question_whether_a_set_exists_may_be_refused_but_not_fail() {
     let unsaid = [Answer::Refused("Unrecognised command: m".to_owned()), Answer::Done];
     for answer in unsaid {
