@@ -88,7 +88,6 @@ impl Kept {
         keys.retain(|&key| {
             let prefix = Prefix::from(key);
             while let Some(range) = ranges.next_if(|range| range.prefix <= prefix) {
-                above.retain(|outer| outer.prefix.covers(range.prefix));
                 above.push(range);
             }
             above.retain(|range| range.prefix.covers(prefix));

@@ -141,6 +141,19 @@ fn the_other_family_is_left_out() {
     }
 }
 
+#[test]
+fn what_a_kept_range_permits_has_no_entry_of_its_own() {
+    let prefix = |text: &str| text.parse::<Prefix>().unwrap();
+    let ranges = [("10.0.0.0/8", 8, 28), ("10.1.0.0/16", 20, 32), ("10.2.0.0/16", 20, 32)]
+        .map(|(text, low, high)| PrefixRange { prefix: prefix(text), low, high });
+    let inside = ["10.0.0.0/24", "10.1.0.0/18", "10.1.0.0/24", "10.1.0.0/30", "10.3.0.0/24"].map(prefix);
+    let beside = ["10.3.0.0/30", "11.0.0.0/24"].map(prefix);
+    let entries = list::<1>(inside.into_iter().chain(beside), &ranges, Shape::default(), 0);
+    let expected =
+        ranges.map(|PrefixRange { prefix, low, high }| Entry { prefix, lengths: Some((low, high)) });
+    assert!(entries.iter().eq(expected.iter().chain(&beside.map(|prefix| Entry { prefix, lengths: None }))));
+}
+
 /// The whole of a family, as a range: neither memory nor the count of its prefixes gives way.
 #[test]
 fn the_largest_ranges_stay_ranges() {

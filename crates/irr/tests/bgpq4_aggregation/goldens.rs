@@ -44,7 +44,11 @@ fn recorded_runs_over_a_world_are_the_same() {
         return;
     };
     let folder = Path::new(&folder).join("irr");
-    let rpsl = fs::read_to_string(folder.join("golden.rpsl")).unwrap();
+    let file = folder.join("golden.rpsl");
+    let Ok(rpsl) = fs::read_to_string(&file) else {
+        println!("skipped: no {}", file.display());
+        return;
+    };
     let world = objects(&rpsl);
     let (mut compared, mut refused) = (0, 0);
     for file in fs::read_dir(folder.join("expected")).unwrap() {
