@@ -4,9 +4,10 @@
 //! other, and the greeting, without a pause. A few connections share the queries of one asking. They are opened together,
 //! stay open for a short while after, and then take leave, as each holds one of the server's few worker processes.
 //!
-//! `run.rs` is one asking and decides what a broken connection means; `queue.rs` who asks what; `hosts.rs` which server;
+//! `run.rs` is one asking; `crew.rs` its connections, and what it means when one breaks; `queue.rs` who asks what; `hosts.rs` which server;
 //! `outlet.rs` is where the answers leave.
 
+mod crew;
 pub(crate) mod hosts;
 mod options;
 pub(crate) mod outlet;

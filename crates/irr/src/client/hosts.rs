@@ -8,8 +8,29 @@ use tokio::time::Instant;
 pub(crate) use super::options::Host;
 use crate::{Failure, Features};
 
-/// So many breaks in a row, without one answer between, make a host bad.
-const STRIKES: u32 = 3;
+/// How much speaks against a host when a connection breaks. An answer to a query wipes it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// It had answered the greeting, and broke at once: the query may be the cause as well.
+    Light,
+    /// It could not be reached, did not answer the greeting, or fell silent: three times in a row make it bad.
+    Heavy,
+    /// It took the connection and never said a word: that costs too much time for a second attempt.
+    Whole,
+}
+
+impl Blame {
+    const fn weight(self) -> u32 {
+        match self {
+            Self::Light => 1,
+            Self::Heavy => 4,
+            Self::Whole => BAD,
+        }
+    }
+}
+
+/// The weight that makes a host bad.
+const BAD: u32 = 12;
 
 /// The servers, in the order in which they are tried.
 #[derive(Debug)]
@@ -23,13 +44,23 @@ pub(crate) struct Hosts {
 struct State {
     host: Host,
     /// What happened since the last answer, for each break that counts.
-    strikes: Vec<String>,
+    reasons: Vec<String>,
+    /// How much these weigh.
+    weight: u32,
     /// Breaks that ever counted.
     breaks: u64,
     bad_until: Option<Instant>,
     features: Option<Arc<Features>>,
     /// Whether a connection is asking for the features.
     asking: bool,
+}
+
+impl State {
+    fn acquit(&mut self) {
+        self.reasons.clear();
+        self.weight = 0;
+        self.bad_until = None;
+    }
 }
 
 /// A server to connect to.
@@ -47,7 +78,8 @@ impl Hosts {
     pub(super) fn new(hosts: Vec<Host>, bad_pause: Duration, retry_pause: Duration) -> Self {
         let state = |host| State {
             host,
-            strikes: Vec::new(),
+            reasons: Vec::new(),
+            weight: 0,
             breaks: 0,
             bad_until: None,
             features: None,
@@ -56,43 +88,43 @@ impl Hosts {
         Self { states: Mutex::new(hosts.into_iter().map(state).collect()), bad_pause, retry_pause }
     }
 
-    /// The first host that is not bad; or, when all are, what became of each.
-    pub(super) fn choose(&self) -> Result<Choice, Failure> {
+    /// The first host that is not bad, and not the one to be avoided if there is another; or, when all are bad, what
+    /// became of each.
+    pub(super) fn choose(&self, avoided: Option<usize>) -> Result<Choice, Failure> {
         let now = Instant::now();
         let mut states = self.lock();
-        for (place, state) in states.iter_mut().enumerate() {
-            if state.bad_until.is_some_and(|until| until <= now) {
-                state.bad_until = None;
-                state.strikes.clear();
-            }
-            if state.bad_until.is_none() {
-                let twice = state.strikes.len() > 1;
-                let wait = if twice { self.retry_pause } else { Duration::ZERO };
-                return Ok(Choice { place, host: state.host.clone(), wait, breaks: state.breaks });
-            }
+        for state in states.iter_mut().filter(|state| state.bad_until.is_some_and(|until| until <= now)) {
+            state.acquit();
+        }
+        let good = |place: &usize| states[*place].bad_until.is_none();
+        let place = (0..states.len()).filter(good).min_by_key(|place| Some(*place) == avoided);
+        if let Some(place) = place {
+            let state = &states[place];
+            let wait = if state.weight >= BAD / 2 { self.retry_pause } else { Duration::ZERO };
+            return Ok(Choice { place, host: state.host.clone(), wait, breaks: state.breaks });
         }
         let reasons: Vec<String> =
-            states.iter().map(|state| format!("{} {}", state.host, counted(&state.strikes))).collect();
+            states.iter().map(|state| format!("{} {}", state.host, counted(&state.reasons))).collect();
         Err(Failure(format!("no IRR server answers: {}", reasons.join("; "))))
     }
 
     /// A host gave an answer: all is well again.
     pub(crate) fn answered(&self, place: usize) {
         if let Some(state) = self.lock().get_mut(place) {
-            state.strikes.clear();
-            state.bad_until = None;
+            state.acquit();
         }
     }
 
-    /// A connection broke that gave no answer. With `at_once` that is enough for the host to be bad.
-    pub(super) fn broke(&self, choice: &Choice, reason: &str, at_once: bool) {
+    /// A connection broke.
+    pub(super) fn broke(&self, choice: &Choice, reason: &str, blame: Blame) {
         let mut states = self.lock();
         let Some(state) = states.get_mut(choice.place).filter(|state| state.breaks == choice.breaks) else {
             return;
         };
         state.breaks += 1;
-        state.strikes.push(reason.to_owned());
-        if at_once || state.strikes.len() >= STRIKES as usize {
+        state.reasons.push(reason.to_owned());
+        state.weight += blame.weight();
+        if state.weight >= BAD {
             state.bad_until = Some(Instant::now() + self.bad_pause);
             tracing::warn!(host = %state.host, reason, pause = ?self.bad_pause, "leaving an IRR server alone");
         }
@@ -168,14 +200,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn three_breaks_in_a_row_make_a_host_bad_for_a_while() {
         let hosts = two();
-        let place = || hosts.choose().map(|choice| choice.place);
+        let place = || hosts.choose(None).map(|choice| choice.place);
         for wait in [0, 0, 1] {
-            let choice = hosts.choose().unwrap();
+            let choice = hosts.choose(None).unwrap();
             assert_eq!((choice.place, choice.wait.as_secs()), (0, wait));
-            hosts.broke(&choice, "hung up", false);
+            hosts.broke(&choice, "hung up", Blame::Heavy);
         }
         assert_eq!(place(), Ok(1));
-        hosts.broke(&hosts.choose().unwrap(), "said nothing", true);
+        hosts.broke(&hosts.choose(None).unwrap(), "said nothing", Blame::Whole);
         let text = "no IRR server answers: a:43 hung up (3 times); b:43 said nothing";
         assert_eq!(place(), Err(Failure(text.to_owned())));
         advance(Duration::from_secs(59)).await;
@@ -188,21 +220,41 @@ mod tests {
     fn an_answer_between_makes_it_well() {
         let hosts = two();
         for _ in 0..10 {
-            hosts.broke(&hosts.choose().unwrap(), "hung up", false);
-            hosts.broke(&hosts.choose().unwrap(), "hung up", false);
+            hosts.broke(&hosts.choose(None).unwrap(), "hung up", Blame::Heavy);
+            hosts.broke(&hosts.choose(None).unwrap(), "hung up", Blame::Heavy);
             hosts.answered(0);
         }
-        assert_eq!(hosts.choose().map(|choice| choice.place), Ok(0));
+        assert_eq!(hosts.choose(None).map(|choice| choice.place), Ok(0));
+    }
+
+    #[test]
+    fn what_may_be_the_fault_of_a_query_weighs_less() {
+        let hosts = two();
+        for _ in 0..11 {
+            hosts.broke(&hosts.choose(None).unwrap(), "hung up", Blame::Light);
+        }
+        assert_eq!(hosts.choose(None).map(|choice| choice.place), Ok(0));
+        hosts.broke(&hosts.choose(None).unwrap(), "hung up", Blame::Light);
+        assert_eq!(hosts.choose(None).map(|choice| choice.place), Ok(1));
+    }
+
+    #[test]
+    fn another_host_is_chosen_if_there_is_one() {
+        let hosts = two();
+        let place = |avoided| hosts.choose(Some(avoided)).map(|choice| choice.place);
+        assert_eq!((place(0), place(1)), (Ok(1), Ok(0)));
+        hosts.broke(&hosts.choose(Some(0)).unwrap(), "hung up", Blame::Whole);
+        assert_eq!((place(0), place(1)), (Ok(0), Ok(0)));
     }
 
     #[test]
     fn connections_that_break_together_are_one_break() {
         let hosts = two();
-        let together: Vec<Choice> = (0..4).map(|_| hosts.choose().unwrap()).collect();
+        let together: Vec<Choice> = (0..4).map(|_| hosts.choose(None).unwrap()).collect();
         for choice in &together {
-            hosts.broke(choice, "reset", false);
+            hosts.broke(choice, "reset", Blame::Heavy);
         }
-        assert_eq!(hosts.choose().map(|choice| choice.place), Ok(0));
+        assert_eq!(hosts.choose(None).map(|choice| choice.place), Ok(0));
     }
 
     #[test]
