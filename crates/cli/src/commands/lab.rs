@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use pm_lab::irrd;
@@ -135,7 +135,10 @@ async fn irrd(output: &Output, command: Irrd) -> anyhow::Result<()> {
         Some(file) => {
             let text =
                 std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            irrd::World::from_rpsl(&text).with_context(|| format!("cannot use {}", file.display()))?
+            let world =
+                irrd::World::from_rpsl(&text).with_context(|| format!("cannot use {}", file.display()))?;
+            ensure!(world.objects() > 0, "{} holds no object that is known here", file.display());
+            world
         }
         None => irrd::World::generate(command.scale, command.seed),
     };

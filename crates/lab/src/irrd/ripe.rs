@@ -1,8 +1,9 @@
 //! Questions in the manner of RIPE's server: flags and words. The answers end with two empty lines.
 
 use super::query::Refusal;
+use super::rpsl::as_number;
 use super::session::Session;
-use super::world::{Class, as_number};
+use super::world::Class;
 
 impl Session {
     /// The answer to a line that does not begin with `!`.

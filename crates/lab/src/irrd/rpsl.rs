@@ -53,7 +53,9 @@ impl Attribute<'_> {
         let is_list = LISTS.iter().any(|name| self.is(name));
         if is_list && used == 0 {
             let list = without_comment(self.first);
-            let dense: Vec<&str> = self.values().collect();
+            let plain =
+                |value: &str| as_number(value).map_or_else(|| value.to_owned(), |asn| format!("AS{asn}"));
+            let dense: Vec<String> = self.values().map(plain).collect();
             text.push_str(&self.first.replacen(list, &dense.join(","), 1));
         } else {
             text.push_str(self.first);
@@ -77,6 +79,13 @@ fn pad(text: &mut String, columns: usize) {
 
 fn without_comment(value: &str) -> &str {
     value.split('#').next().unwrap_or_default().trim()
+}
+
+/// An AS number as RPSL has it, in any case.
+pub(crate) fn as_number(text: &str) -> Option<u32> {
+    let (head, digits) = text.split_at_checked(2)?;
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if plain && head.eq_ignore_ascii_case("AS") { digits.parse().ok() } else { None }
 }
 
 /// One object: its attributes in order, the first of which says its class and name.
@@ -165,7 +174,7 @@ mod tests {
     }
 
     const TEXT: &str = "% a dump\n\nAS-Set: AS-ONE # the first\nmembers:AS1, AS2 # two\n# not this one\n  AS3,\n+\n\
-        \tAS4\nmembers: AS5 ,  AS6 # six\n+\nremarks:\nsource: TEST\r\n\r\n\nroute: 192.0.2.0/24\norigin: AS1";
+        \tAS4\nmembers: AS5 ,  as06 # six\n+\nremarks:\nsource: TEST\r\n\r\n\nroute: 192.0.2.0/24\norigin: AS1";
 
     #[test]
     fn values_are_gathered_from_all_lines() {
@@ -173,7 +182,7 @@ mod tests {
         assert_eq!(all.len(), 2);
         let set = &all[0];
         assert_eq!(set.value("as-set"), Some("AS-ONE"));
-        assert_eq!(set.values("members").collect::<Vec<_>>(), ["AS1", "AS2", "AS3", "AS4", "AS5", "AS6"]);
+        assert_eq!(set.values("members").collect::<Vec<_>>(), ["AS1", "AS2", "AS3", "AS4", "AS5", "as06"]);
         assert_eq!(set.value("source"), Some("TEST"));
         assert_eq!(all[1].value("origin"), Some("AS1"));
         assert_eq!(all[1].head().map(|head| head.line), Some(15));

@@ -28,7 +28,7 @@ pub(crate) struct Registry {
 }
 
 /// The sources that a connection looks into.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Selection {
     /// As `!s-lc` prints them.
     names: String,
@@ -60,11 +60,9 @@ impl Registry {
         } else {
             sources.iter().map(|name| name.to_ascii_uppercase()).collect()
         };
-        let default = Arc::new(
-            Selection::of(&known, chosen.iter().map(String::as_str))
-                .unwrap_or_else(|| Selection { names: String::new(), indices: Vec::new() }),
-        );
-        Self { world, known, default, lacks, cache: Mutex::default() }
+        // None of these is unknown.
+        let default = Selection::of(&known, chosen.iter().map(String::as_str)).unwrap_or_default();
+        Self { world, known, default: Arc::new(default), lacks, cache: Mutex::default() }
     }
 
     /// The sources a connection begins with, separated by commas.

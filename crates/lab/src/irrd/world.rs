@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::rpsl::{self, Object, RpslError};
+use super::rpsl::{self, Object, RpslError, as_number};
 
 /// The registries and their objects. Nothing changes in it.
 pub struct World {
@@ -148,13 +148,6 @@ impl World {
             })
             .collect()
     }
-}
-
-/// An AS number as RPSL has it, in any case.
-pub(crate) fn as_number(text: &str) -> Option<u32> {
-    let (head, digits) = text.split_at_checked(2)?;
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if plain && head.eq_ignore_ascii_case("AS") { digits.parse().ok() } else { None }
 }
 
 /// A world under construction.

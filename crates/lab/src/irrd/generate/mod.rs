@@ -26,8 +26,8 @@ const ARIN: usize = 3;
 const HOMES: [(usize, u32); 4] = [(RIPE, 50), (ARIN, 20), (4, 20), (5, 10)];
 
 impl World {
-    /// Invents registries of the given size: 1.0 is some 300,000 objects, about a tenth of what IRR databases hold
-    /// about IPv4 and IPv6 routes today, and one AS with 100,000 routes. The same arguments give the same world.
+    /// Invents registries of the given size, up to 10: 1.0 is some 300,000 objects, and one AS with 100,000 routes. The
+    /// same arguments give the same world.
     ///
     /// The AS-SETs that the networks of [`peeringdb::World::generate`] name exist here, given the same scale and seed;
     /// a few are missing or empty, as in real life.
@@ -36,6 +36,7 @@ impl World {
         reason = "what is invented is RPSL; a test invents worlds of several sizes"
     )]
     pub fn generate(scale: f64, seed: u64) -> Self {
+        let scale = scale.clamp(0.0, 10.0);
         let networks = peeringdb::as_sets(scale, seed);
         let mut draft = Draft::new(scale, seed, &networks);
         draft.all_routes();
@@ -96,7 +97,7 @@ impl Draft {
     /// So many, at this scale, and at least one.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "thousands, times a scale")]
     fn sized(&self, full: u32) -> usize {
-        ((f64::from(full) * self.scale.max(0.0)).round() as usize).max(1)
+        ((f64::from(full) * self.scale).round() as usize).max(1)
     }
 
     fn chance(&mut self, percent: u32) -> bool {
