@@ -162,7 +162,7 @@ impl Connection {
         }
         match end {
             // What was cut off had been given up already, and no other answer was begun.
-            End::Broken(_) if self.parser.is_skipping() => End::Spent,
+            End::Broken(_) if self.parser.is_skipping() && self.answers > 0 => End::Spent,
             end => end,
         }
     }

@@ -63,7 +63,15 @@ enum Hired {
 
 impl Crew {
     pub fn new(shared: Arc<Shared>, run: Arc<Run>) -> Self {
-        Self { shared, run, workers: JoinSet::new(), broken: 0, spare: None, parked: Vec::new(), avoided: None }
+        Self {
+            shared,
+            run,
+            workers: JoinSet::new(),
+            broken: 0,
+            spare: None,
+            parked: Vec::new(),
+            avoided: None,
+        }
     }
 
     /// Closes all connections that are in use.

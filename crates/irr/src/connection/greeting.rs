@@ -71,6 +71,7 @@ impl Greeting {
     /// answer that cannot be one to this part means that all following would be given to the wrong questions.
     pub fn hear(&mut self, part: Part, frame: Frame) -> Result<(), &'static str> {
         match (part, frame) {
+            (_, Frame::TooBig(_)) => return Err("answers its greeting at a length that nobody can take"),
             (Part::Name | Part::Timeout, Frame::Data(_)) => return Err("answers !n or !t with data"),
             (Part::SetRoutes, Frame::Data(_)) => return Err("answers !a with data"),
             (Part::Version | Part::Sources | Part::Serials, Frame::Done) => {

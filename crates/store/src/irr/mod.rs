@@ -86,6 +86,8 @@ pub struct List {
     pub digest: Vec<u8>,
     /// How many entries it has.
     pub entries: i64,
+    /// Length of its shortest prefix, if it has any.
+    pub shortest: Option<i64>,
 }
 
 /// A list that was found and is held back for somebody to look at.

@@ -9,6 +9,7 @@ use pm_config::{Config, IrrBackend};
 use pm_irr::{Ask as _, Client, Features, Limits, Lookup, Note, Object, Options, Program, Request, Sources};
 use pm_store::irr::Kind;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::judge::Answer;
 use super::lists;
@@ -161,7 +162,8 @@ fn program(config: &Config, host: String) -> Program {
     Program {
         path: if left_as_it_is { name.to_owned() } else { config.bgpq3_path.clone() },
         host,
-        time_limit: Duration::from_secs(config.irr_timeout.into()),
+        is_bgpq3: config.irr_backend == IrrBackend::Bgpq3,
+        deadline: Instant::now() + Duration::from_secs(config.irr_timeout.into()),
         output_limit: (config.irr_max_answer_mb as usize) << 20,
     }
 }
@@ -174,15 +176,19 @@ async fn ask_servers(
 ) {
     let requests: Vec<Request> = wanted.iter().map(|wanted| wanted.request.clone()).collect();
     let limits = limits(config);
-    let (sender, mut resolved) = mpsc::channel(WAITING);
+    let (sender, resolved) = mpsc::channel(WAITING);
     let resolving = pm_irr::resolve(client, requests, &limits, sender);
     let shaping = async {
+        // It goes when this ends, so that nobody waits for an answer to be taken that nobody takes any more.
+        let mut resolved = resolved;
         let stream = futures::stream::poll_fn(|context| resolved.poll_recv(context));
         let shaped = stream.map(|resolved| {
             let wanted = wanted.get(resolved.request).cloned();
             async move {
                 let wanted = wanted?;
-                let unreachable = matches!(resolved.lookup, Lookup::Failed(_));
+                let unreachable =
+                    matches!(resolved.lookup, Lookup::Failed(_)) && client.statistics().answers == 0;
+                let lacking = resolved.notes.iter().find(|note| is_lacking(note)).map(ToString::to_string);
                 let notes = resolved.notes.iter().map(ToString::to_string).collect();
                 let (kind, asn, shape) = (wanted.kind, wanted.asn, wanted.shape);
                 // A million prefixes take a second, in which nobody else should have to wait.
@@ -190,6 +196,10 @@ async fn ask_servers(
                 let answer = tokio::task::spawn_blocking(work)
                     .await
                     .unwrap_or_else(|error| Answer::Failed(format!("the list could not be made: {error}")));
+                let answer = match (answer, lacking) {
+                    (Answer::List { list, found }, Some(why)) => Answer::Partly { list, found, why },
+                    (answer, _) => answer,
+                };
                 Some(Answered { wanted, answer, unreachable, notes })
             }
         });
@@ -203,6 +213,11 @@ async fn ask_servers(
         }
     };
     tokio::join!(resolving, shaping);
+}
+
+/// Whether a name is missing from what was found.
+pub(super) fn is_lacking(note: &Note) -> bool {
+    matches!(note, Note::Unknown(_) | Note::Undecided(_))
 }
 
 async fn ask_program(

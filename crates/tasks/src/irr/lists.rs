@@ -54,7 +54,10 @@ pub(super) fn of_entries(family: Family, entries: &[Entry]) -> NewList {
     let kind = if family == Family::V4 { Kind::Ipv4 } else { Kind::Ipv6 };
     let blocks: BTreeSet<Prefix> = entries.iter().map(|entry| block(entry.prefix)).collect();
     let blocks = blocks.into_iter().filter_map(encoded).collect();
-    new_list(kind, count(entries.len()), pack(family, entries), blocks)
+    NewList {
+        shortest: entries.iter().map(|entry| i64::from(entry.prefix.length())).min(),
+        ..new_list(kind, count(entries.len()), pack(family, entries), blocks)
+    }
 }
 
 /// The list without entries.
@@ -80,12 +83,13 @@ pub(super) fn restored(kind: Kind, data: Vec<u8>) -> Option<NewList> {
     let packed = PackedList::new(&data).ok()?;
     let entries = count(packed.len());
     let blocks: BTreeSet<Prefix> = packed.iter().map(|entry| block(entry.prefix)).collect();
+    let shortest = packed.iter().map(|entry| i64::from(entry.prefix.length())).min();
     let blocks = blocks.into_iter().filter_map(encoded).collect();
-    Some(new_list(kind, entries, data, blocks))
+    Some(NewList { shortest, ..new_list(kind, entries, data, blocks) })
 }
 
 fn new_list(kind: Kind, entries: i64, data: Vec<u8>, blocks: Vec<Vec<u8>>) -> NewList {
-    NewList { kind, digest: Sha256::digest(&data).to_vec(), entries, data, blocks }
+    NewList { kind, digest: Sha256::digest(&data).to_vec(), entries, shortest: None, data, blocks }
 }
 
 /// Length of the blocks in which lists are looked for: short enough that a list lies in few, long enough that few lists

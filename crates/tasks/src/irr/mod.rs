@@ -41,6 +41,8 @@ pub use review::IrrAccept;
 
 /// Autonomous systems that are stored in one transaction at most.
 const BATCH: usize = 100;
+/// Octets of lists that are stored in one transaction, about.
+const BATCH_OCTETS: usize = 8 << 20;
 /// How long a decision may wait for others to be stored with.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Lists that are removed in one transaction once nobody has them any more.
@@ -146,8 +148,13 @@ async fn run(
         force,
     };
     let (systems, states) = read(context, asns).await?;
-    for asn in asns.iter().filter(|asn| !systems.iter().any(|system| system.asn == **asn)) {
+    let missing: Vec<i64> =
+        asns.iter().filter(|asn| !systems.iter().any(|system| system.asn == **asn)).copied().collect();
+    for asn in &missing {
         context.reporter.warning(format!("AS{asn} is not in the database; `as add` adds it"));
+    }
+    if systems.is_empty() && !missing.is_empty() {
+        return Err(TaskError::Failed("None of these autonomous systems is in the database.".to_owned()));
     }
     let planned = systems
         .iter()
@@ -155,7 +162,8 @@ async fn run(
         .map(|(place, system)| plan::plan(config, place, system, as_lists))
         .collect();
     let run = Run { context, guards, systems, states, planned };
-    let report = run.fetch().await?;
+    let mut report = run.fetch().await?;
+    report.missing(missing);
     remove_unused(context).await?;
     report.finish(&context.reporter)
 }
@@ -273,7 +281,10 @@ impl Run<'_> {
         }
         let mut since = Instant::now();
         loop {
-            if batch.len() >= BATCH || (!batch.is_empty() && since.elapsed() >= PATIENCE) {
+            if batch.len() >= BATCH
+                || octets(&batch) > BATCH_OCTETS
+                || (!batch.is_empty() && since.elapsed() >= PATIENCE)
+            {
                 self.store(&mut batch, &mut report).await?;
             }
             if batch.is_empty() {
@@ -339,6 +350,17 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// How long the lists are that wait to be stored.
+fn octets(batch: &[Decided]) -> usize {
+    let verdicts = batch.iter().flat_map(|decided| &decided.update.verdicts);
+    verdicts
+        .map(|(_, verdict)| match verdict {
+            Verdict::Replaced { list, .. } | Verdict::Held { list, .. } => list.data.len(),
+            _ => 0,
+        })
+        .sum()
 }
 
 /// What is known of an autonomous system before anybody is asked.

@@ -88,6 +88,8 @@ pub(super) fn plan(config: &Config, place: usize, system: &AutonomousSystem, as_
         vec![one(Kind::Ipv6, system.retrieve_prefixes), one(Kind::Ipv4, system.retrieve_prefixes)];
     if as_lists {
         lists.push(one(Kind::AsList, system.retrieve_as_list));
+    } else if !system.retrieve_as_list {
+        lists.push((Kind::AsList, Plan::Off));
     }
     Planned { lists, notes, objects: objects.iter().map(ToString::to_string).collect() }
 }
@@ -113,7 +115,8 @@ fn wanted_list(
             some => Sources::Only(some.into()),
         },
         depth: None,
-        private: false,
+        // Nobody else's routes are meant where only the AS itself is asked for.
+        private: matches!(objects, [Object::Asn(asn)] if i64::from(*asn) == system.asn),
         want: Want { ipv6: kind == Kind::Ipv6, ipv4: kind == Kind::Ipv4, as_list: kind == Kind::AsList },
     };
     let host = read.host.unwrap_or_else(|| config.bgpq3_host.clone());

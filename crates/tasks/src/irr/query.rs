@@ -10,7 +10,7 @@ use pm_store::irr::Kind;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::ask::{client, limits};
+use super::ask::{client, is_lacking, limits};
 use super::look::LookError;
 use super::plan::{self, Plan, sources};
 
@@ -90,6 +90,9 @@ pub async fn query(config: &Config, question: &Question) -> Result<(Answer, Vec<
     let ((), resolved) = tokio::join!(asking, answers.recv());
     client.close().await;
     let resolved = resolved.ok_or_else(|| QueryError::NoList("there was no answer".to_owned()))?;
+    if let Some(note) = resolved.notes.iter().find(|note| is_lacking(note)) {
+        return Err(QueryError::NoList(note.to_string()));
+    }
     let notes = resolved.notes.iter().map(ToString::to_string).collect();
     let named = question.objects.join(" ");
     let answer = match (resolved.lookup, question.listed) {

@@ -32,6 +32,8 @@ pub struct IrrReport {
     pub failed: Vec<Told>,
     /// AS numbers that somebody edited while the run was at work, left for the next run.
     pub edited: Vec<i64>,
+    /// AS numbers that were asked for and are not in the database.
+    pub missing: Vec<i64>,
     /// What was noticed, by AS number: parts of an AS-SET field that are no name, names in several sources, …
     pub notes: BTreeMap<i64, Vec<String>>,
     /// Questions sent to IRR servers.
@@ -66,6 +68,11 @@ impl Report {
     pub(super) fn asked(&mut self, unreachable: bool) {
         self.asked += 1;
         self.unreachable += usize::from(unreachable);
+    }
+
+    /// These were asked for and are not there.
+    pub(super) fn missing(&mut self, asns: Vec<i64>) {
+        self.report.missing = asns;
     }
 
     /// Questions were sent.
@@ -163,7 +170,10 @@ impl Report {
             }
         }
         let _ = write!(summary, ".{troubles}");
-        let partly = !report.held.is_empty() || !report.failed.is_empty() || !report.edited.is_empty();
+        let partly = !report.held.is_empty()
+            || !report.failed.is_empty()
+            || !report.edited.is_empty()
+            || !report.missing.is_empty();
         let outcome = match (partly, report.changed) {
             (true, _) => Outcome::Partial,
             (false, 0) => Outcome::NothingToDo,
@@ -208,6 +218,10 @@ fn troubles(report: &IrrReport) -> String {
         if !reasons.is_empty() {
             let _ = write!(text, " {what}: {}.", reasons.join("; "));
         }
+    }
+    if !report.missing.is_empty() {
+        let asns: Vec<String> = report.missing.iter().map(|asn| format!("AS{asn}")).collect();
+        let _ = write!(text, " Not in the database: {}.", asns.join(", "));
     }
     if !report.edited.is_empty() {
         let asns: Vec<String> = report.edited.iter().map(|asn| format!("AS{asn}")).collect();

@@ -9,6 +9,7 @@ use pm_store::jobs::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::plan::{self, Plan};
 use super::record::{self, Decided};
 use super::{LOCK, lists};
 use crate::{Done, Task, TaskContext, TaskError};
@@ -59,8 +60,21 @@ impl Task for IrrAccept {
         for system in systems {
             let before = states.remove(&system.id).unwrap_or_default();
             let (mut verdicts, mut details) = (Vec::new(), Json::Null);
+            let planned = plan::plan(&context.config, 0, &system, true);
             for state in &before {
                 let Some(held) = &state.held else { continue };
+                let wanted = planned
+                    .lists
+                    .iter()
+                    .any(|(kind, plan)| *kind == state.kind && !matches!(plan, Plan::Off | Plan::Failed(_)));
+                if !wanted || held.details["objects"] != json!(planned.objects) {
+                    return Err(TaskError::Failed(format!(
+                        "AS{}: its {} list was held back before it was edited; `get_irr_data` fetches it anew. Nothing \
+                         was changed.",
+                        system.asn,
+                        state.kind.as_str()
+                    )));
+                }
                 let list =
                     stored.get(&held.list.id).and_then(|data| lists::restored(state.kind, data.clone()));
                 let list = list.ok_or_else(|| TaskError::Broken(unreadable(system.asn, state.kind)))?;
