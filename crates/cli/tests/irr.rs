@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,14 +22,13 @@ const ASNS: [u32; 3] = [64_496, 64_497, 64_498];
 fn rpsl(routes: u32, third_octet_step: u32) -> String {
     let mut text = String::new();
     for (place, asn) in ASNS.iter().enumerate() {
-        text += &format!("as-set: AS-PEER{asn}\nmembers: AS{}\nmnt-by: M\nsource: RIPE\n\n", asn - 60_000);
+        let member = asn - 60_000;
+        write!(text, "as-set: AS-PEER{asn}\nmembers: AS{member}\nmnt-by: M\nsource: RIPE\n\n").unwrap();
         for route in 0..routes {
             let (second, third) =
                 (route / 128 + 16 * u32::try_from(place).unwrap(), (route % 128) * third_octet_step % 256);
-            text += &format!(
-                "route: 10.{second}.{third}.0/24\norigin: AS{}\nmnt-by: M\nsource: RIPE\n\n",
-                asn - 60_000
-            );
+            let route = format!("route: 10.{second}.{third}.0/24");
+            write!(text, "{route}\norigin: AS{member}\nmnt-by: M\nsource: RIPE\n\n").unwrap();
         }
     }
     text
@@ -183,7 +183,7 @@ async fn a_killed_run_leaves_each_autonomous_system_old_or_new() {
         for kill in 0..KILLS {
             program = asking(program, &worlds[usize::try_from(kill).unwrap() % 2]);
             let delay = takes.mul_f64(random.random_range(0.0..1.2));
-            let running = program.spawn(&["get_irr_data"]);
+            let running = program.spawn(["get_irr_data"]);
             tokio::time::sleep(delay).await;
             killed += u32::from(running.kill().await.code == 137);
             let held = shown(&program, 64_496).await["lists"]["ipv4"].clone();

@@ -172,7 +172,6 @@ impl Item {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
     use std::time::Duration;
 

@@ -173,6 +173,7 @@ impl Scene {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "to be compared with what may not be there")]
 fn texts(entries: &[&str]) -> Option<Vec<String>> {
     Some(entries.iter().map(|entry| (*entry).to_owned()).collect())
 }

@@ -1,5 +1,7 @@
 //! `irr`: prefix lists and AS lists, stored or asked for.
 
+use std::fmt::Write as _;
+
 use anyhow::anyhow;
 use clap::Subcommand;
 use pm_store::Store;
@@ -156,15 +158,16 @@ fn standing(state: &State) -> String {
         Stand::Missing => "no list yet".to_owned(),
     };
     if let Some(why) = &state.failure {
-        text.push_str(&format!("; the last look brought nothing: {why}"));
+        let _ = write!(text, "; the last look brought nothing: {why}");
     }
     if let Some(held) = &state.held {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "; {} entries are held back since {} ({})",
             held.list.entries,
             held.since.format("%Y-%m-%d %H:%M"),
             held.reason
-        ));
+        );
     }
     text
 }

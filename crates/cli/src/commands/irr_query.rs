@@ -1,5 +1,7 @@
 //! `irr query` and `irr explain`: questions that go to an IRR server.
 
+use std::fmt::Write as _;
+
 use anyhow::anyhow;
 use clap::Args;
 use pm_tasks::irr::query::{self, Answer, Listed, QueryError, Question};
@@ -12,6 +14,7 @@ use crate::output::Output;
 
 // The letters are bgpq4's, so they cannot be ours.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are bgpq4's arguments")]
 pub(crate) struct QueryArguments {
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
@@ -101,7 +104,9 @@ pub(crate) async fn query(shared: &Shared, output: &Output, arguments: QueryArgu
     let question = arguments.question().map_err(|why| anyhow!(UsageError(why)))?;
     match query::query(&loaded.config, &question).await {
         Ok((answer, notes)) => {
-            notes.iter().for_each(|note| output.warning(note));
+            for note in &notes {
+                output.warning(note);
+            }
             let text = match answer {
                 Answer::Prefixes(entries) => prefix_list_json(&name, &entries),
                 Answer::Asns(asns) => as_list_json(&name, &asns, width),
@@ -134,7 +139,9 @@ pub(crate) async fn explain(
     let route = arguments.prefix.parse().map_err(|error| anyhow!(UsageError(format!("{error}"))))?;
     let (loaded, store) = app::open(shared, output).await?;
     let (reasons, notes) = query::explain(&loaded.config, &store, arguments.asn, route).await?;
-    notes.iter().for_each(|note| output.warning(note));
+    for note in &notes {
+        output.warning(note);
+    }
     if reasons.is_empty() && !output.json {
         output.remark(&format!("Nothing leads to {route}, nor to anything that covers it."));
         return Ok(EXIT_OK);
@@ -143,7 +150,7 @@ pub(crate) async fn explain(
         let origin = reason.origin.map_or_else(|| "-".to_owned(), |asn| format!("AS{asn}"));
         let mut path = reason.path.join(" > ");
         if reason.others > 0 {
-            path.push_str(&format!(" (and {} other ways)", reason.others));
+            let _ = write!(path, " (and {} other ways)", reason.others);
         }
         vec![reason.registered.clone(), origin, reason.sources.join(", "), path]
     })?;

@@ -26,7 +26,9 @@ pub async fn states(session: &mut Session<'_>, of: &[i64]) -> Result<BTreeMap<i6
             found.entry(state.autonomous_system).or_default().push(state);
         }
     }
-    found.values_mut().for_each(|states| states.sort_by_key(|state| state.kind));
+    for states in found.values_mut() {
+        states.sort_by_key(|state| state.kind);
+    }
     Ok(found)
 }
 

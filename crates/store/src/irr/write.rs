@@ -189,7 +189,7 @@ fn states_after(
         .verdicts
         .iter()
         .map(|(kind, verdict)| {
-            let mut state = update.before(*kind).cloned().unwrap_or_else(|| State {
+            let mut state = update.before(*kind).cloned().unwrap_or(State {
                 autonomous_system: update.autonomous_system,
                 kind: *kind,
                 state: Stand::Missing,

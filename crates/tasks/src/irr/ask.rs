@@ -192,7 +192,7 @@ async fn ask_servers(
                 let notes = resolved.notes.iter().map(ToString::to_string).collect();
                 let (kind, asn, shape) = (wanted.kind, wanted.asn, wanted.shape);
                 // A million prefixes take a second, in which nobody else should have to wait.
-                let work = move || lists::answer(kind, asn, &shape, resolved.lookup);
+                let work = move || lists::answer(kind, asn, shape, resolved.lookup);
                 let answer = tokio::task::spawn_blocking(work)
                     .await
                     .unwrap_or_else(|error| Answer::Failed(format!("the list could not be made: {error}")));

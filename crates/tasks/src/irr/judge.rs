@@ -121,7 +121,6 @@ fn wide_open(kind: Kind, old: Option<&List>, new: &NewList) -> Option<String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
     use chrono::DateTime;
     use pm_store::irr::Stand;

@@ -15,12 +15,12 @@ use super::plan::family_of;
 const AS_TRANS: u32 = 23_456;
 
 /// The answer for a list of `asn`; may take a second of work for a million prefixes.
-pub(super) fn answer(kind: Kind, asn: i64, shape: &Shape, lookup: Lookup<Content>) -> Answer {
+pub(super) fn answer(kind: Kind, asn: i64, shape: Shape, lookup: Lookup<Content>) -> Answer {
     match lookup {
         Lookup::Found(Content::Prefixes { prefixes, ranges }) => {
             let Some(family) = family_of(kind) else { return empty_list(kind) };
             let found = count(prefixes.len() + ranges.len());
-            let entries = prefix_list(family, prefixes, &ranges, shape);
+            let entries = prefix_list(family, prefixes, &ranges, &shape);
             Answer::List { list: of_entries(family, &entries), found }
         }
         Lookup::Found(Content::Asns(asns)) => of_members(asn, asns),

@@ -106,11 +106,9 @@ pub async fn query(config: &Config, question: &Question) -> Result<(Answer, Vec<
             let why = format!("{named}: no data, and the server cannot say whether it exists");
             return Err(QueryError::NoList(why));
         }
-        (Lookup::Unknown(names), _) => {
-            return Err(QueryError::NoList(format!(
-                "unknown in the IRR sources asked: {}",
-                names.join(", ")
-            )));
+        (Lookup::Unknown(lacking), _) => {
+            let lacking = lacking.join(", ");
+            return Err(QueryError::NoList(format!("unknown in the IRR sources asked: {lacking}")));
         }
         (Lookup::TooBig { what, count }, _) => {
             return Err(QueryError::NoList(format!("{what}: {count}, more than is taken")));

@@ -53,15 +53,15 @@ pub struct Told {
 
 /// The report while it grows.
 pub(super) struct Report {
-    report: IrrReport,
+    kept: IrrReport,
     asked: usize,
     unreachable: usize,
 }
 
 impl Report {
     pub(super) fn new(autonomous_systems: usize) -> Self {
-        let report = IrrReport { autonomous_systems, ..IrrReport::default() };
-        Self { report, asked: 0, unreachable: 0 }
+        let kept = IrrReport { autonomous_systems, ..IrrReport::default() };
+        Self { kept, asked: 0, unreachable: 0 }
     }
 
     /// A list was asked for, and perhaps nobody answered.
@@ -72,18 +72,18 @@ impl Report {
 
     /// These were asked for and are not there.
     pub(super) fn missing(&mut self, asns: Vec<i64>) {
-        self.report.missing = asns;
+        self.kept.missing = asns;
     }
 
     /// Questions were sent.
     pub(super) fn queries(&mut self, sent: u64) {
-        self.report.queries += sent;
+        self.kept.queries += sent;
     }
 
     /// Something was noticed about an autonomous system; said once, and only to who looks closely: there is something
     /// to be noticed about many a field, every night.
     pub(super) fn note(&mut self, reporter: &Reporter, asn: i64, note: &str) {
-        let notes = self.report.notes.entry(asn).or_default();
+        let notes = self.kept.notes.entry(asn).or_default();
         if !notes.iter().any(|known| known == note) {
             notes.push(note.to_owned());
             reporter.say(Level::Default, Some(format!("AS{asn}")), &format!("AS{asn}: {note}"));
@@ -95,7 +95,7 @@ impl Report {
         reporter.warning(format!(
             "AS{asn}: edited while its lists were fetched; the next run fetches them again"
         ));
-        self.report.edited.push(asn);
+        self.kept.edited.push(asn);
     }
 
     /// What was decided about an autonomous system.
@@ -112,23 +112,23 @@ impl Report {
             let told = |reason: String| Told { asn: system.asn, list: kind.as_str().to_owned(), reason };
             match verdict {
                 Verdict::Same { .. } => {
-                    self.report.same += 1;
+                    self.kept.same += 1;
                     parts.push(format!("{what} unchanged"));
                 }
                 Verdict::Replaced { list, .. } => {
-                    self.report.changed += 1;
+                    self.kept.changed += 1;
                     parts.push(format!("{} {what}", list.entries));
                 }
                 Verdict::TooBig { entries } => {
-                    self.report.too_big.push(told(format!("{entries} entries")));
+                    self.kept.too_big.push(told(format!("{entries} entries")));
                     parts.push(format!("{entries} {what} (ignored)"));
                 }
                 Verdict::Off => {
-                    self.report.off += 1;
+                    self.kept.off += 1;
                     parts.push(format!("{what} off"));
                 }
-                Verdict::Held { reason, .. } => self.report.held.push(told(reason.clone())),
-                Verdict::Failed { why } => self.report.failed.push(told(why.clone())),
+                Verdict::Held { reason, .. } => self.kept.held.push(told(reason.clone())),
+                Verdict::Failed { why } => self.kept.failed.push(told(why.clone())),
             }
         }
         if !parts.is_empty() {
@@ -155,7 +155,7 @@ impl Report {
 
     /// The end of the run.
     pub(super) fn finish(self, reporter: &Reporter) -> Result<Done, TaskError> {
-        let report = self.report;
+        let report = self.kept;
         let troubles = troubles(&report);
         if self.asked > 0 && self.asked == self.unreachable {
             return Err(TaskError::Failed(format!("No list could be fetched, and all were kept.{troubles}")));

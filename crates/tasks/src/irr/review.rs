@@ -93,7 +93,9 @@ impl Task for IrrAccept {
         if let Some(asn) = edited.first() {
             return Err(TaskError::TryLater(format!("AS{asn} was edited at this moment; try again")));
         }
-        taken.iter().for_each(|what| context.reporter.success(format!("taken: {what}")));
+        for what in &taken {
+            context.reporter.success(format!("taken: {what}"));
+        }
         let outcome = if taken.is_empty() { Outcome::NothingToDo } else { Outcome::Ok };
         let summary = match taken.len() {
             0 => "Nothing was held back.".to_owned(),
