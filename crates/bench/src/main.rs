@@ -7,6 +7,7 @@
 
 mod database;
 mod floor;
+mod irrd;
 mod measures;
 mod peeringdb;
 mod process;
@@ -30,10 +31,10 @@ struct Arguments {
     /// A tenth of the data; the targets are then only a hint
     #[arg(long)]
     quick: bool,
-    /// Only this measure: sync, writers, delta, housekeeping or start; may be given more than once
+    /// Only this measure: sync, writers, delta, housekeeping, irr or start; may be given more than once
     #[arg(long, value_name = "NAME")]
     only: Vec<measures::Measure>,
-    /// How often sync and housekeeping are repeated
+    /// How often sync, housekeeping and irr are repeated
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     #[command(subcommand)]
@@ -71,6 +72,16 @@ enum Part {
         /// A migrated database
         database: String,
     },
+    /// Asks for prefix lists with bgpq4, one after another, and prints their lengths
+    #[command(hide = true)]
+    Bgpq4 {
+        /// The IRR server
+        host: String,
+        /// Its sources
+        sources: String,
+        /// AS-SETs
+        names: Vec<String>,
+    },
 }
 
 #[expect(clippy::print_stderr, reason = "a program for the terminal")]
@@ -89,19 +100,17 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     match arguments.part {
-        Some(Part::FloorSync { kind, api, database }) => {
-            floor::sync::run(kind, &api, &database).await?;
-            Ok(true)
-        }
-        Some(Part::FloorDelete { kind, database, batch }) => {
-            floor::delete::run(kind, &database, batch).await?;
-            Ok(true)
-        }
-        Some(Part::Write { kind, database }) => {
-            writer::run(kind, &database).await?;
-            Ok(true)
-        }
+        Some(part) => run_part(part).await.map(|()| true),
         None => benchmark(&arguments).await,
+    }
+}
+
+async fn run_part(part: Part) -> anyhow::Result<()> {
+    match part {
+        Part::FloorSync { kind, api, database } => floor::sync::run(kind, &api, &database).await,
+        Part::FloorDelete { kind, database, batch } => floor::delete::run(kind, &database, batch).await,
+        Part::Write { kind, database } => writer::run(kind, &database).await,
+        Part::Bgpq4 { host, sources, names } => floor::irr::bgpq4(&host, &sources, &names).await,
     }
 }
 

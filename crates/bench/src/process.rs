@@ -40,15 +40,34 @@ pub(crate) fn command(program: &Path) -> Command {
 
 /// Runs the command to its end, which must be one of the exit codes in `good`.
 pub(crate) async fn measure(mut command: Command, good: &[i32]) -> anyhow::Result<Spent> {
+    command.stdout(Stdio::null());
+    Ok(run(command, good).await?.0)
+}
+
+/// The same, with what it printed.
+pub(crate) async fn measure_output(mut command: Command, good: &[i32]) -> anyhow::Result<(Spent, String)> {
+    command.stdout(Stdio::piped());
+    let (spent, output) = run(command, good).await?;
+    Ok((spent, String::from_utf8(output)?))
+}
+
+async fn run(mut command: Command, good: &[i32]) -> anyhow::Result<(Spent, Vec<u8>)> {
     let name = format!("{:?}", command.as_std());
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stderr(Stdio::piped());
     let begun = Instant::now();
     let mut child = command.spawn().with_context(|| format!("{name} cannot be started"))?;
     let mut errors = child.stderr.take().context("no stderr")?;
+    let mut output = child.stdout.take();
     let id = child.id().unwrap_or_default();
     let mut spent = Spent::default();
     let mut looks = tokio::time::interval(LOOK_EVERY);
-    let mut said = Vec::new();
+    let (mut said, mut printed) = (Vec::new(), Vec::new());
+    let listen = async {
+        match &mut output {
+            Some(output) => output.read_to_end(&mut printed).await.map(drop),
+            None => Ok(()),
+        }
+    };
     let talk = async {
         // What cannot be read is missing from a message, and nothing else.
         let _ = errors.read_to_end(&mut said).await;
@@ -64,19 +83,20 @@ pub(crate) async fn measure(mut command: Command, good: &[i32]) -> anyhow::Resul
             }
         }
     };
-    let (status, wall) = {
+    let (status, wall, listened) = {
         let timed = async {
             let status = watch.await;
             (status, begun.elapsed())
         };
-        let ((status, wall), ()) = tokio::join!(timed, talk);
-        (status?, wall)
+        let ((status, wall), (), listened) = tokio::join!(timed, talk, listen);
+        (status?, wall, listened)
     };
     spent.wall = wall;
     if !status.code().is_some_and(|code| good.contains(&code)) {
         bail!("{name} ended with {status}: {}", String::from_utf8_lossy(&said).trim());
     }
-    Ok(spent)
+    listened.with_context(|| format!("what {name} printed cannot be read"))?;
+    Ok((spent, printed))
 }
 
 /// `VmHWM` (<https://docs.kernel.org/filesystems/proc.html>), in octets.

@@ -59,6 +59,19 @@ impl Report {
         });
     }
 
+    /// Ours beside another program, which should take at least so many times as long.
+    pub(crate) fn faster(&mut self, name: impl Into<String>, ours: Duration, other: Duration, target: f64) {
+        let ratio = other.as_secs_f64() / ours.as_secs_f64();
+        self.rows.push(Row {
+            name: name.into(),
+            ours: time(ours),
+            floor: time(other),
+            ratio: format!("{ratio:.1} ×"),
+            target: format!("≥ {target:.0} ×"),
+            verdict: Verdict::of(ratio >= target),
+        });
+    }
+
     /// A time that has a limit.
     pub(crate) fn within(&mut self, name: impl Into<String>, ours: Duration, limit: Duration) {
         self.rows.push(Row {
@@ -81,6 +94,18 @@ impl Report {
             ratio: format!("{:.2}", number(ours) / number(floor)),
             target,
             verdict: limit.map_or(Verdict::Told, |limit| Verdict::of(ours < limit)),
+        });
+    }
+
+    /// Memory, in octets, that has a limit and nothing to be compared with.
+    pub(crate) fn memory_within(&mut self, name: impl Into<String>, ours: u64, limit: u64) {
+        self.rows.push(Row {
+            name: name.into(),
+            ours: size(ours),
+            floor: String::new(),
+            ratio: format!("{:.2}", number(ours) / number(limit)),
+            target: format!("< {}", size(limit)),
+            verdict: Verdict::of(ours < limit),
         });
     }
 

@@ -113,6 +113,11 @@ impl Session {
         command
     }
 
+    /// Where a file of this name may be written; it is removed with the session.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// This program, for one of its parts.
     pub(crate) fn part(&self, name: &str) -> Command {
         let mut command = command(&self.ourselves);

@@ -151,6 +151,7 @@ fn start_log(shared: &Shared, loaded: &Loaded) {
     let filter = EnvFilter::new(format!("{level},hyper=warn,reqwest=warn,sqlx=warn,rustls=warn"));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = builder.with_ansi(console::colors_enabled_stderr());
     // An error means that the log runs already.
     let _ = match log_format(shared, loaded) {
         LogFormat::Json => builder.json().try_init(),

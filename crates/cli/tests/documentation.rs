@@ -11,9 +11,15 @@ const PAGES: &[(&[&str], &str)] = &[
     (&[], "docs/command-line.md"),
     (&["housekeeping"], "docs/tasks/housekeeping.md"),
     (&["peeringdb_sync"], "docs/tasks/peeringdb_sync.md"),
+    (&["get_irr_data"], "docs/tasks/get_irr_data.md"),
+    (&["grab_prefixes"], "docs/tasks/get_irr_data.md"),
+    (&["irr", "show"], "docs/prefix-lists.md"),
+    (&["irr", "diff"], "docs/prefix-lists.md"),
+    (&["irr", "accept"], "docs/prefix-lists.md"),
     (&["jobs", "list"], "docs/jobs.md"),
     (&["migrate"], "docs/database.md"),
     (&["lab", "peeringdb"], "docs/lab.md"),
+    (&["lab", "irrd"], "docs/lab-irrd.md"),
 ];
 
 fn root() -> PathBuf {
@@ -65,6 +71,10 @@ fn every_fault_and_case_of_the_lab_is_named() {
     let cases = pm_lab::peeringdb::awkward::CASES.iter().map(|case| case.name);
     for name in faults.chain(cases) {
         assert!(text.contains(&format!("`{name}`")), "docs/lab.md does not name {name}");
+    }
+    let text = read(&root().join("docs/lab-irrd.md"));
+    for kind in pm_lab::irrd::FaultKind::ALL {
+        assert!(text.contains(&format!("`{kind}`")), "docs/lab-irrd.md does not name {kind}");
     }
 }
 

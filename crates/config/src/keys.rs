@@ -268,10 +268,12 @@ settings! {
         /// Largest answer accepted from an IRR server, in MiB.
         Used irr_max_answer_mb: u32 = 64, in 1..=4_096;
 
-        /// Levels of AS-SETs inside AS-SETs that are followed; a set that goes deeper keeps its old list.
+        /// Levels of AS-SETs inside AS-SETs that are followed where the server does not expand them itself; a set that
+        /// goes deeper keeps its old list.
         Used irr_max_depth: u32 = 64, in 1..=1_000;
 
-        /// AS numbers and AS-SETs that an AS-SET may bring together; one that has more keeps its old list.
+        /// AS numbers and AS-SETs that an AS-SET may bring together where the server does not expand it itself; one that
+        /// has more keeps its old list.
         Used irr_max_members: u32 = 100_000, in 1..=10_000_000;
 
         /// Prefixes that an AS-SET may bring together per family; one that has more keeps its old list.

@@ -57,7 +57,6 @@ impl Prefix {
     /// Its first address.
     pub const fn network(self) -> IpAddr {
         match self.family {
-            #[expect(clippy::cast_possible_truncation, reason = "the highest 32 bits of 128")]
             Family::V4 => IpAddr::V4(Ipv4Addr::from_bits((self.address >> 96) as u32)),
             Family::V6 => IpAddr::V6(Ipv6Addr::from_bits(self.address)),
         }
@@ -133,6 +132,18 @@ pub struct PrefixRange {
     pub high: u8,
 }
 
+/// `192.0.2.0/24`, `192.0.2.0/24^26`, `192.0.2.0/24^25-26`.
+impl fmt::Display for PrefixRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { prefix, low, high } = self;
+        match (*low == prefix.length(), low == high) {
+            (true, true) => write!(f, "{prefix}"),
+            (false, true) => write!(f, "{prefix}^{low}"),
+            (_, false) => write!(f, "{prefix}^{low}-{high}"),
+        }
+    }
+}
+
 /// One line of a prefix list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Entry {
@@ -148,6 +159,18 @@ impl Entry {
         match self.lengths {
             None => self.prefix == route,
             Some((low, high)) => self.prefix.covers(route) && (low..=high).contains(&route.length()),
+        }
+    }
+}
+
+/// `192.0.2.0/24`, `192.0.2.0/24 le 26`, `192.0.2.0/24 ge 25 le 26`.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.prefix)?;
+        match self.lengths {
+            None => Ok(()),
+            Some((low, high)) if low <= self.prefix.length() => write!(f, " le {high}"),
+            Some((low, high)) => write!(f, " ge {low} le {high}"),
         }
     }
 }

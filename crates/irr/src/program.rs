@@ -4,11 +4,11 @@
 //! behind a name, so an empty list proves nothing here. Anything on stderr counts as a failure.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use crate::{Entry, Failure, Family, Prefix};
 
@@ -24,8 +24,10 @@ pub struct Program {
     pub path: String,
     /// Servers (`-h`); the first is given to the program, which knows no other.
     pub host: String,
-    /// How long one run may take.
-    pub time_limit: Duration,
+    /// Whether it is bgpq3, which writes 32-bit AS numbers only when told to.
+    pub is_bgpq3: bool,
+    /// When the last run must have ended.
+    pub deadline: Instant,
     /// Most octets taken from its stdout.
     pub output_limit: usize,
 }
@@ -50,8 +52,11 @@ impl Program {
     /// The AS numbers behind these objects, ascending.
     pub async fn as_list(&self, sources: Option<&str>, objects: &[String]) -> Result<Vec<u32>, Failure> {
         let mut all = self.common(sources);
-        // The number matters to other output formats only. Without -3 bgpq3 writes 23456 for every 32-bit number.
-        all.extend(["-3", "-f", "1"].map(str::to_owned));
+        // The number matters to other output formats only.
+        all.extend(["-f", "1"].map(str::to_owned));
+        if self.is_bgpq3 {
+            all.push("-3".to_owned());
+        }
         let output = self.run(all, objects).await?;
         let mut listed: Listed<u32> = self.parse(&output)?;
         listed.irr.sort_unstable();
@@ -81,6 +86,10 @@ impl Program {
         if let Some(object) = objects.iter().find(|object| object.starts_with('-') || object.is_empty()) {
             return Err(self.failure(&format!("{object:?} is no name of an object")));
         }
+        let too_late = || self.failure("no result in time; it was ended, see irr_timeout");
+        if Instant::now() >= self.deadline {
+            return Err(too_late());
+        }
         let mut child = Command::new(&self.path)
             .args(arguments)
             .args(objects)
@@ -98,9 +107,8 @@ impl Program {
             let (output, error) = tokio::join!(read(stdout, self.output_limit), read(stderr, ERROR_OCTETS));
             (output, error, child.wait().await)
         };
-        let (output, error, status) = tokio::time::timeout(self.time_limit, work).await.map_err(|_| {
-            self.failure(&format!("no result within {} s; it was ended", self.time_limit.as_secs()))
-        })?;
+        let (output, error, status) =
+            tokio::time::timeout_at(self.deadline, work).await.map_err(|_| too_late())?;
         let said = String::from_utf8_lossy(&error.unwrap_or_default()).trim().replace(char::is_control, " ");
         match status {
             Ok(status) if !status.success() => Err(self.failure(&format!("{status}: {said}"))),
@@ -164,8 +172,9 @@ impl Item {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// A program made of a shell script.
@@ -176,8 +185,9 @@ mod tests {
         std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = path.display().to_string();
-        let time_limit = Duration::from_secs(5);
-        (directory, Program { path, host: "irr.example".into(), time_limit, output_limit: 1000 })
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let host = "irr.example".into();
+        (directory, Program { path, host, is_bgpq3: false, deadline, output_limit: 1000 })
     }
 
     async fn list(text: &str) -> Result<Vec<Entry>, String> {
@@ -228,9 +238,11 @@ mod tests {
     #[tokio::test]
     async fn one_that_hangs_is_ended() {
         let (_directory, mut program) = script("exec sleep 60");
-        program.time_limit = Duration::from_millis(200);
+        program.deadline = Instant::now() + Duration::from_millis(200);
         let failure = program.as_list(None, &["AS-X".to_owned()]).await.unwrap_err();
-        assert!(failure.0.contains("no result within 0 s"), "{failure}");
+        assert!(failure.0.contains("no result in time"), "{failure}");
+        // And none is started any more.
+        assert!(program.as_list(None, &["AS-X".to_owned()]).await.is_err());
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! It knows nothing of the rest of the program and depends on none of its crates, so that a mistake made there cannot
 //! hide behind the same mistake made here. Data is invented from a seed: the same seed gives the same bytes.
 //!
-//! Begin with [`peeringdb`], the only stand-in so far.
+//! Begin with [`peeringdb`] or [`irrd`]. They are built alike.
 
+pub mod irrd;
 pub mod peeringdb;

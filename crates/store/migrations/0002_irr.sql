@@ -4,12 +4,13 @@
 ALTER TABLE peering_autonomoussystem DROP COLUMN prefixes;
 ALTER TABLE peering_autonomoussystem DROP COLUMN as_list;
 
--- One distinct list: its octets, found by their SHA-256.
+-- One distinct list: its octets, found by their SHA-256. shortest is the length of its shortest prefix.
 CREATE TABLE peering_irrlist (
     id {identity},
     digest {bytes} NOT NULL UNIQUE,
     kind {text} NOT NULL,
     entries {integer} NOT NULL,
+    shortest {integer},
     data {bytes} NOT NULL,
     created {time} NOT NULL
 );

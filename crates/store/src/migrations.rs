@@ -67,6 +67,11 @@ pub async fn verify(store: &Store) -> Result<(), StoreError> {
 /// Brings the schema up to date and gives the names of what ran. Processes that start at the same moment wait for
 /// each other; the second finds nothing to do.
 pub async fn run(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+    run_up_to(store, needed_version(), now).await
+}
+
+/// The same, but no further than `version`: how tests make a database of an older release.
+pub async fn run_up_to(store: &Store, version: i64, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
     own_version(store).await?;
     let mut ran = Vec::new();
     let mut transaction = store.begin().await?;
@@ -88,7 +93,7 @@ pub async fn run(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, Store
     if current > needed_version() {
         return Err(StoreError::SchemaTooNew { found: current, known: needed_version() });
     }
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > current) {
+    for migration in MIGRATIONS.iter().filter(|m| m.version > current && m.version <= version) {
         session.script(&for_engine(migration.sql, session.engine(), now)).await?;
         session
             .execute(

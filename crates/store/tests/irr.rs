@@ -24,7 +24,14 @@ fn list(kind: Kind, text: &str) -> NewList {
     digest.resize(32, 0);
     let blocks = text.bytes().map(|letter| vec![letter]).collect::<std::collections::BTreeSet<_>>();
     let entries = i64::try_from(text.len()).unwrap();
-    NewList { kind, digest, entries, data: text.as_bytes().to_vec(), blocks: blocks.into_iter().collect() }
+    NewList {
+        kind,
+        digest,
+        entries,
+        shortest: Some(24),
+        data: text.as_bytes().to_vec(),
+        blocks: blocks.into_iter().collect(),
+    }
 }
 
 fn replaced(kind: Kind, text: &str) -> (Kind, Verdict) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Housekeeping, PeeringdbFlush, PeeringdbSync, Task};
+use crate::{GetIrrData, GrabPrefixes, Housekeeping, IrrAccept, PeeringdbFlush, PeeringdbSync, Task};
 
 /// A task as a value: its name and its arguments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,12 @@ pub enum AnyTask {
     PeeringdbSync(PeeringdbSync),
     /// Empties the cache.
     PeeringdbFlush(PeeringdbFlush),
+    /// Fetches prefix lists and AS lists.
+    GetIrrData(GetIrrData),
+    /// Fetches prefix lists.
+    GrabPrefixes(GrabPrefixes),
+    /// Takes lists that are held back.
+    IrrAccept(IrrAccept),
 }
 
 impl AnyTask {
@@ -23,6 +29,9 @@ impl AnyTask {
             Self::Housekeeping(task) => task,
             Self::PeeringdbSync(task) => task,
             Self::PeeringdbFlush(task) => task,
+            Self::GetIrrData(task) => task,
+            Self::GrabPrefixes(task) => task,
+            Self::IrrAccept(task) => task,
         }
     }
 }

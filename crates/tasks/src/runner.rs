@@ -20,6 +20,8 @@ use crate::{Clock, Done, Reporter, Sink, Task, TaskContext, TaskError, process};
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often the closing of a job record is tried.
 const CLOSE_ATTEMPTS: u32 = 3;
+/// How often a run that is to end looks whether the commit that was sent is through.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How often somebody who waits for a lock asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -120,7 +122,15 @@ impl Runner {
             lost = &mut beat => Ended::of(Err(lost.into())),
             () = context.cancel.cancelled() => Ended::Cancelled,
         };
-        if context.committing.load(Ordering::SeqCst) { Ended::of(work.await) } else { stopped }
+        // Nothing but the commit is waited for: the task may have many more to come.
+        while context.committing.load(Ordering::SeqCst) {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ended::of(done),
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+        stopped
     }
 
     /// Lets go of the lock. If that fails, the lease ends it, so it does not spoil what was done.

@@ -4,6 +4,7 @@
 //! durable in the same way. It says how much of the program's time is the work itself.
 
 pub(crate) mod delete;
+pub(crate) mod irr;
 pub(crate) mod sync;
 
 use std::str::FromStr as _;

@@ -2,6 +2,8 @@
 
 mod delta;
 mod housekeeping;
+mod irr;
+mod irr_memory;
 mod start;
 mod sync;
 mod writers;
@@ -28,6 +30,8 @@ pub(crate) enum Measure {
     Delta,
     /// A million old rows of the change log, beside the floor.
     Housekeeping,
+    /// Prefix lists from IRR databases, beside bgpq4 and a floor.
+    Irr,
     /// Commands that do little.
     Start,
 }
@@ -50,6 +54,9 @@ pub(crate) async fn run(session: &Session, only: &[Measure], report: &mut Report
     }
     if wanted(Measure::Housekeeping) {
         housekeeping::run(session, report).await?;
+    }
+    if wanted(Measure::Irr) {
+        irr::run(session, report).await?;
     }
     if wanted(Measure::Start) {
         start::run(session, report).await?;

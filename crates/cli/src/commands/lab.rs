@@ -1,7 +1,12 @@
 //! `lab`: stand-ins, for trying things out and for tests.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+use pm_lab::irrd;
 use pm_lab::peeringdb::{self, Clock, Generated, Options, Order, Settings};
 use pm_tasks::{Clock as _, SystemClock};
 
@@ -39,6 +44,53 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME")]
         now: Option<DateTime<Utc>>,
     },
+    /// An IRRd that answers as IRRd does, on 127.0.0.1; slow, far away and faulty on demand
+    #[command(after_help = "With --control PORT: POST /lab/fault?kind=cut&match=AS-X makes it fail, \
+        GET /lab/counters and GET /lab/queries show what was asked.")]
+    Irrd(Irrd),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Irrd {
+    /// TCP port; 0 takes any free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Answer from the objects in this file, instead of invented ones
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scale", "seed"])]
+    rpsl: Option<PathBuf>,
+    /// Size of the invented world, which has the AS-SETs of the lab's PeeringDB of the same scale and seed
+    #[arg(long, default_value_t = 0.02)]
+    scale: f64,
+    /// The same seed gives the same world
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Write all objects to this file as RPSL
+    #[arg(long, value_name = "FILE")]
+    dump: Option<PathBuf>,
+    /// The sources selected at first, in order [default: all]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    sources: Vec<String>,
+    /// Milliseconds that everything takes on its way, in each direction: half of what a ping would show
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    delay: u64,
+    /// Serve this many connections at a time and let others wait [default: all]
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<usize>,
+    /// Seconds after which an idle connection is closed
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    idle: u64,
+    /// Do not know !a, as IRRd before version 4
+    #[arg(long)]
+    no_a: bool,
+    /// Do not know !m
+    #[arg(long)]
+    no_m: bool,
+    /// Go wrong: a kind, and where, when and how often, as in cut,match=AS-X,times=0; may be given more than once
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<irrd::Fault>,
+    /// Port for the controls, over HTTP; 0 takes any free one
+    #[arg(long, value_name = "PORT")]
+    control: Option<u16>,
 }
 
 /// Order of rows in answers to since.
@@ -53,25 +105,66 @@ pub(crate) enum OrderChoice {
 }
 
 pub(crate) async fn run(output: &Output, command: Command) -> anyhow::Result<u8> {
-    let Command::Peeringdb { port, scale, seed, api_key, throttle, plain_meta, order, now } = command;
-    let options = Options {
-        port,
-        api_keys: api_key,
-        throttle,
-        generated: if plain_meta { Generated::FullOnly } else { Generated::Always },
-        order: match order {
-            OrderChoice::Updated => Order::Updated,
-            OrderChoice::Id => Order::Id,
-            OrderChoice::Shuffled => Order::Shuffled,
-        },
-        clock: Clock::Running,
-    };
-    let settings = Settings { scale, seed, now: now.unwrap_or_else(|| SystemClock.now()), options };
-    let started = |url: &str| {
-        output.line(&format!("PeeringDB at {url}; set peeringdb_api to it. Ctrl-C ends it."));
-    };
-    peeringdb::run(settings, started, stopped()).await?;
+    match command {
+        Command::Peeringdb { port, scale, seed, api_key, throttle, plain_meta, order, now } => {
+            let options = Options {
+                port,
+                api_keys: api_key,
+                throttle,
+                generated: if plain_meta { Generated::FullOnly } else { Generated::Always },
+                order: match order {
+                    OrderChoice::Updated => Order::Updated,
+                    OrderChoice::Id => Order::Id,
+                    OrderChoice::Shuffled => Order::Shuffled,
+                },
+                clock: Clock::Running,
+            };
+            let settings = Settings { scale, seed, now: now.unwrap_or_else(|| SystemClock.now()), options };
+            let started = |url: &str| {
+                output.line(&format!("PeeringDB at {url}; set peeringdb_api to it. Ctrl-C ends it."));
+            };
+            peeringdb::run(settings, started, stopped()).await?;
+        }
+        Command::Irrd(command) => irrd(output, command).await?,
+    }
     Ok(EXIT_OK)
+}
+
+async fn irrd(output: &Output, command: Irrd) -> anyhow::Result<()> {
+    let world = match &command.rpsl {
+        Some(file) => {
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let world =
+                irrd::World::from_rpsl(&text).with_context(|| format!("cannot use {}", file.display()))?;
+            ensure!(world.objects() > 0, "{} holds no object that is known here", file.display());
+            world
+        }
+        None => irrd::World::generate(command.scale, command.seed),
+    };
+    if let Some(file) = &command.dump {
+        std::fs::write(file, world.to_rpsl()).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let options = irrd::Options {
+        port: command.port,
+        control: command.control,
+        sources: command.sources,
+        delay: Duration::from_millis(command.delay),
+        workers: command.workers,
+        idle: Duration::from_secs(command.idle),
+        no_a: command.no_a,
+        no_m: command.no_m,
+        faults: command.fault,
+        ..irrd::Options::default()
+    };
+    let started = |server: &irrd::Server| {
+        output.line(&format!("IRRd at {}; set bgpq3_host to it. Ctrl-C ends it.", server.address()));
+        if let Some(control) = server.control() {
+            output.line(&format!("Its controls are at http://{control}/lab."));
+        }
+    };
+    irrd::run(world, options, started, stopped()).await?;
+    Ok(())
 }
 
 async fn stopped() {

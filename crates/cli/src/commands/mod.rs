@@ -6,6 +6,9 @@ mod config;
 mod doctor;
 mod generate;
 mod housekeeping;
+mod irr;
+mod irr_data;
+mod irr_query;
 mod jobs;
 #[cfg(feature = "lab")]
 mod lab;
@@ -98,6 +101,15 @@ enum Command {
     /// Synchronise the cache with PeeringDB, and autonomous systems with the cache
     #[command(name = "peeringdb_sync", alias = "peeringdb-sync")]
     PeeringdbSync(peeringdb_sync::Arguments),
+    /// Fetch prefix lists and AS lists from IRR databases
+    #[command(name = "get_irr_data", alias = "get-irr-data")]
+    GetIrrData(irr_data::GetArguments),
+    /// Fetch prefix lists from IRR databases; superseded by `get_irr_data`
+    #[command(name = "grab_prefixes", alias = "grab-prefixes")]
+    GrabPrefixes(irr_data::GrabArguments),
+    /// Prefix lists and AS lists: look at them, review them, ask IRR servers
+    #[command(subcommand)]
+    Irr(irr::Command),
     /// Look into the PeeringDB cache, or write it out
     #[command(subcommand)]
     Peeringdb(peeringdb::Command),
@@ -132,6 +144,9 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
     match arguments.command {
         Command::Housekeeping(arguments) => housekeeping::run(shared, output, &arguments).await,
         Command::PeeringdbSync(arguments) => peeringdb_sync::run(shared, output, arguments).await,
+        Command::GetIrrData(arguments) => irr_data::get(shared, output, arguments).await,
+        Command::GrabPrefixes(arguments) => irr_data::grab(shared, output, &arguments).await,
+        Command::Irr(command) => irr::run(shared, output, command).await,
         Command::Peeringdb(command) => peeringdb::run(shared, output, command).await,
         Command::AutonomousSystems(command) => autonomous_systems::run(shared, output, command).await,
         Command::Jobs(command) => jobs::run(shared, output, command).await,

@@ -38,6 +38,7 @@ use chrono::{DateTime, Utc};
 
 pub use advance::{Advance, Changes};
 pub use fault::{Fault, FaultKind, UnknownFault};
+pub(crate) use generate::as_sets;
 pub use namespace::{Namespace, UnknownNamespace};
 pub use server::{RequestSeen, Server, StartError};
 pub use world::{Caller, NoSuchRow, World};

@@ -77,7 +77,7 @@ pub async fn all_held(session: &mut Session<'_>) -> Result<Vec<AutonomousSystem>
 }
 
 async fn select_all(session: &mut Session<'_>, clause: &str) -> Result<Vec<AutonomousSystem>, StoreError> {
-    let sql = format!("SELECT id, {} FROM {} ORDER BY asn{clause}", columns(), AutonomousSystem::table());
+    let sql = format!("SELECT id, {} FROM {} ORDER BY asn{clause}", columns(), AutonomousSystem::TABLE);
     session.rows(&sql, vec![]).await?.iter().map(AutonomousSystem::from_row).collect()
 }
 
@@ -88,7 +88,7 @@ pub async fn by_asns(session: &mut Session<'_>, asns: &[i64]) -> Result<Vec<Auto
         let sql = format!(
             "SELECT id, {} FROM {} WHERE asn IN ({}) ORDER BY asn",
             columns(),
-            AutonomousSystem::table(),
+            AutonomousSystem::TABLE,
             placeholders(chunk.len())
         );
         for row in session.rows(&sql, chunk.iter().map(|asn| Value::from(*asn)).collect()).await? {

@@ -40,13 +40,13 @@ impl FieldType for Option<Json> {
     }
 }
 
-/// An object as a struct: the static with its description, and its fields with their types and descriptions. A field's
+/// An object as a struct: its type's label, its table, the static with its description, and its fields with their types and descriptions. A field's
 /// comment is what its description says to people. The description may have more fields, lists above all. Every object
 /// also has `id`, `created` and `updated`.
 macro_rules! entity {
     (
         $(#[$doc:meta])*
-        $name:ident, $model:ident {
+        $name:ident, $label:literal, $table:literal, $model:ident {
             $($(#[doc = $help:literal])* $field:ident: $type:ty = $description:expr),* $(,)?
         }
     ) => {
@@ -63,17 +63,16 @@ macro_rules! entity {
         }
 
         impl $name {
+            /// The object's type, as the change log names it.
+            pub const MODEL: &'static str = $label;
+            /// The table that keeps it.
+            pub const TABLE: &'static str = $table;
             /// Its columns but for `id`.
             pub const COLUMNS: &'static [&'static str] = &["created", "updated", $(stringify!($field)),*];
 
             /// The description's part of each field.
             fn fields() -> Vec<$crate::objects::model::Field> {
                 vec![$($description.help(concat!($($help),*).trim_ascii_start())),*]
-            }
-
-            /// The table that keeps it.
-            pub fn table() -> &'static str {
-                $model.table
             }
 
             pub(crate) fn from_row(row: &crate::Row) -> Result<Self, crate::StoreError> {

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-pub use read::{data, each_data, each_listing, generations, states};
+pub use read::{data, each_data, each_listing, generations, held_back, states};
 pub use write::{NewList, Update, Verdict, apply, remove_unused};
 
 /// What a list is about.
@@ -86,6 +86,8 @@ pub struct List {
     pub digest: Vec<u8>,
     /// How many entries it has.
     pub entries: i64,
+    /// Length of its shortest prefix, if it has any.
+    pub shortest: Option<i64>,
 }
 
 /// A list that was found and is held back for somebody to look at.

@@ -15,7 +15,8 @@ pub async fn states(session: &mut Session<'_>, of: &[i64]) -> Result<BTreeMap<i6
     let mut found: BTreeMap<i64, Vec<State>> = BTreeMap::new();
     for chunk in of.chunks(CHUNK) {
         let sql = format!(
-            "SELECT s.*, l.digest, l.entries, h.digest AS held_digest, h.entries AS held_entries \
+            "SELECT s.*, l.digest, l.entries, l.shortest, h.digest AS held_digest, h.entries AS held_entries, \
+             h.shortest AS held_shortest \
              FROM peering_irrstate s LEFT JOIN peering_irrlist l ON l.id = s.list_id \
              LEFT JOIN peering_irrlist h ON h.id = s.held_id WHERE s.autonomous_system_id IN ({})",
             placeholders(chunk.len())
@@ -25,13 +26,15 @@ pub async fn states(session: &mut Session<'_>, of: &[i64]) -> Result<BTreeMap<i6
             found.entry(state.autonomous_system).or_default().push(state);
         }
     }
-    found.values_mut().for_each(|states| states.sort_by_key(|state| state.kind));
+    for states in found.values_mut() {
+        states.sort_by_key(|state| state.kind);
+    }
     Ok(found)
 }
 
 fn state(row: &Row) -> Result<State, StoreError> {
-    let list = optional_list(row, "list_id", "digest", "entries")?;
-    let held = optional_list(row, "held_id", "held_digest", "held_entries")?;
+    let list = optional_list(row, "list_id", ["digest", "entries", "shortest"])?;
+    let held = optional_list(row, "held_id", ["held_digest", "held_entries", "held_shortest"])?;
     let held = match held {
         None => None,
         Some(list) => Some(Held {
@@ -61,12 +64,14 @@ fn word<T>(row: &Row, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result
     parse(&text).ok_or_else(|| StoreError::Data(format!("column {column} holds the unknown word {text:?}")))
 }
 
-fn optional_list(row: &Row, id: &str, digest: &str, entries: &str) -> Result<Option<List>, StoreError> {
+fn optional_list(row: &Row, id: &str, others: [&str; 3]) -> Result<Option<List>, StoreError> {
+    let [digest, entries, shortest] = others;
     let Some(id) = row.get::<Option<i64>, _>(id)? else { return Ok(None) };
     Ok(Some(List {
         id,
         digest: row.get::<Option<Vec<u8>>, _>(digest)?.unwrap_or_default(),
         entries: row.get::<Option<i64>, _>(entries)?.unwrap_or_default(),
+        shortest: row.get(shortest)?,
     }))
 }
 
@@ -75,15 +80,22 @@ async fn lists(session: &mut Session<'_>, ids: &[i64]) -> Result<BTreeMap<i64, L
     let mut found = BTreeMap::new();
     for chunk in ids.chunks(CHUNK) {
         let sql = format!(
-            "SELECT id, digest, entries FROM peering_irrlist WHERE id IN ({})",
+            "SELECT id, digest, entries, shortest FROM peering_irrlist WHERE id IN ({})",
             placeholders(chunk.len())
         );
         for row in session.rows(&sql, chunk.iter().map(|id| Value::from(*id)).collect()).await? {
             let id = row.get("id")?;
-            found.insert(id, List { id, digest: row.get("digest")?, entries: row.get("entries")? });
+            let (digest, entries, shortest) = (row.get("digest")?, row.get("entries")?, row.get("shortest")?);
+            found.insert(id, List { id, digest, entries, shortest });
         }
     }
     Ok(found)
+}
+
+/// The autonomous systems (by their number in this database) of which a list is held back.
+pub async fn held_back(session: &mut Session<'_>) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT DISTINCT autonomous_system_id FROM peering_irrstate WHERE held_id IS NOT NULL";
+    session.rows(sql, vec![]).await?.iter().map(|row| row.get("autonomous_system_id")).collect()
 }
 
 /// The octets of a list, if it is still there.

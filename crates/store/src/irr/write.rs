@@ -23,6 +23,8 @@ pub struct NewList {
     pub digest: Vec<u8>,
     /// How many entries it has.
     pub entries: i64,
+    /// Length of its shortest prefix, if it has any.
+    pub shortest: Option<i64>,
     /// Its octets, which this crate does not look into.
     pub data: Vec<u8>,
     /// Blocks of addresses in which it has entries, each once.
@@ -126,29 +128,31 @@ async fn store_lists(
     let mut stored = BTreeMap::new();
     for chunk in chunks_by_size(&distinct) {
         let sql = format!(
-            "INSERT INTO peering_irrlist (digest, kind, entries, data, created) VALUES {} \
+            "INSERT INTO peering_irrlist (digest, kind, entries, shortest, data, created) VALUES {} \
              ON CONFLICT (digest) DO NOTHING",
-            vec!["(?, ?, ?, ?, ?)"; chunk.len()].join(", ")
+            vec!["(?, ?, ?, ?, ?, ?)"; chunk.len()].join(", ")
         );
-        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 5);
+        let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 6);
         for list in chunk {
             values.extend([
                 list.digest.clone().into(),
                 list.kind.as_str().into(),
                 list.entries.into(),
+                list.shortest.into(),
                 list.data.clone().into(),
                 now.into(),
             ]);
         }
         session.execute(&sql, values).await?;
         let sql = format!(
-            "SELECT id, digest, entries FROM peering_irrlist WHERE digest IN ({})",
+            "SELECT id, digest, entries, shortest FROM peering_irrlist WHERE digest IN ({})",
             placeholders(chunk.len())
         );
         let digests = chunk.iter().map(|list| Value::from(list.digest.clone())).collect();
         for row in session.rows(&sql, digests).await? {
             let digest: Vec<u8> = row.get("digest")?;
-            let list = List { id: row.get("id")?, digest: digest.clone(), entries: row.get("entries")? };
+            let (id, entries, shortest) = (row.get("id")?, row.get("entries")?, row.get("shortest")?);
+            let list = List { id, digest: digest.clone(), entries, shortest };
             stored.insert(digest, list);
         }
     }
@@ -185,7 +189,7 @@ fn states_after(
         .verdicts
         .iter()
         .map(|(kind, verdict)| {
-            let mut state = update.before(*kind).cloned().unwrap_or_else(|| State {
+            let mut state = update.before(*kind).cloned().unwrap_or(State {
                 autonomous_system: update.autonomous_system,
                 kind: *kind,
                 state: Stand::Missing,
@@ -201,6 +205,10 @@ fn states_after(
             match verdict {
                 Verdict::Failed { why } => {
                     state.failure = Some(why.clone());
+                    // It is wanted again, or nobody would have asked: then the one from before is shown.
+                    if state.state == Stand::Off {
+                        state.state = if state.list.is_some() { Stand::Current } else { Stand::Missing };
+                    }
                     return Ok(state);
                 }
                 Verdict::Held { list, found, reason } => {

@@ -1,6 +1,6 @@
 //! What an answer means for the list that is there: the guards that keep a good list.
 
-use pm_store::irr::{Kind, NewList, Stand, State, Verdict};
+use pm_store::irr::{Kind, List, NewList, State, Verdict};
 
 /// What came back for one list.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,15 @@ pub(crate) enum Answer {
         list: NewList,
         /// Prefixes or AS numbers behind it.
         found: i64,
+    },
+    /// A list that lacks one of several names.
+    Partly {
+        /// The list of the others.
+        list: NewList,
+        /// Prefixes or AS numbers behind it.
+        found: i64,
+        /// Which name, and why.
+        why: String,
     },
     /// No data, and the server cannot say whether the names exist. `list` is the empty list.
     Nothing {
@@ -38,31 +47,40 @@ pub(crate) struct Guards {
 
 /// Decides.
 pub(crate) fn judge(kind: Kind, before: Option<&State>, answer: Answer, guards: Guards) -> Verdict {
-    let (list, found, known) = match answer {
+    let (list, found, known, lacks) = match answer {
         Answer::Off => return Verdict::Off,
         Answer::Failed(why) => return Verdict::Failed { why },
-        Answer::List { list, found } => (list, found, true),
-        Answer::Nothing { list } => (list, 0, false),
+        Answer::List { list, found } => (list, found, true, None),
+        Answer::Partly { list, found, why } => (list, found, true, Some(why)),
+        Answer::Nothing { list } => (list, 0, false, None),
     };
-    if kind != Kind::AsList && guards.limit > 0 && list.entries > i64::from(guards.limit) {
-        return Verdict::TooBig { entries: list.entries };
-    }
     let old = before.and_then(|state| state.list.as_ref());
+    let old_found = before.map_or(0, |state| state.found);
+    let suspicion = || {
+        let lacks = lacks.clone().filter(|_| old.is_some());
+        let compared = old.and_then(|old| suspicion(old.entries, old_found, list.entries, found, guards));
+        lacks.or(compared).or_else(|| wide_open(kind, old, &list))
+    };
+    let limit = i64::from(guards.limit);
+    if kind != Kind::AsList && limit > 0 && list.entries > limit {
+        // A list that was short enough is not taken away by whoever fills up the set of its peer.
+        return match suspicion().filter(|_| !guards.force && old.is_some_and(|old| old.entries <= limit)) {
+            Some(reason) => Verdict::Held { list, found, reason },
+            None => Verdict::TooBig { entries: list.entries },
+        };
+    }
     if old.is_some_and(|old| old.digest == list.digest) {
         return Verdict::Same { found };
     }
     if guards.force {
         return Verdict::Replaced { list, found };
     }
-    let Some(old) = old else {
-        if known {
-            return Verdict::Replaced { list, found };
-        }
-        let why = "there is no data, and the server cannot say whether the name exists; --force takes it as empty";
+    if old.is_none() && !known {
+        let why =
+            "there is no data, and the server cannot say whether the name exists; --force takes it as empty";
         return Verdict::Failed { why: why.to_owned() };
-    };
-    let old_found = before.map_or(0, |state| state.found);
-    match suspicion(old.entries, old_found, list.entries, found, guards) {
+    }
+    match suspicion() {
         Some(reason) => Verdict::Held { list, found, reason },
         None => Verdict::Replaced { list, found },
     }
@@ -78,7 +96,10 @@ fn suspicion(old_entries: i64, old_found: i64, entries: i64, found: i64, guards:
     }
     let lost = old_found.saturating_sub(found);
     if lost.saturating_mul(100) > old_found.saturating_mul(guards.shrink_percent.into()) {
-        return Some(format!("shrinks from {old_found} to {found}, by more than {} %", guards.shrink_percent));
+        return Some(format!(
+            "shrinks from {old_found} to {found}, by more than {} %",
+            guards.shrink_percent
+        ));
     }
     if guards.growth > 0 && found > old_found.max(1).saturating_mul(guards.growth.into()) {
         return Some(format!("grows from {old_found} to {found}, more than {} times", guards.growth));
@@ -86,24 +107,23 @@ fn suspicion(old_entries: i64, old_found: i64, entries: i64, found: i64, guards:
     None
 }
 
-/// Whether a run has to say so: the verdict leaves somebody without what was asked for.
-pub(crate) fn is_trouble(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Held { .. } | Verdict::Failed { .. })
-}
-
-/// Whether nothing has to be written but the time of the look.
-pub(crate) fn is_quiet(before: Option<&State>, verdict: &Verdict) -> bool {
-    match (before.map(|state| state.state), verdict) {
-        (Some(Stand::Current), Verdict::Same { .. }) | (Some(Stand::Off), Verdict::Off) => true,
-        _ => false,
-    }
+/// Why a list that lets in a large part of all addresses should be looked at first: one route object can do that, so
+/// numbers do not show it. A list that was like that before is left alone.
+fn wide_open(kind: Kind, old: Option<&List>, new: &NewList) -> Option<String> {
+    let widest = match kind {
+        Kind::Ipv4 => 8,
+        Kind::Ipv6 => 16,
+        Kind::AsList => return None,
+    };
+    let shortest = new.shortest.filter(|length| *length < widest)?;
+    let known = old.and_then(|old| old.shortest).is_some_and(|length| length <= shortest);
+    (!known).then(|| format!("would let in a /{shortest}, more than a /{widest}"))
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
     use chrono::DateTime;
-    use pm_store::irr::List;
+    use pm_store::irr::Stand;
 
     use super::*;
 
@@ -111,7 +131,7 @@ mod tests {
 
     fn list(entries: i64) -> NewList {
         let digest = format!("{entries}").into_bytes();
-        NewList { kind: Kind::Ipv4, digest, entries, data: vec![], blocks: vec![] }
+        NewList { kind: Kind::Ipv4, digest, entries, shortest: Some(24), data: vec![], blocks: vec![] }
     }
 
     fn state(entries: i64, found: i64) -> State {
@@ -119,7 +139,12 @@ mod tests {
             autonomous_system: 1,
             kind: Kind::Ipv4,
             state: Stand::Current,
-            list: Some(List { id: 1, digest: format!("{entries}").into_bytes(), entries }),
+            list: Some(List {
+                id: 1,
+                digest: format!("{entries}").into_bytes(),
+                entries,
+                shortest: Some(24),
+            }),
             found,
             too_long: None,
             taken: None,
@@ -165,6 +190,28 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_lacks_a_name_waits_where_there_was_one_with_it() {
+        let partly =
+            |entries| Answer::Partly { list: list(entries), found: 90, why: "AS-X does not exist".into() };
+        assert_eq!(verdict(Some(&state(40, 100)), partly(39), GUARDS), "held: AS-X does not exist");
+        assert_eq!(verdict(Some(&state(40, 100)), partly(40), GUARDS), "same");
+        assert_eq!(verdict(None, partly(40), GUARDS), "replaced");
+    }
+
+    #[test]
+    fn one_route_object_cannot_open_everything() {
+        let open =
+            |shortest| Answer::List { list: NewList { shortest: Some(shortest), ..list(41) }, found: 101 };
+        let held = "held: would let in a /0, more than a /8";
+        assert_eq!(verdict(Some(&state(40, 100)), open(0), GUARDS), held);
+        assert_eq!(verdict(None, open(0), GUARDS), held);
+        assert_eq!(verdict(Some(&state(40, 100)), open(8), GUARDS), "replaced");
+        let mut before = state(40, 100);
+        before.list = before.list.map(|list| List { shortest: Some(0), ..list });
+        assert_eq!(verdict(Some(&before), open(0), GUARDS), "replaced", "somebody has taken one like that");
+    }
+
+    #[test]
     fn force_takes_what_the_guards_hold_but_never_a_failure() {
         let before = state(40, 100);
         let guards = Guards { force: true, ..GUARDS };
@@ -178,8 +225,14 @@ mod tests {
     fn a_first_list_is_taken_unless_nobody_knows_the_name() {
         assert_eq!(verdict(None, answer(3, 9), GUARDS), "replaced");
         assert_eq!(verdict(None, answer(0, 0), GUARDS), "replaced");
-        assert!(verdict(None, Answer::Nothing { list: list(0) }, GUARDS).starts_with("failed: there is no data"));
-        assert_eq!(verdict(Some(&state(0, 0)), answer(5000, 9000), GUARDS), "replaced", "an empty list may grow");
+        assert!(
+            verdict(None, Answer::Nothing { list: list(0) }, GUARDS).starts_with("failed: there is no data")
+        );
+        assert_eq!(
+            verdict(Some(&state(0, 0)), answer(5000, 9000), GUARDS),
+            "replaced",
+            "an empty list may grow"
+        );
     }
 
     #[test]
@@ -189,6 +242,9 @@ mod tests {
         assert_eq!(verdict(Some(&before), answer(40, 100), guards), "too big: 40");
         assert_eq!(verdict(Some(&before), answer(4000, 99_999), guards), "too big: 4000");
         assert_eq!(verdict(Some(&before), answer(30, 60), guards), "replaced");
+        let short = state(20, 50);
+        assert_eq!(verdict(Some(&short), answer(31, 60), guards), "too big: 31");
+        assert!(verdict(Some(&short), answer(4000, 99_999), guards).starts_with("held: grows"));
         assert_eq!(verdict(Some(&before), Answer::Failed("x".into()), guards), "failed: x");
         let as_list = judge(Kind::AsList, Some(&before), answer(40, 100), guards);
         assert!(matches!(as_list, Verdict::Same { .. }), "the limit is for prefixes");

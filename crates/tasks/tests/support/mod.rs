@@ -185,14 +185,22 @@ fn remove_nul(value: &mut Json) {
 }
 
 fn config(server: &Server, settings: &[(&str, &str)]) -> Config {
-    let mut environment = BTreeMap::from([
-        ("PEERING_MANAGER_PEERINGDB_API".to_owned(), server.url()),
-        ("PEERING_MANAGER_PEERINGDB_REQUESTS_PER_MINUTE".to_owned(), "100000".to_owned()),
-        ("PEERING_MANAGER_PEERINGDB_RETRIES".to_owned(), "0".to_owned()),
-    ]);
-    for (key, value) in settings {
-        environment.insert(format!("PEERING_MANAGER_{}", key.to_uppercase()), (*value).to_owned());
-    }
+    let url = server.url();
+    let mut all = vec![
+        ("peeringdb_api", url.as_str()),
+        ("peeringdb_requests_per_minute", "100000"),
+        ("peeringdb_retries", "0"),
+    ];
+    all.extend(settings);
+    configured(&all)
+}
+
+/// Settings, each given as an environment variable would; the last of a name counts.
+pub fn configured(settings: &[(&str, &str)]) -> Config {
+    let environment: BTreeMap<String, String> = settings
+        .iter()
+        .map(|(key, value)| (format!("PEERING_MANAGER_{}", key.to_uppercase()), (*value).to_owned()))
+        .collect();
     let nowhere = std::path::PathBuf::from("/nonexistent");
     let sources = Sources {
         file: None,

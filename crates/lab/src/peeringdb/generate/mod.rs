@@ -35,6 +35,25 @@ impl World {
     }
 }
 
+/// The AS number of every network of the world of this scale and seed, with what it states as its AS-SET.
+pub(crate) fn as_sets(scale: f64, seed: u64) -> Vec<(u32, String)> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let plan = Plan::draw(&mut rng, scale);
+    let counts = Counts::of(&plan);
+    let mut draft = Draft { rng, now: DateTime::UNIX_EPOCH, plan: &plan, counts: &counts };
+    // The rows before the networks are invented too: each takes its numbers from the same stream.
+    for namespace in Namespace::ALL.into_iter().take_while(|namespace| *namespace != Namespace::Net) {
+        draft.table(namespace);
+    }
+    (0..plan.nets.len())
+        .filter_map(|index| {
+            let fields = draft.net(index);
+            let text = fields.get("irr_as_set").and_then(Value::as_str).unwrap_or_default().to_owned();
+            Some((u32::try_from(plan.nets[index].asn).ok()?, text))
+        })
+        .collect()
+}
+
 /// A company name for an object that appears later.
 pub(super) fn newcomer(rng: &mut StdRng) -> String {
     let stem = words::stem(rng);
@@ -238,6 +257,22 @@ mod tests {
         };
         assert_eq!(bytes(7), bytes(7));
         assert_ne!(bytes(7), bytes(8));
+    }
+
+    /// Whatever the time is.
+    #[test]
+    fn as_sets_are_those_of_the_world() {
+        let world = World::generate(0.01, 7, DateTime::from_timestamp(1_750_000_000, 0).unwrap());
+        let stated: Vec<(u32, String)> = world
+            .table(Namespace::Net)
+            .values()
+            .map(|net| {
+                let text = net.fields().get("irr_as_set").and_then(Value::as_str).unwrap().to_owned();
+                (u32::try_from(net.asn).unwrap(), text)
+            })
+            .collect();
+        assert!(stated.iter().any(|(_, text)| !text.is_empty()));
+        assert!(stated == as_sets(0.01, 7));
     }
 
     #[test]

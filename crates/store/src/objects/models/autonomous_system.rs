@@ -12,7 +12,7 @@ use crate::objects::record::{Graph, Record};
 entity! {
     /// A network to peer with, or one's own, with the fields that tasks work with. What IRR databases say about it is
     /// in [`crate::irr`] and is not loaded with it.
-    AutonomousSystem, MODEL {
+    AutonomousSystem, "peering.autonomoussystem", "peering_autonomoussystem", MODEL {
         /// One line about it.
         description: String = description(),
         /// Markdown about it.
@@ -54,8 +54,8 @@ entity! {
 
 /// The description.
 pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
-    label: "peering.autonomoussystem",
-    table: "peering_autonomoussystem",
+    label: AutonomousSystem::MODEL,
+    table: AutonomousSystem::TABLE,
     singular: "autonomous system",
     plural: "autonomous systems",
     fields: [AutonomousSystem::fields(), routing(), vec![tags()]].concat(),

@@ -1,0 +1,12 @@
+//! Sets to prefixes and AS numbers, over small worlds of registries that are held in memory.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+mod cases;
+mod collisions;
+mod explaining;
+mod faults;
+mod golden;
+mod properties;
+mod requests;
+mod rpsl;
+mod server;
