@@ -6,7 +6,9 @@ use pm_store::objects::{registry, schema};
 
 fn main() {
     let named: Vec<String> = std::env::args().skip(1).collect();
-    for model in registry::models().filter(|model| named.is_empty() || named.iter().any(|name| name == model.label)) {
+    for model in
+        registry::models().filter(|model| named.is_empty() || named.iter().any(|name| name == model.label))
+    {
         for statement in schema::statements(model) {
             println!("{statement}");
         }

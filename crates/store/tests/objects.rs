@@ -6,19 +6,18 @@ mod support;
 
 use pm_store::objects::data::{Data, MASK};
 use pm_store::objects::models::{
-    autonomous_system, bfd, bgp_group, community, config_context, config_context_assignment, connection, contact,
-    contact_assignment, contact_role, direct_peering_session, internet_exchange,
-    internet_exchange_peering_session, platform, relationship, router, routing_policy, tag,
+    autonomous_system, bfd, community, config_context, connection, contact, contact_assignment, contact_role,
+    direct_peering_session, internet_exchange, internet_exchange_peering_session, platform, relationship,
+    router, routing_policy,
 };
 use pm_store::objects::problems::{ObjectError, Rules};
 use pm_store::objects::query::Query;
 use pm_store::objects::read::displays;
-use pm_store::objects::record::{Draft, Graph, Record};
-use pm_store::objects::secrets::{Clear, Keyring};
+use pm_store::objects::record::{Draft, Graph};
+use pm_store::objects::secrets::Keyring;
 use pm_store::objects::write::{self, Writing};
 use pm_store::objects::{registry, schema};
 use pm_store::testing::{each_engine, epoch};
-use pm_store::{Engine, Store};
 use serde_json::{Value as Json, json};
 use support::{Desk, World};
 
@@ -36,14 +35,18 @@ async fn the_schema_is_the_described_one() {
                 "{model:?}: a migration is missing; the table would be made by\n{}",
                 schema::statements(model).join("\n")
             );
-            for field in model.fields.iter().filter(|field| field.column().is_none() && field.name != "tags") {
+            for field in model.fields.iter().filter(|field| field.column().is_none() && field.name != "tags")
+            {
                 let found = support::columns_of(&store, &model.join_table(field)).await;
                 assert_eq!(found.len(), 2, "{model:?} {}", field.name);
             }
             for unique in model.uniques() {
                 let columns: Vec<String> =
                     unique.iter().map(|name| model.field(name).unwrap().column().unwrap()).collect();
-                assert!(support::unique_indexes(&store, model.table).await.contains(&columns), "{model:?} {columns:?}");
+                assert!(
+                    support::unique_indexes(&store, model.table).await.contains(&columns),
+                    "{model:?} {columns:?}"
+                );
             }
         }
     })
@@ -105,7 +108,12 @@ async fn no_secret_is_readable_in_the_database_or_its_log() {
             .with("napalm_password", "battery");
         world.desk.update(world.router, args).await.unwrap();
         world.desk.delete(&internet_exchange_peering_session::MODEL, &[world.session]).await.unwrap();
-        let log = support::everything(&store, "core_objectchange", &["prechange_data", "postchange_data", "object_repr"]).await;
+        let log = support::everything(
+            &store,
+            "core_objectchange",
+            &["prechange_data", "postchange_data", "object_repr"],
+        )
+        .await;
         assert!(log.contains("***CHANGED***") && log.contains(MASK));
         for secret in ["hunter2", "correct horse", "battery", "enable me"] {
             assert!(!log.contains(secret), "the log holds {secret}");
@@ -147,7 +155,9 @@ async fn every_change_is_logged_once_and_nothing_else_is() {
             .with("hostname", router.text("hostname"));
         assert_eq!(world.desk.update(world.router, same).await.unwrap(), vec![]);
         assert_eq!(world.desk.log().await.len(), before);
-        let fewer = Draft::new(&router::MODEL).with("communities", vec![communities[0]]).with("status", "maintenance");
+        let fewer = Draft::new(&router::MODEL)
+            .with("communities", vec![communities[0]])
+            .with("status", "maintenance");
         let updated = world.desk.update(world.router, fewer).await.unwrap();
         assert_eq!(updated.len(), 1);
         assert!(updated[0].after.updated >= updated[0].before.updated);
@@ -222,7 +232,8 @@ async fn whatever_breaks_a_rule_is_refused_with_field_and_value() {
 async fn problems_of_many_are_told_together_and_nothing_is_stored() {
     each_engine(async |store| {
         let desk = Desk::new(&store);
-        let system = |asn: i64, name: &str| Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", name);
+        let system =
+            |asn: i64, name: &str| Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", name);
         let drafts = [system(1, "one"), system(0, "two"), system(3, ""), system(1, "four")];
         let Err(ObjectError::Invalid(problems)) = desk.create_all(&drafts).await else { panic!("stored") };
         let found: Vec<String> = problems.iter().map(|p| format!("{} {p}", p.index)).collect();
@@ -268,7 +279,10 @@ async fn deletions_take_along_empty_and_respect_what_they_shall() {
         // References that become empty.
         let gone = desk.delete(&bfd::MODEL, &[world.bfd]).await.unwrap();
         assert_eq!(gone.emptied.len(), 1);
-        assert_eq!(desk.get(&internet_exchange_peering_session::MODEL, world.session).await.integer("bfd"), None);
+        assert_eq!(
+            desk.get(&internet_exchange_peering_session::MODEL, world.session).await.integer("bfd"),
+            None
+        );
         let gone = desk.delete(&router::MODEL, &[world.router]).await.unwrap();
         assert_eq!(gone.emptied.len(), 2, "connection and direct session");
         assert_eq!(desk.get(&connection::MODEL, world.connection).await.integer("router"), None);
@@ -356,7 +370,8 @@ async fn objects_are_found_by_what_their_fields_hold() {
         ] {
             assert_eq!(count(path, value.clone()).await, expected, "{path} {value:?}");
         }
-        let any = Query::of(&direct_peering_session::MODEL).search(&["service_reference__ic", "router__name__ic"], "EDGE");
+        let any = Query::of(&direct_peering_session::MODEL)
+            .search(&["service_reference__ic", "router__name__ic"], "EDGE");
         assert_eq!(desk.list(any).await.len(), 1);
         let two = Query::of(&direct_peering_session::MODEL)
             .filter("communities__name", "blackhole")
@@ -371,8 +386,10 @@ async fn objects_are_found_by_what_their_fields_hold() {
             ("router__name__asn", 1.into()),
         ] {
             let mut connection = store.connection().await.unwrap();
-            let answer =
-                Query::of(&direct_peering_session::MODEL).filter(path, value).list(&mut connection.session()).await;
+            let answer = Query::of(&direct_peering_session::MODEL)
+                .filter(path, value)
+                .list(&mut connection.session())
+                .await;
             assert!(matches!(answer, Err(ObjectError::Question(_))), "{path} {answer:?}");
         }
         let page = Query::of(&direct_peering_session::MODEL).order(&["-ip_address"]).limit(1).offset(1);
@@ -390,9 +407,16 @@ async fn order_is_the_same_on_both_engines_and_follows_references() {
         let desk = Desk::new(&store);
         let mut own = Vec::new();
         for (asn, name) in [(65_002_i64, "zulu"), (65_001, "Ärger"), (65_003, "alpha")] {
-            own.push(desk.create(Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", name)).await.unwrap().id);
+            own.push(
+                desk.create(Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", name))
+                    .await
+                    .unwrap()
+                    .id,
+            );
         }
-        for (system, name) in [(own[0], "b"), (own[0], "B"), (own[0], "a_"), (own[1], "z"), (own[2], "É"), (own[2], "a-")] {
+        for (system, name) in
+            [(own[0], "b"), (own[0], "B"), (own[0], "a_"), (own[1], "z"), (own[2], "É"), (own[2], "a-")]
+        {
             let draft = Draft::new(&router::MODEL)
                 .with("name", name)
                 .with("hostname", "x")
@@ -438,15 +462,26 @@ async fn changes_are_checked_like_new_objects_but_only_where_they_change_somethi
         let writing = Writing { rules: Rules::FEWEST, ..desk.writing() };
         write::update(&mut transaction.session(), writing, &[(world.direct, state())]).await.unwrap();
         transaction.commit().await.unwrap();
-        assert_eq!(desk.get(&direct_peering_session::MODEL, world.direct).await.text("bgp_state"), "established");
+        assert_eq!(
+            desk.get(&direct_peering_session::MODEL, world.direct).await.text("bgp_state"),
+            "established"
+        );
         // A router that is polled no more forgets when it was.
-        let polled = Draft::new(&router::MODEL).with("poll_bgp_sessions_state", true).with("poll_bgp_sessions_last_updated", epoch());
+        let polled = Draft::new(&router::MODEL)
+            .with("poll_bgp_sessions_state", true)
+            .with("poll_bgp_sessions_last_updated", epoch());
         desk.update(world.router, polled).await.unwrap();
-        assert_eq!(desk.get(&router::MODEL, world.router).await.time("poll_bgp_sessions_last_updated"), Some(epoch()));
-        desk.update(world.router, Draft::new(&router::MODEL).with("poll_bgp_sessions_state", false)).await.unwrap();
+        assert_eq!(
+            desk.get(&router::MODEL, world.router).await.time("poll_bgp_sessions_last_updated"),
+            Some(epoch())
+        );
+        desk.update(world.router, Draft::new(&router::MODEL).with("poll_bgp_sessions_state", false))
+            .await
+            .unwrap();
         assert_eq!(desk.get(&router::MODEL, world.router).await.time("poll_bgp_sessions_last_updated"), None);
         // Fields that only the program changes are not taken from people.
-        let people = json!({"id": 7, "poll_bgp_sessions_last_updated": "2030-01-01T00:00:00Z", "interface": null});
+        let people =
+            json!({"id": 7, "poll_bgp_sessions_last_updated": "2030-01-01T00:00:00Z", "interface": null});
         let Json::Object(people) = people else { panic!("an object") };
         let draft = Draft::from_json(&router::MODEL, people);
         assert_eq!(draft.get("poll_bgp_sessions_last_updated"), None);
@@ -463,14 +498,21 @@ async fn a_graph_takes_a_fixed_number_of_steps() {
         let graph = Graph::read(
             &mut connection.session(),
             &sessions,
-            &["ixp_connection.router.local_autonomous_system", "ixp_connection.internet_exchange_point", "tags"],
+            &[
+                "ixp_connection.router.local_autonomous_system",
+                "ixp_connection.internet_exchange_point",
+                "tags",
+            ],
         )
         .await
         .unwrap();
         let session = &sessions[0];
         let router = graph.follow(graph.follow(session, "ixp_connection").unwrap(), "router").unwrap();
         assert_eq!(graph.follow(router, "local_autonomous_system").unwrap().integer("asn"), Some(64_496));
-        assert_eq!(graph.follow_all(session, "tags").map(|tag| tag.text("name")).collect::<Vec<_>>(), ["core", "edge"]);
+        assert_eq!(
+            graph.follow_all(session, "tags").map(|tag| tag.text("name")).collect::<Vec<_>>(),
+            ["core", "edge"]
+        );
         assert!(graph.follow(session, "bfd").is_none());
         let names = displays(&mut connection.session(), &sessions).await.unwrap();
         assert_eq!(names, ["LON-IX - AS64500 - IP 198.51.100.7"]);

@@ -125,8 +125,10 @@ pub async fn update(
     pairs: &[(AutonomousSystem, AutonomousSystem)],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let drafts: Vec<_> =
-        pairs.iter().map(|(before, after)| (after.id, after.draft().without_those_of(&before.draft()))).collect();
+    let drafts: Vec<_> = pairs
+        .iter()
+        .map(|(before, after)| (after.id, after.draft().without_those_of(&before.draft())))
+        .collect();
     let keyring = Keyring::empty();
     write::update(session, writing(author, now, &keyring), &drafts).await.map(drop).map_err(store_error)
 }

@@ -47,11 +47,8 @@ pub const BGP_ROLE: &[Choice] = &[
 pub const FAMILY: &[(i64, &str)] = &[(0, "All"), (4, "IPv4"), (6, "IPv6")];
 
 /// Directions of a routing policy.
-pub const POLICY_TYPE: &[Choice] = &[
-    ("export-policy", "Export"),
-    ("import-policy", "Import"),
-    ("import-export-policy", "Import+Export"),
-];
+pub const POLICY_TYPE: &[Choice] =
+    &[("export-policy", "Export"), ("import-policy", "Import"), ("import-export-policy", "Import+Export")];
 
 /// Directions of a community.
 pub const COMMUNITY_TYPE: &[Choice] =

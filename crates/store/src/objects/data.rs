@@ -147,11 +147,10 @@ impl Field {
         let wrong = |data: &Data, what: &str| Err(format!("{} is not {what}", data.shown()));
         match (self.kind, data) {
             (Kind::Json | Kind::JsonObject, data) => Ok(Data::Json(data.to_json())),
-            (Kind::Choice(_) | Kind::Mac | Kind::Interface(_) | Kind::Host | Kind::Time, Data::Text(text))
-                if text.is_empty() && self.nullable =>
-            {
-                Ok(Data::Null)
-            }
+            (
+                Kind::Choice(_) | Kind::Mac | Kind::Interface(_) | Kind::Host | Kind::Time,
+                Data::Text(text),
+            ) if text.is_empty() && self.nullable => Ok(Data::Null),
             (Kind::Mac, Data::Text(text)) => mac(&text)
                 .map(Data::Text)
                 .ok_or_else(|| format!("{text:?} is not a MAC address such as 00:00:5e:00:53:01")),
@@ -198,7 +197,9 @@ impl Field {
                 if text.chars().all(fits) {
                     Ok(())
                 } else {
-                    Err(format!("{text:?} has other characters than letters, digits, hyphens and underscores"))
+                    Err(format!(
+                        "{text:?} has other characters than letters, digits, hyphens and underscores"
+                    ))
                 }
             }
             (Kind::Email(max), Data::Text(text)) => {
@@ -213,7 +214,9 @@ impl Field {
                 if text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
                     Ok(())
                 } else {
-                    Err(format!("{text:?} is not a colour: six lower-case hexadecimal digits, such as 9e9e9e"))
+                    Err(format!(
+                        "{text:?} is not a colour: six lower-case hexadecimal digits, such as 9e9e9e"
+                    ))
                 }
             }
             (Kind::Integer(from, to), Data::Integer(number)) if !(from..=to).contains(number) => {
@@ -346,7 +349,11 @@ fn is_email(text: &str) -> bool {
             && !label.ends_with('-')
             && label.chars().all(|c| c.is_alphanumeric() || c == '-')
     });
-    !user.is_empty() && !user.contains('@') && !spaces && labels && (host.contains('.') || host == "localhost")
+    !user.is_empty()
+        && !user.contains('@')
+        && !spaces
+        && labels
+        && (host.contains('.') || host == "localhost")
 }
 
 /// What the original takes for nothing: it lets these pass where an object is asked for.
@@ -400,14 +407,22 @@ mod tests {
             (Kind::Text(3), json!(null), "is required"),
             (Kind::Text(3), json!("a\0"), "may not hold a NUL character"),
             (Kind::Text(3), json!(7), "7 is not text"),
-            (Kind::Slug(9), json!("a b"), "\"a b\" has other characters than letters, digits, hyphens and underscores"),
+            (
+                Kind::Slug(9),
+                json!("a b"),
+                "\"a b\" has other characters than letters, digits, hyphens and underscores",
+            ),
             (Kind::Integer(1, 4094), json!(4095), "4095 is not between 1 and 4094"),
             (Kind::Integer(1, 4094), json!("4"), "\"4\" is not a whole number"),
             (Kind::Choice(&[("a", "A"), ("b", "B")]), json!("c"), "\"c\" is none of a, b"),
             (Kind::Number(FAMILIES), json!(5), "5 is none of 0, 4, 6"),
             (Kind::Interface(4), json!("2001:db8::1/64"), "2001:db8::1/64 is not an IPv4 address"),
             (Kind::Host, json!("192.0.2.256"), "\"192.0.2.256\" is not an IP address"),
-            (Kind::Color, json!("9E9E9E"), "\"9E9E9E\" is not a colour: six lower-case hexadecimal digits, such as 9e9e9e"),
+            (
+                Kind::Color,
+                json!("9E9E9E"),
+                "\"9E9E9E\" is not a colour: six lower-case hexadecimal digits, such as 9e9e9e",
+            ),
             (Kind::Email(50), json!("a@b"), "\"a@b\" is not an e-mail address"),
             (Kind::JsonObject, json!([1]), "is not a JSON object"),
             (Kind::Boolean, json!(1), "1 is not true or false"),

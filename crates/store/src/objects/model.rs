@@ -56,7 +56,8 @@ pub enum Feature {
 }
 
 /// What most objects can have attached.
-pub const COMMON_FEATURES: &[Feature] = &[Feature::ConfigContexts, Feature::ExportTemplates, Feature::Webhooks];
+pub const COMMON_FEATURES: &[Feature] =
+    &[Feature::ConfigContexts, Feature::ExportTemplates, Feature::Webhooks];
 
 /// A model that another one names. References wait for it, so that two descriptions may be made in any order.
 #[derive(Clone, Copy)]
@@ -166,7 +167,13 @@ impl Kind {
     pub const fn is_text(self) -> bool {
         matches!(
             self,
-            Self::Text(_) | Self::LongText | Self::Slug(_) | Self::Email(_) | Self::Color | Self::Choice(_) | Self::Secret(_)
+            Self::Text(_)
+                | Self::LongText
+                | Self::Slug(_)
+                | Self::Email(_)
+                | Self::Color
+                | Self::Choice(_)
+                | Self::Secret(_)
         )
     }
 }

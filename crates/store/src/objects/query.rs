@@ -130,7 +130,8 @@ impl Query {
         };
         let order = scope.order(self.model, &order)?;
         let columns = read::columns(self.model, "t0");
-        let mut sql = format!("SELECT {columns} FROM {} t0{} ORDER BY {order}", self.model.table, scope.tail());
+        let mut sql =
+            format!("SELECT {columns} FROM {} t0{} ORDER BY {order}", self.model.table, scope.tail());
         if self.limit.is_some() || self.offset > 0 {
             // PostgreSQL takes an offset alone, SQLite does not.
             let limit = self.limit.map_or(i64::MAX, i64::from);

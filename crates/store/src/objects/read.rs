@@ -28,7 +28,8 @@ pub(super) async fn records(
         .each(sql, values, |row| {
             let mut record = Record::new(model, row.get(0)?, row.get(1)?);
             record.updated = row.get(2)?;
-            let with_column = model.fields.iter().enumerate().filter(|(_, field)| field.kind.column().is_some());
+            let with_column =
+                model.fields.iter().enumerate().filter(|(_, field)| field.kind.column().is_some());
             for (column, (place, field)) in with_column.enumerate() {
                 record.put(place, field.read(&row, column + 3)?);
             }

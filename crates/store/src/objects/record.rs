@@ -151,7 +151,9 @@ impl Record {
             let value = match data {
                 Data::Time(moment) => time(*moment),
                 Data::Ids(ids) if matches!(field.kind, Kind::Tags) => {
-                    let tag = |id: &i64| tags.get(&super::models::tag::MODEL, *id).map(|tag| tag.text("name").into());
+                    let tag = |id: &i64| {
+                        tags.get(&super::models::tag::MODEL, *id).map(|tag| tag.text("name").into())
+                    };
                     ids.iter().filter_map(tag).collect::<Vec<Json>>().into()
                 }
                 Data::Ids(ids) => {
@@ -217,7 +219,8 @@ impl Draft {
     /// Gives a field in its JSON form.
     #[must_use]
     pub fn with_json(self, field: &str, value: Json) -> Self {
-        let json = self.model.field(field).is_some_and(|field| matches!(field.kind, Kind::Json | Kind::JsonObject));
+        let json =
+            self.model.field(field).is_some_and(|field| matches!(field.kind, Kind::Json | Kind::JsonObject));
         let data = if json && !value.is_null() { Data::Json(value) } else { value.into() };
         self.with(field, data)
     }

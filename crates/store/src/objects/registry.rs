@@ -89,7 +89,10 @@ mod tests {
             for path in model.needs {
                 let mut at: &Model = model;
                 for name in path.split('.') {
-                    at = at.field(name).and_then(super::super::model::Field::target).unwrap_or_else(|| panic!("{path}"));
+                    at = at
+                        .field(name)
+                        .and_then(super::super::model::Field::target)
+                        .unwrap_or_else(|| panic!("{path}"));
                 }
             }
             for field in &model.fields {
@@ -97,7 +100,11 @@ mod tests {
                     assert!(seen.contains(target.label), "{model:?} comes before {target:?}");
                 }
                 let initial = field.initial();
-                assert!(field.required() || field.check(&initial).is_ok(), "{model:?}.{} {initial:?}", field.name);
+                assert!(
+                    field.required() || field.check(&initial).is_ok(),
+                    "{model:?}.{} {initial:?}",
+                    field.name
+                );
             }
             seen.insert(model.label);
         }

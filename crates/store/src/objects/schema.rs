@@ -101,7 +101,9 @@ mod tests {
         // PostgreSQL cuts names off at 63 octets.
         for statement in registry::models().flat_map(statements) {
             let names = statement.split_whitespace().collect::<Vec<_>>();
-            for name in names.windows(2).filter(|pair| ["TABLE", "INDEX"].contains(&pair[0])).map(|pair| pair[1]) {
+            for name in
+                names.windows(2).filter(|pair| ["TABLE", "INDEX"].contains(&pair[0])).map(|pair| pair[1])
+            {
                 assert!(name.len() <= 63, "{name}");
             }
         }

@@ -23,7 +23,9 @@ pub enum SecretError {
         context: String,
     },
     /// Sealed under a key that is not at hand.
-    #[error("{context} was sealed with the key {key_id}, which is not among the configured ones; add it as a previous key")]
+    #[error(
+        "{context} was sealed with the key {key_id}, which is not among the configured ones; add it as a previous key"
+    )]
     UnknownKey {
         /// What was to be opened.
         context: String,
@@ -121,9 +123,8 @@ impl Keyring {
         let mut octets = STANDARD.decode(text).map_err(|_| damaged())?;
         let (nonce, ciphertext) = octets.split_at_mut_checked(NONCE_LEN).ok_or_else(damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
-        let clear = key
-            .open_in_place(nonce, Aad::from(context.as_bytes()), ciphertext)
-            .map_err(|_| damaged())?;
+        let clear =
+            key.open_in_place(nonce, Aad::from(context.as_bytes()), ciphertext).map_err(|_| damaged())?;
         String::from_utf8(clear.to_vec()).map(Clear).map_err(|_| damaged())
     }
 
@@ -141,7 +142,8 @@ impl std::fmt::Debug for Keyring {
 
 impl Key {
     fn new(octets: &[u8; KEY_OCTETS]) -> Option<Self> {
-        let id = digest(&SHA256, octets).as_ref().iter().take(4).map(|octet| format!("{octet:02x}")).collect();
+        let id =
+            digest(&SHA256, octets).as_ref().iter().take(4).map(|octet| format!("{octet:02x}")).collect();
         // Fails for keys of another length only.
         let key = UnboundKey::new(&AES_256_GCM, octets).ok()?;
         Some(Self { id, key: LessSafeKey::new(key) })
@@ -167,7 +169,10 @@ mod tests {
         assert_eq!(keyring.open("devices.router.napalm_password", &sealed), Ok(clear.clone()));
         assert!(matches!(keyring.open("other", &sealed), Err(SecretError::Damaged { .. })));
         let other = Keyring::new([2; 32], &[]);
-        assert!(matches!(other.open("devices.router.napalm_password", &sealed), Err(SecretError::UnknownKey { .. })));
+        assert!(matches!(
+            other.open("devices.router.napalm_password", &sealed),
+            Err(SecretError::UnknownKey { .. })
+        ));
         let rotated = Keyring::new([2; 32], &[[1; 32]]);
         assert_eq!(rotated.open("devices.router.napalm_password", &sealed), Ok(clear));
         assert!(!rotated.is_current(&sealed) && keyring.is_current(&sealed));

@@ -74,15 +74,19 @@ impl Scope {
     }
 
     /// One of the conditions holds.
-    pub(super) fn any(&mut self, model: &'static Model, alternatives: &[(String, Vec<Data>)]) -> Result<(), ObjectError> {
+    pub(super) fn any(
+        &mut self,
+        model: &'static Model,
+        alternatives: &[(String, Vec<Data>)],
+    ) -> Result<(), ObjectError> {
         let mut conditions = Vec::new();
         for (path, values) in alternatives {
             let segments: Vec<&str> = path.split("__").collect();
             let (segments, lookup, negative) = split_lookup(model, &segments)
                 .ok_or_else(|| ObjectError::Question(format!("{} have no field {path}", model.plural)))?;
-            let condition = self.condition(model, "t0", segments, lookup, values).map_err(|problem| {
-                ObjectError::Question(format!("{} by {path}: {problem}", model.plural))
-            })?;
+            let condition = self
+                .condition(model, "t0", segments, lookup, values)
+                .map_err(|problem| ObjectError::Question(format!("{} by {path}: {problem}", model.plural)))?;
             conditions.push(if negative { format!("NOT COALESCE({condition}, FALSE)") } else { condition });
         }
         if !conditions.is_empty() {
@@ -144,7 +148,10 @@ impl Scope {
     ) -> Result<String, String> {
         let from = Join::of(model, field, target);
         let exists = |tail: &str| {
-            format!("EXISTS (SELECT 1 FROM {} l {tail} AND l.{} = {alias}.id{})", from.table, from.owner, from.and)
+            format!(
+                "EXISTS (SELECT 1 FROM {} l {tail} AND l.{} = {alias}.id{})",
+                from.table, from.owner, from.and
+            )
         };
         if rest.is_empty() {
             if lookup == Lookup::IsNull {
@@ -161,10 +168,8 @@ impl Scope {
         self.tables += 1;
         let inner = format!("t{}", self.tables);
         let condition = self.condition(target, &inner, rest, lookup, values);
-        let (joins, _) = (
-            std::mem::replace(&mut self.joins, outside.0),
-            std::mem::replace(&mut self.aliases, outside.1),
-        );
+        let (joins, _) =
+            (std::mem::replace(&mut self.joins, outside.0), std::mem::replace(&mut self.aliases, outside.1));
         Ok(exists(&format!(
             "JOIN {} {inner} ON {inner}.id = l.{}{joins} WHERE {}",
             target.table, from.target, condition?
@@ -188,7 +193,13 @@ impl Scope {
         next
     }
 
-    fn leaf(&mut self, field: &Field, column: &str, lookup: Lookup, values: &[Data]) -> Result<String, String> {
+    fn leaf(
+        &mut self,
+        field: &Field,
+        column: &str,
+        lookup: Lookup,
+        values: &[Data],
+    ) -> Result<String, String> {
         if matches!(field.kind, Kind::Secret(_)) && lookup != Lookup::IsNull {
             return Err("a secret cannot be looked for".to_owned());
         }
@@ -210,7 +221,9 @@ impl Scope {
                     if field.kind.column() != Some(ColumnKind::Text) {
                         return Err("only text can be searched".to_owned());
                     }
-                    let Data::Text(text) = value else { return Err("only text can be searched for".to_owned()) };
+                    let Data::Text(text) = value else {
+                        return Err("only text can be searched for".to_owned());
+                    };
                     conditions.push(format!("LOWER({column}) LIKE LOWER(?) ESCAPE '\\'"));
                     self.values.push(format!("{before}{}{after}", escaped(text)).into());
                 }
@@ -252,7 +265,10 @@ impl Scope {
         for term in terms {
             let (name, down) = term.strip_prefix('-').map_or((*term, turned), |name| (name, !turned));
             let direction = if down { "DESC NULLS FIRST" } else { "ASC NULLS LAST" };
-            if let Some(target) = model.field(name).filter(|field| matches!(field.kind, Kind::ForeignKey(..))).and_then(Field::target)
+            if let Some(target) = model
+                .field(name)
+                .filter(|field| matches!(field.kind, Kind::ForeignKey(..)))
+                .and_then(Field::target)
             {
                 let field = model.field(name).ok_or(name)?;
                 let next = self.join(alias, field, target);
@@ -303,7 +319,10 @@ impl Join {
 }
 
 /// The path without its lookup, the lookup, and whether it is meant the other way round.
-fn split_lookup<'a, 'b>(model: &'static Model, segments: &'a [&'b str]) -> Option<(&'a [&'b str], Lookup, bool)> {
+fn split_lookup<'a, 'b>(
+    model: &'static Model,
+    segments: &'a [&'b str],
+) -> Option<(&'a [&'b str], Lookup, bool)> {
     if is_path(model, segments) {
         return Some((segments, Lookup::Exact, false));
     }

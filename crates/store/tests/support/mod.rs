@@ -1,6 +1,12 @@
 //! A small world of objects, and somebody who works on it.
 
-#![allow(clippy::unwrap_used, clippy::allow_attributes, dead_code, missing_docs, reason = "for tests, of which each takes what it needs")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    dead_code,
+    missing_docs,
+    reason = "for tests, of which each takes what it needs"
+)]
 
 use chrono::{DateTime, Utc};
 use pm_store::changes::Author;
@@ -123,7 +129,8 @@ impl World {
     pub async fn new(store: &Store) -> Self {
         let desk = Desk::new(store);
         let create = async |draft: Draft| desk.create(draft).await.unwrap().id;
-        let named = |model: &'static Model, name: &str| Draft::new(model).with("name", name).with("slug", name);
+        let named =
+            |model: &'static Model, name: &str| Draft::new(model).with("name", name).with("slug", name);
         let mut tags = Vec::new();
         for name in ["edge", "core"] {
             tags.push(create(named(&tag::MODEL, name)).await);
@@ -134,10 +141,12 @@ impl World {
         }
         let mut policies = Vec::new();
         for (name, weight, family) in [("heavy", 10_i64, 6_i64), ("b-light", 0, 0), ("a-light", 0, 0)] {
-            let draft = named(&routing_policy::MODEL, name).with("weight", weight).with("address_family", family);
+            let draft =
+                named(&routing_policy::MODEL, name).with("weight", weight).with("address_family", family);
             policies.push(create(draft).await);
         }
-        let system = |asn: i64, name: &str| Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", name);
+        let system =
+            |asn: i64, name: &str| Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", name);
         let own = create(system(64_496, "Own").with("affiliated", true)).await;
         let peer = create(system(64_500, "Peer").with_json("local_context_data", json!({"a": 1}))).await;
         let junos = Query::of(&platform::MODEL).filter("slug", "juniper-junos");
@@ -151,7 +160,8 @@ impl World {
             .with("tags", vec![tags[1]])
             .with("napalm_password", Clear::new("s3cret"));
         let router = create(router).await;
-        let exchange = create(named(&internet_exchange::MODEL, "LON-IX").with("local_autonomous_system", own)).await;
+        let exchange =
+            create(named(&internet_exchange::MODEL, "LON-IX").with("local_autonomous_system", own)).await;
         let connection = Draft::new(&connection::MODEL)
             .with("internet_exchange_point", exchange)
             .with("router", router)
@@ -183,15 +193,18 @@ impl World {
             .with("tags", vec![tags[1]]);
         let direct = create(direct).await;
         let role = create(named(&contact_role::MODEL, "noc")).await;
-        let contact = create(Draft::new(&contact::MODEL).with("name", "Jo").with("email", "jo@example.net")).await;
+        let contact =
+            create(Draft::new(&contact::MODEL).with("name", "Jo").with("email", "jo@example.net")).await;
         let assignment = Draft::new(&contact_assignment::MODEL)
             .with("content_type", "peering.autonomoussystem")
             .with("object_id", peer)
             .with("contact", contact)
             .with("role", role);
         create(assignment).await;
-        let context =
-            create(Draft::new(&config_context::MODEL).with("name", "base").with_json("data", json!({"ntp": []}))).await;
+        let context = create(
+            Draft::new(&config_context::MODEL).with("name", "base").with_json("data", json!({"ntp": []})),
+        )
+        .await;
         let assignment = Draft::new(&config_context_assignment::MODEL)
             .with("content_type", "devices.router")
             .with("object_id", router)

@@ -11,12 +11,16 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     table: "net_bfd",
     singular: "BFD configuration",
     plural: "BFD configurations",
-    fields: [organisational(), vec![
-        integer("minimum_transmit_interval", 1, 255_000).number(300).help("Milliseconds."),
-        integer("minimum_receive_interval", 1, 255_000).number(300).help("Milliseconds."),
-        integer("detection_multiplier", 1, 255).number(3),
-        integer("hold_time", 0, 255_000).number(0).help("Milliseconds."),
-    ]].concat(),
+    fields: [
+        organisational(),
+        vec![
+            integer("minimum_transmit_interval", 1, 255_000).number(300).help("Milliseconds."),
+            integer("minimum_receive_interval", 1, 255_000).number(300).help("Milliseconds."),
+            integer("detection_multiplier", 1, 255).number(3),
+            integer("hold_time", 0, 255_000).number(0).help("Milliseconds."),
+        ],
+    ]
+    .concat(),
     unique_together: &[],
     order: &["name"],
     key: &["slug"],

@@ -16,7 +16,8 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     fields: vec![
         text("name", 100).unique(),
         description(),
-        boolean("is_active", true).help("Whether people are offered it. One that is assigned counts in any case."),
+        boolean("is_active", true)
+            .help("Whether people are offered it. One that is assigned counts in any case."),
         Field::new("data", Kind::JsonObject),
     ],
     unique_together: &[],

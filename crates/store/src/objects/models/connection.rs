@@ -16,12 +16,8 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
         common(),
         vec![
             status(),
-            reference(
-                "internet_exchange_point",
-                Target(&super::internet_exchange::MODEL),
-                OnDelete::Cascade,
-            )
-            .nullable(),
+            reference("internet_exchange_point", Target(&super::internet_exchange::MODEL), OnDelete::Cascade)
+                .nullable(),
             reference("router", Target(&super::router::MODEL), OnDelete::SetNull).nullable(),
             text("interface", 200).optional(),
             Field::new("peeringdb_netixlan", Kind::Cached("netixlan")).nullable(),

@@ -11,13 +11,17 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     table: "messaging_contact",
     singular: "contact",
     plural: "contacts",
-    fields: [common(), vec![
-        text("name", 100),
-        text("title", 100).optional(),
-        text("phone", 50).optional(),
-        Field::new("email", Kind::Email(254)).optional(),
-        text("address", 200).optional(),
-    ]].concat(),
+    fields: [
+        common(),
+        vec![
+            text("name", 100),
+            text("title", 100).optional(),
+            text("phone", 50).optional(),
+            Field::new("email", Kind::Email(254)).optional(),
+            text("address", 200).optional(),
+        ],
+    ]
+    .concat(),
     unique_together: &[],
     order: &["name"],
     key: &["name"],

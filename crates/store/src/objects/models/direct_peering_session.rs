@@ -20,12 +20,8 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     fields: [
         session::fields(),
         vec![
-            reference(
-                "local_autonomous_system",
-                Target(&super::autonomous_system::MODEL),
-                OnDelete::Cascade,
-            )
-            .nullable_but_required(),
+            reference("local_autonomous_system", Target(&super::autonomous_system::MODEL), OnDelete::Cascade)
+                .nullable_but_required(),
             Field::new("local_ip_address", Kind::Interface(0)).nullable().labelled("local IP address"),
             Field::new("ip_address", Kind::Interface(0)).labelled("IP address"),
             reference("bgp_group", Target(&super::bgp_group::MODEL), OnDelete::SetNull)

@@ -11,9 +11,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     table: "messaging_email",
     singular: "e-mail",
     plural: "e-mails",
-    fields: [template(), vec![
-        text("subject", 512).help("A template too."),
-    ]].concat(),
+    fields: [template(), vec![text("subject", 512).help("A template too.")]].concat(),
     unique_together: &[],
     order: &["name"],
     key: &["name"],

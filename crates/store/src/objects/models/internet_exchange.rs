@@ -15,12 +15,8 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
         organisational(),
         vec![
             status(),
-            reference(
-                "local_autonomous_system",
-                Target(&super::autonomous_system::MODEL),
-                OnDelete::Cascade,
-            )
-            .nullable_but_required(),
+            reference("local_autonomous_system", Target(&super::autonomous_system::MODEL), OnDelete::Cascade)
+                .nullable_but_required(),
             Field::new("peeringdb_ixlan", Kind::Cached("ixlan")).nullable(),
             reference("ixapi_endpoint", Target(&super::ixapi::MODEL), OnDelete::SetNull).nullable(),
         ],

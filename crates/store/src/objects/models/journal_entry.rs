@@ -34,6 +34,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
 /// Moment, in UTC, and kind.
 fn display(entry: &Record, _: &Graph) -> String {
     let kind = entry.text("kind");
-    let label = choices::JOURNAL_KIND.iter().find(|(value, _)| *value == kind).map_or(kind, |(_, label)| label);
+    let label =
+        choices::JOURNAL_KIND.iter().find(|(value, _)| *value == kind).map_or(kind, |(_, label)| label);
     format!("{} ({label})", entry.created.format("%Y-%m-%d %H:%M"))
 }

@@ -12,11 +12,15 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     table: "devices_platform",
     singular: "platform",
     plural: "platforms",
-    fields: [organisational(), vec![
-        text("napalm_driver", 50).optional(),
-        Field::new("napalm_args", Kind::Json).nullable(),
-        choice("password_algorithm", choices::PASSWORD_ALGORITHM).optional(),
-    ]].concat(),
+    fields: [
+        organisational(),
+        vec![
+            text("napalm_driver", 50).optional(),
+            Field::new("napalm_args", Kind::Json).nullable(),
+            choice("password_algorithm", choices::PASSWORD_ALGORITHM).optional(),
+        ],
+    ]
+    .concat(),
     unique_together: &[],
     order: &["name"],
     key: &["slug"],

@@ -11,9 +11,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     table: "bgp_relationship",
     singular: "relationship",
     plural: "relationships",
-    fields: [organisational(), vec![
-        Field::new("color", Kind::Color).text("9e9e9e"),
-    ]].concat(),
+    fields: [organisational(), vec![Field::new("color", Kind::Color).text("9e9e9e")]].concat(),
     unique_together: &[],
     order: &["name"],
     key: &["slug"],

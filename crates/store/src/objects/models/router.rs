@@ -19,12 +19,8 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
         vec![
             text("name", 128).unique(),
             text("hostname", 256).help("Name or address under which it is reached."),
-            reference(
-                "local_autonomous_system",
-                Target(&super::autonomous_system::MODEL),
-                OnDelete::Cascade,
-            )
-            .nullable_but_required(),
+            reference("local_autonomous_system", Target(&super::autonomous_system::MODEL), OnDelete::Cascade)
+                .nullable_but_required(),
             reference("platform", Target(&super::platform::MODEL), OnDelete::Protect).nullable(),
             status(),
             boolean("encrypt_passwords", false)

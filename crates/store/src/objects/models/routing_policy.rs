@@ -12,12 +12,16 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     table: "peering_routingpolicy",
     singular: "routing policy",
     plural: "routing policies",
-    fields: [organisational(), vec![
-        choice("type", choices::POLICY_TYPE).text("import-policy"),
-        integer("weight", 0, USMALL).number(0).help("Policies with a higher weight come first."),
-        Field::new("address_family", Kind::Number(choices::FAMILY)).number(0),
-        references("communities", Target(&super::community::MODEL)),
-    ]].concat(),
+    fields: [
+        organisational(),
+        vec![
+            choice("type", choices::POLICY_TYPE).text("import-policy"),
+            integer("weight", 0, USMALL).number(0).help("Policies with a higher weight come first."),
+            Field::new("address_family", Kind::Number(choices::FAMILY)).number(0),
+            references("communities", Target(&super::community::MODEL)),
+        ],
+    ]
+    .concat(),
     unique_together: &[],
     order: &["-weight", "name"],
     key: &["slug"],

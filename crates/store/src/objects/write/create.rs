@@ -84,9 +84,8 @@ async fn ids_for(
     let mut free: Vec<i64> = match session.engine() {
         // Nobody else can write between this and the insert: the transaction has the write lock.
         Engine::Sqlite => {
-            let row = session
-                .row("SELECT seq FROM sqlite_sequence WHERE name = ?", vec![table.into()])
-                .await?;
+            let row =
+                session.row("SELECT seq FROM sqlite_sequence WHERE name = ?", vec![table.into()]).await?;
             let last: i64 = row.map_or(Ok(0), |row| row.get("seq"))?;
             let last = last.max(highest.unwrap_or(0));
             (1..=i64::try_from(wanted).unwrap_or(0)).map(|number| last + number).collect()
@@ -111,7 +110,9 @@ async fn ids_for(
         .iter()
         .map(|draft| match draft.id {
             Some(id) => Ok(id),
-            None => free.pop().ok_or_else(|| StoreError::Data(format!("no number for a row of {table}")).into()),
+            None => {
+                free.pop().ok_or_else(|| StoreError::Data(format!("no number for a row of {table}")).into())
+            }
         })
         .collect()
 }

@@ -67,7 +67,11 @@ pub async fn delete(
 }
 
 /// Follows every reference to what is to go, until nothing new is found.
-async fn plan(session: &mut Session<'_>, model: &'static Model, ids: &[i64]) -> Result<Deletion, ObjectError> {
+async fn plan(
+    session: &mut Session<'_>,
+    model: &'static Model,
+    ids: &[i64],
+) -> Result<Deletion, ObjectError> {
     let mut plan = Deletion::default();
     let mut protected: BTreeSet<(&'static str, i64, usize)> = BTreeSet::new();
     let there = referring(session, model, "id", None, ids).await?;
@@ -80,16 +84,21 @@ async fn plan(session: &mut Session<'_>, model: &'static Model, ids: &[i64]) -> 
         }
         for (from, place) in registry::references_to(model) {
             let field = &from.fields[place];
-            let (Kind::ForeignKey(_, on_delete), Some(column)) = (field.kind, field.column()) else { continue };
+            let (Kind::ForeignKey(_, on_delete), Some(column)) = (field.kind, field.column()) else {
+                continue;
+            };
             let found = referring(session, from, &column, None, &ids).await?;
             match on_delete {
                 OnDelete::Cascade => new.push((from, found)),
-                OnDelete::SetNull => plan.emptied.extend(found.iter().map(|id| (from.label, *id, field.name))),
+                OnDelete::SetNull => {
+                    plan.emptied.extend(found.iter().map(|id| (from.label, *id, field.name)))
+                }
                 OnDelete::Protect => protected.extend(found.iter().map(|id| (from.label, *id, place))),
             }
         }
         for (attached, type_column, id_column) in registry::attached() {
-            let found = referring(session, attached, id_column, Some((type_column, model.label)), &ids).await?;
+            let found =
+                referring(session, attached, id_column, Some((type_column, model.label)), &ids).await?;
             new.push((attached, found));
         }
     }
@@ -173,7 +182,8 @@ async fn empty(session: &mut Session<'_>, writing: Writing<'_>, plan: &Deletion)
             }
         }
         rows::replace(session, model, &after).await?;
-        let log: Vec<Change> = before.iter().zip(&after).map(|(before, after)| change(before, after, &graph)).collect();
+        let log: Vec<Change> =
+            before.iter().zip(&after).map(|(before, after)| change(before, after, &graph)).collect();
         changes::record(session, writing.author, &log, writing.now).await?;
     }
     Ok(())

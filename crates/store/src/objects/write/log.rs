@@ -10,10 +10,15 @@ use crate::objects::record::{Graph, Record};
 const CHANGED: &str = "***CHANGED***";
 
 /// Words in the name of a JSON member that say that its value is a secret.
-const SECRET_WORDS: [&str; 7] = ["password", "passphrase", "passwd", "secret", "token", "private_key", "api_key"];
+const SECRET_WORDS: [&str; 7] =
+    ["password", "passphrase", "passwd", "secret", "token", "private_key", "api_key"];
 
 /// The states before and after a change. `tags` holds the tags of both.
-pub fn snapshots(before: Option<&Record>, after: Option<&Record>, tags: &Graph) -> (Option<Json>, Option<Json>) {
+pub fn snapshots(
+    before: Option<&Record>,
+    after: Option<&Record>,
+    tags: &Graph,
+) -> (Option<Json>, Option<Json>) {
     let mut old = before.map(|record| record.snapshot(tags));
     let mut new = after.map(|record| record.snapshot(tags));
     let Some(record) = after.or(before) else { return (None, None) };
@@ -105,7 +110,8 @@ mod tests {
 
     #[test]
     fn members_with_telling_names_are_hidden_wherever_they_are() {
-        let mut before = json!({"port": 22, "optional": {"secret": "a", "api-key": "k"}, "list": [{"password": "p"}]});
+        let mut before =
+            json!({"port": 22, "optional": {"secret": "a", "api-key": "k"}, "list": [{"password": "p"}]});
         let mut after = json!({"port": 23, "optional": {"secret": "b", "api-key": "k"}, "list": [{"password": "p"}, {"Token": 7}]});
         mask(Some(&mut before), Some(&mut after));
         assert_eq!(

@@ -64,7 +64,11 @@ fn take_over(draft: &Draft, record: &mut Record, rules: Rules, problems: &mut Pr
 }
 
 /// Everything that records refer to, with what their rules and names need.
-async fn surroundings(session: &mut Session<'_>, model: &'static Model, records: &[Record]) -> Result<Graph, ObjectError> {
+async fn surroundings(
+    session: &mut Session<'_>,
+    model: &'static Model,
+    records: &[Record],
+) -> Result<Graph, ObjectError> {
     let references = model.fields.iter().filter(|field| field.target().is_some()).map(|field| field.name);
     let paths: Vec<&str> = references.chain(model.needs.iter().copied()).collect();
     Graph::read(session, records, &paths).await
@@ -103,11 +107,13 @@ async fn missing_owners(
     report: &mut Report,
 ) -> Result<(), ObjectError> {
     let Some(model) = records.first().map(Record::model) else { return Ok(()) };
-    let Some((_, type_field, id_field)) = registry::attached().find(|(attached, ..)| *attached == model) else {
+    let Some((_, type_field, id_field)) = registry::attached().find(|(attached, ..)| *attached == model)
+    else {
         return Ok(());
     };
     for owner in registry::models() {
-        let owned = || records.iter().enumerate().filter(|(_, record)| record.text(type_field) == owner.label);
+        let owned =
+            || records.iter().enumerate().filter(|(_, record)| record.text(type_field) == owner.label);
         let ids: Vec<i64> = owned().filter_map(|(_, record)| record.integer(id_field)).collect();
         if ids.is_empty() {
             continue;
@@ -130,7 +136,8 @@ async fn missing_owners(
     for (index, record) in records.iter().enumerate() {
         let Some(Field { kind: Kind::ObjectType(feature), .. }) = model.field(type_field) else { continue };
         let label = record.text(type_field);
-        let fits = registry::model(label).is_some_and(|owner| feature.is_none_or(|feature| owner.has(feature)));
+        let fits =
+            registry::model(label).is_some_and(|owner| feature.is_none_or(|feature| owner.has(feature)));
         if !fits && !label.is_empty() {
             let message = format!("{label:?} is no type of object that can have {}", model.plural);
             report.about(index, record, graph).field(type_field, message);

@@ -96,7 +96,8 @@ pub(super) async fn insert_lists(
             }
         }
         let tags = matches!(field.kind, Kind::Tags);
-        let (more, constant) = if tags { (", content_type", format!(", '{}'", model.label)) } else { ("", String::new()) };
+        let (more, constant) =
+            if tags { (", content_type", format!(", '{}'", model.label)) } else { ("", String::new()) };
         for chunk in rows.chunks(VALUES / 2) {
             let row = format!("(?, ?{constant})");
             let sql = format!(
@@ -106,7 +107,8 @@ pub(super) async fn insert_lists(
                 join.target,
                 vec![row.as_str(); chunk.len()].join(", ")
             );
-            let values = chunk.iter().flat_map(|(owner, target)| [(*owner).into(), (*target).into()]).collect();
+            let values =
+                chunk.iter().flat_map(|(owner, target)| [(*owner).into(), (*target).into()]).collect();
             session.execute(&sql, values).await?;
         }
     }
@@ -121,9 +123,15 @@ pub(super) async fn clear_list(
     ids: &[i64],
 ) -> Result<(), ObjectError> {
     let field = &model.fields[place];
-    let (Kind::ManyToMany(_) | Kind::Tags, Some(target)) = (field.kind, field.target()) else { return Ok(()) };
+    let (Kind::ManyToMany(_) | Kind::Tags, Some(target)) = (field.kind, field.target()) else {
+        return Ok(());
+    };
     let join = Join::of(model, field, target);
-    let and = if matches!(field.kind, Kind::Tags) { format!(" AND content_type = '{}'", model.label) } else { String::new() };
+    let and = if matches!(field.kind, Kind::Tags) {
+        format!(" AND content_type = '{}'", model.label)
+    } else {
+        String::new()
+    };
     let sql = format!("DELETE FROM {} WHERE {} {}{and}", join.table, join.owner, among(session.engine()));
     session.execute(&sql, vec![id_list(ids)]).await?;
     Ok(())
@@ -138,8 +146,13 @@ pub async fn reseal(session: &mut Session<'_>, writing: Writing<'_>) -> Result<u
     let mut resealed = 0;
     for model in registry::models() {
         let secret = |field: &crate::objects::model::Field| matches!(field.kind, Kind::Secret(_));
-        let places: Vec<usize> =
-            model.fields.iter().enumerate().filter(|(_, field)| secret(field)).map(|(place, _)| place).collect();
+        let places: Vec<usize> = model
+            .fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| secret(field))
+            .map(|(place, _)| place)
+            .collect();
         if places.is_empty() {
             continue;
         }

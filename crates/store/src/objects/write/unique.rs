@@ -100,7 +100,9 @@ async fn taken(
     for chunk in wanted.chunks(ROWS) {
         let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * places.len());
         for (index, _) in chunk {
-            values.extend(places.iter().zip(&fields).map(|(place, field)| field.value(records[*index].at(*place))));
+            values.extend(
+                places.iter().zip(&fields).map(|(place, field)| field.value(records[*index].at(*place))),
+            );
         }
         let condition = if let [column] = &columns[..] {
             format!("{column} IN ({})", placeholders(chunk.len()))
