@@ -7,6 +7,7 @@
 
 pub mod choices;
 pub mod data;
+pub mod document;
 pub mod model;
 pub mod models;
 pub mod problems;
