@@ -41,10 +41,14 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
 fn display(connection: &Record, graph: &Graph) -> String {
     let exchange = graph.follow(connection, "internet_exchange_point").map(|exchange| exchange.text("name"));
     let router = graph.follow(connection, "router").map(|router| router.text("name"));
-    match (exchange, router, connection.text("interface")) {
-        (Some(exchange), Some(router), "") => format!("{exchange} on {router}"),
-        (Some(exchange), Some(router), interface) => format!("{exchange} on {router} {interface}"),
-        (Some(name), None, _) | (None, Some(name), _) => name.to_owned(),
-        (None, None, _) => format!("Connection #{}", connection.id),
+    let router = router.map(|router| match connection.text("interface") {
+        "" => router.to_owned(),
+        interface => format!("{router} {interface}"),
+    });
+    match (exchange, router) {
+        (Some(exchange), Some(router)) => format!("{exchange} on {router}"),
+        (Some(exchange), None) => exchange.to_owned(),
+        (None, Some(router)) => router,
+        (None, None) => format!("Connection #{}", connection.id),
     }
 }
