@@ -519,3 +519,42 @@ async fn a_graph_takes_a_fixed_number_of_steps() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn encrypted_passwords_follow_the_password_the_platform_and_the_router() {
+    each_engine(async |store| {
+        let world = World::new(&store).await;
+        let desk = &world.desk;
+        let encrypted = async || {
+            let session = desk.get(&internet_exchange_peering_session::MODEL, world.session).await;
+            let clear = session.secret("encrypted_password", &desk.keyring).unwrap();
+            clear.map(|clear| clear.reveal().to_owned())
+        };
+        let session = || Draft::new(&internet_exchange_peering_session::MODEL);
+        desk.update(world.session, session().with("service_reference", "a")).await.unwrap();
+        assert_eq!(encrypted().await, None, "the router does not want it");
+        desk.update(world.router, Draft::new(&router::MODEL).with("encrypt_passwords", true)).await.unwrap();
+        desk.update(world.session, session().with("service_reference", "b")).await.unwrap();
+        let first = encrypted().await.unwrap();
+        assert_eq!(
+            pm_store::objects::router_passwords::decrypt("juniper-type9", &first, "198.51.100.7").as_deref(),
+            Some("hunter2")
+        );
+        let log = desk.log().await.len();
+        assert_eq!(desk.update(world.session, session().with("password", "hunter2")).await.unwrap(), vec![]);
+        assert_eq!(desk.log().await.len(), log, "nothing has changed");
+        desk.update(world.session, session().with("password", "other")).await.unwrap();
+        assert_ne!(encrypted().await.unwrap(), first);
+        let plain = Draft::new(&platform::MODEL).with("password_algorithm", "");
+        desk.update(world.platform, plain).await.unwrap();
+        desk.update(world.session, session().with("service_reference", "c")).await.unwrap();
+        assert_eq!(
+            encrypted().await.as_deref(),
+            Some("other"),
+            "a platform without algorithm takes it as it is"
+        );
+        desk.update(world.session, session().with("password", Data::Null)).await.unwrap();
+        assert_eq!(encrypted().await.as_deref(), Some(""));
+    })
+    .await;
+}

@@ -15,6 +15,7 @@ pub mod query;
 pub mod read;
 pub mod record;
 pub mod registry;
+pub mod router_passwords;
 pub mod schema;
 pub mod secrets;
 mod sql;

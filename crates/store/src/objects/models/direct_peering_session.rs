@@ -7,9 +7,11 @@ use ipnet::IpNet;
 
 use super::base::reference;
 use super::session;
-use crate::objects::model::{COMMON_FEATURES, Field, Kind, Model, OnDelete, Target, as_given};
+use crate::objects::model::{COMMON_FEATURES, Field, Kind, Model, OnDelete, Target};
 use crate::objects::problems::Problems;
 use crate::objects::record::{Graph, Record};
+use crate::objects::router_passwords;
+use crate::objects::secrets::{Keyring, SecretError};
 
 /// The description.
 pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
@@ -45,10 +47,16 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
         "import_routing_policies",
         "export_routing_policies",
     ],
-    normalise: as_given,
+    normalise,
     check,
     display,
 });
+
+fn normalise(session: &mut Record, graph: &Graph, keyring: &Keyring) -> Result<(), SecretError> {
+    let connection = graph.follow(session, "connection");
+    let router = graph.follow(session, "router").or_else(|| graph.follow(connection?, "router"));
+    router_passwords::follow(session, router, graph, keyring)
+}
 
 fn check(session: &Record, graph: &Graph, problems: &mut Problems<'_>) {
     let Some(remote) = session.interface("ip_address") else { return };

@@ -4,9 +4,11 @@ use std::sync::LazyLock;
 
 use super::base::{boolean, reference};
 use super::session;
-use crate::objects::model::{COMMON_FEATURES, Field, Kind, Model, OnDelete, Target, as_given};
+use crate::objects::model::{COMMON_FEATURES, Field, Kind, Model, OnDelete, Target};
 use crate::objects::problems::Problems;
 use crate::objects::record::{Graph, Record};
+use crate::objects::router_passwords;
+use crate::objects::secrets::{Keyring, SecretError};
 
 /// The description.
 pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
@@ -29,10 +31,16 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     key: &["ixp_connection", "ip_address"],
     features: COMMON_FEATURES,
     needs: &["autonomous_system", "ixp_connection.internet_exchange_point", "ixp_connection.router.platform"],
-    normalise: as_given,
+    normalise,
     check,
     display,
 });
+
+fn normalise(session: &mut Record, graph: &Graph, keyring: &Keyring) -> Result<(), SecretError> {
+    let connection = graph.follow(session, "ixp_connection");
+    let router = connection.and_then(|connection| graph.follow(connection, "router"));
+    router_passwords::follow(session, router, graph, keyring)
+}
 
 fn check(session: &Record, _: &Graph, problems: &mut Problems<'_>) {
     let role = session.text("bgp_role");
