@@ -8,6 +8,7 @@
 mod database;
 mod floor;
 mod irrd;
+mod lists;
 mod measures;
 mod peeringdb;
 mod process;
@@ -82,6 +83,30 @@ enum Part {
         /// AS-SETs
         names: Vec<String>,
     },
+    /// Asks for prefix lists all at once, and looks at nothing
+    #[command(hide = true)]
+    FloorIrr {
+        /// The IRR server
+        host: String,
+        /// AS-SETs
+        names: Vec<String>,
+    },
+    /// Asks for prefix lists as the program does, and prints their lengths
+    #[command(hide = true)]
+    Lists {
+        /// The IRR server
+        host: String,
+        /// Its sources
+        sources: String,
+        /// AS-SETs
+        names: Vec<String>,
+    },
+    /// Aggregates a million prefixes, and prints how long it took
+    #[command(hide = true)]
+    Aggregate {
+        /// How often
+        rounds: u32,
+    },
 }
 
 #[expect(clippy::print_stderr, reason = "a program for the terminal")]
@@ -111,6 +136,9 @@ async fn run_part(part: Part) -> anyhow::Result<()> {
         Part::FloorDelete { kind, database, batch } => floor::delete::run(kind, &database, batch).await,
         Part::Write { kind, database } => writer::run(kind, &database).await,
         Part::Bgpq4 { host, sources, names } => floor::irr::bgpq4(&host, &sources, &names).await,
+        Part::FloorIrr { host, names } => floor::irr::pipelined(&host, &names).await,
+        Part::Lists { host, sources, names } => lists::run(&host, &sources, &names).await,
+        Part::Aggregate { rounds } => lists::aggregate(rounds),
     }
 }
 

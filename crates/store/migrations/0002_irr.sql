@@ -15,10 +15,11 @@ CREATE TABLE peering_irrlist (
     created {time} NOT NULL
 );
 
--- Where to look for a prefix: the blocks of addresses in which a list that is in use has entries.
+-- Where to look for a prefix: the blocks of addresses in which a list that is in use has entries. No foreign key: a first
+-- run notes tens of thousands of blocks. Whoever removes a list removes its blocks first.
 CREATE TABLE peering_irrblock (
     block {bytes} NOT NULL,
-    list_id {integer} NOT NULL REFERENCES peering_irrlist (id) ON DELETE CASCADE,
+    list_id {integer} NOT NULL,
     PRIMARY KEY (block, list_id)
 );
 CREATE INDEX peering_irrblock_list ON peering_irrblock (list_id);

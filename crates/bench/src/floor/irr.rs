@@ -1,9 +1,15 @@
-//! bgpq4 once per list, one after another, as Peering Manager has always done.
+//! Two ways to ask for the prefixes of many AS-SETs: bgpq4 once per list, as Peering Manager has always done, and bare
+//! pipelining, which asks for all and looks at nothing.
 
 use std::process::Stdio;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::Command;
+
+/// As many as the program.
+const CONNECTIONS: usize = 4;
 
 /// Runs bgpq4 for each AS-SET and family, one after another, and prints how many entries each list has.
 #[expect(clippy::print_stdout, reason = "the output is what the part is for")]
@@ -24,4 +30,51 @@ pub(crate) async fn bgpq4(host: &str, sources: &str, names: &[String]) -> anyhow
         }
     }
     Ok(())
+}
+
+/// Asks for all lists at once, over a few connections, and prints how many octets came.
+#[expect(clippy::print_stdout, reason = "the output is what the part is for")]
+pub(crate) async fn pipelined(host: &str, names: &[String]) -> anyhow::Result<()> {
+    let queries: Vec<String> = ["4", "6"]
+        .iter()
+        .flat_map(|family| names.iter().map(move |name| format!("!a{family}{name}\n")))
+        .collect();
+    let mut shares = vec![(String::from("!!\n"), 0_usize); CONNECTIONS];
+    for (place, query) in queries.iter().enumerate() {
+        let (text, count) = &mut shares[place % CONNECTIONS];
+        text.push_str(query);
+        *count += 1;
+    }
+    let mut octets = 0;
+    let asked = shares.into_iter().map(|(text, count)| tokio::spawn(share(host.to_owned(), text, count)));
+    for one in asked.collect::<Vec<_>>() {
+        octets += one.await??;
+    }
+    println!("{octets}");
+    Ok(())
+}
+
+/// Octets of the answers to these queries, on a connection of their own.
+async fn share(host: String, queries: String, count: usize) -> anyhow::Result<u64> {
+    let stream = TcpStream::connect(&host).await.with_context(|| host.clone())?;
+    stream.set_nodelay(true)?;
+    let (read, mut write) = stream.into_split();
+    write.write_all(queries.as_bytes()).await?;
+    let mut read = BufReader::with_capacity(64 << 10, read);
+    let (mut line, mut data, mut octets) = (String::new(), Vec::new(), 0);
+    for _ in 0..count {
+        line.clear();
+        read.read_line(&mut line).await?;
+        if let Some(length) = line.strip_prefix('A') {
+            let length: usize = length.trim_end().parse()?;
+            // The data and `C`.
+            data.resize(length + 2, 0);
+            read.read_exact(&mut data).await?;
+            octets += length as u64;
+        } else {
+            ensure!(matches!(line.trim_end(), "C" | "D"), "{host} answered {line:?}");
+        }
+    }
+    write.write_all(b"!q\n").await?;
+    Ok(octets)
 }

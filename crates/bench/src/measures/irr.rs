@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value as Json;
 
 use super::sync::{memory, wall};
-use super::{irr_memory, say};
+use super::{irr_lists, irr_memory, say};
 use crate::database::{Database, Kind};
 use crate::irrd::{self, Irrd, Peer, SOURCES};
 use crate::process::{Spent, measure_output};
@@ -15,7 +15,7 @@ use crate::report::{Report, time};
 use crate::session::{NO_SERVER, Session, start_time};
 
 /// Milliseconds in each direction: half of what a ping to a server of another continent's coast shows.
-const DELAY: u32 = 15;
+pub(super) const DELAY: u32 = 15;
 /// How many times as long bgpq4 should take, far away and near.
 const FASTER: [f64; 2] = [150.0, 3.0];
 /// The same, for AS-SETs with a source, far away.
@@ -28,13 +28,13 @@ const MEMORY: u64 = 300_000_000;
 const NO_BGPQ4: &str = "bgpq4 is not installed";
 
 /// The same objects, served from near and from afar.
-struct Servers {
-    near: Irrd,
-    far: Irrd,
+pub(super) struct Servers {
+    pub(super) near: Irrd,
+    pub(super) far: Irrd,
 }
 
 /// Entries by family and name.
-type Lengths = BTreeMap<(String, String), u64>;
+pub(super) type Lengths = BTreeMap<(String, String), u64>;
 
 pub(super) async fn run(session: &Session, report: &mut Report) -> anyhow::Result<()> {
     say(&format!("inventing IRR databases of scale {}", session.scale));
@@ -49,12 +49,13 @@ pub(super) async fn run(session: &Session, report: &mut Report) -> anyhow::Resul
     }
     let names: Vec<String> = peers.iter().map(|peer| peer.name.clone()).collect();
     whole(session, &servers, &names, report).await?;
+    irr_lists::run(session, &servers, &names, report).await?;
     with_source(session, &servers, &peers, report).await?;
     irr_memory::run(session, report).await
 }
 
 /// A description of the way to a server.
-fn way(delay: u32) -> String {
+pub(super) fn way(delay: u32) -> String {
     format!("{} ms", 2 * delay)
 }
 
@@ -244,7 +245,7 @@ pub(super) async fn stored(database: &Database) -> anyhow::Result<Lengths> {
 }
 
 /// What a part printed: family, name, entries.
-fn lengths(output: &str) -> anyhow::Result<Lengths> {
+pub(super) fn lengths(output: &str) -> anyhow::Result<Lengths> {
     output
         .lines()
         .map(|line| {
@@ -257,7 +258,7 @@ fn lengths(output: &str) -> anyhow::Result<Lengths> {
 }
 
 /// A fast wrong answer is none.
-fn same(ours: &Lengths, theirs: &Lengths) -> anyhow::Result<()> {
+pub(super) fn same(ours: &Lengths, theirs: &Lengths) -> anyhow::Result<()> {
     ensure!(ours.len() == theirs.len(), "{} lists, and bgpq4 has {}", ours.len(), theirs.len());
     let entries: u64 = theirs.values().sum();
     ensure!(entries > 0, "bgpq4 found nothing");

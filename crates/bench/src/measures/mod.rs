@@ -3,6 +3,7 @@
 mod delta;
 mod housekeeping;
 mod irr;
+mod irr_lists;
 mod irr_memory;
 mod start;
 mod sync;

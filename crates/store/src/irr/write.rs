@@ -1,13 +1,14 @@
 //! Storing what a run found, many autonomous systems in a few statements.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use super::{Held, Kind, List, Stand, State};
 use crate::database::placeholders;
-use crate::{Session, StoreError, Value};
+use crate::{Engine, Session, StoreError, Value};
 
 /// Octets that one statement carries at most, about.
 const STATEMENT_OCTETS: usize = 8 << 20;
@@ -265,6 +266,9 @@ async fn store_blocks(
         pairs.extend(list.blocks.iter().map(|block| (block.as_slice(), stored.id)));
     }
     let pairs: Vec<_> = pairs.into_iter().collect();
+    if session.engine() == Engine::Postgres {
+        return store_blocks_at_once(session, &pairs).await;
+    }
     for chunk in pairs.chunks(ROWS * 10) {
         let sql = format!(
             "INSERT INTO peering_irrblock (block, list_id) VALUES {} ON CONFLICT DO NOTHING",
@@ -275,6 +279,27 @@ async fn store_blocks(
             .flat_map(|(block, list)| [Value::from(block.to_vec()), Value::from(*list)])
             .collect();
         session.execute(&sql, values).await?;
+    }
+    Ok(())
+}
+
+/// The same on PostgreSQL, where ten thousand parameters cost more than the rows.
+async fn store_blocks_at_once(session: &mut Session<'_>, pairs: &[(&[u8], i64)]) -> Result<(), StoreError> {
+    for chunk in pairs.chunks(ROWS * 100) {
+        let mut rows = String::with_capacity(chunk.len() * 32);
+        for (block, list) in chunk {
+            rows.push(if rows.is_empty() { '[' } else { ',' });
+            rows.push_str("[\"");
+            for octet in *block {
+                let _ = write!(rows, "{octet:02x}");
+            }
+            let _ = write!(rows, "\",{list}]");
+        }
+        rows.push(']');
+        let sql = "INSERT INTO peering_irrblock (block, list_id) \
+                   SELECT decode(pair ->> 0, 'hex'), (pair ->> 1)::BIGINT FROM json_array_elements(?::JSON) AS pair \
+                   ON CONFLICT DO NOTHING";
+        session.execute(sql, vec![rows.into()]).await?;
     }
     Ok(())
 }
@@ -415,11 +440,21 @@ async fn drop_blocks(session: &mut Session<'_>, updates: &[Update]) -> Result<()
 
 /// Removes lists that no autonomous system and no generation has any more, at most `batch` of them, and says how many.
 pub async fn remove_unused(session: &mut Session<'_>, batch: u32) -> Result<u64, StoreError> {
-    let sql = "DELETE FROM peering_irrlist WHERE id IN (SELECT l.id FROM peering_irrlist l \
+    let sql = "SELECT l.id FROM peering_irrlist l \
         WHERE NOT EXISTS (SELECT 1 FROM peering_irrstate s WHERE s.list_id = l.id) \
         AND NOT EXISTS (SELECT 1 FROM peering_irrstate s WHERE s.held_id = l.id) \
         AND NOT EXISTS (SELECT 1 FROM peering_irrgeneration g WHERE g.ipv6_id = l.id) \
         AND NOT EXISTS (SELECT 1 FROM peering_irrgeneration g WHERE g.ipv4_id = l.id) \
-        AND NOT EXISTS (SELECT 1 FROM peering_irrgeneration g WHERE g.as_list_id = l.id) LIMIT ?)";
-    session.execute(sql, vec![batch.into()]).await
+        AND NOT EXISTS (SELECT 1 FROM peering_irrgeneration g WHERE g.as_list_id = l.id) LIMIT ?";
+    let mut unused = Vec::new();
+    for row in session.rows(sql, vec![batch.into()]).await? {
+        unused.push(row.get::<i64, _>("id")?);
+    }
+    for chunk in unused.chunks(ROWS) {
+        for (table, column) in [("peering_irrblock", "list_id"), ("peering_irrlist", "id")] {
+            let sql = format!("DELETE FROM {table} WHERE {column} IN ({})", placeholders(chunk.len()));
+            session.execute(&sql, chunk.iter().map(|id| Value::from(*id)).collect()).await?;
+        }
+    }
+    Ok(u64::try_from(unused.len()).unwrap_or(u64::MAX))
 }
