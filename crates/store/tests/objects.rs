@@ -1,7 +1,5 @@
 //! Objects are kept, found, changed and deleted alike on both engines.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 mod support;
 
 use pm_store::objects::data::{Data, MASK};

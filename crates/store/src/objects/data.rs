@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use ipnet::IpNet;
 use serde_json::Value as Json;
 
+use super::forms::{interface, is_email, is_falsy, mac, time};
 use super::model::{Default, Field, Kind};
 use super::secrets::Clear;
 use crate::schema::ColumnKind;
@@ -155,15 +156,17 @@ impl Field {
                 .map(Data::Text)
                 .ok_or_else(|| format!("{text:?} is not a MAC address such as 00:00:5e:00:53:01")),
             (Kind::Secret(_), Data::Text(text)) => Ok(Data::Secret(Clear(text))),
-            (Kind::Secret(_), data @ (Data::Secret(_) | Data::Sealed(_))) => Ok(data),
+            (Kind::Secret(_), data @ (Data::Secret(_) | Data::Sealed(_)))
+            | (Kind::Boolean, data @ Data::Boolean(_))
+            | (Kind::Time, data @ Data::Time(_))
+            | (Kind::Interface(_), data @ Data::Interface(_))
+            | (Kind::Host, data @ Data::Host(_)) => Ok(data),
             (Kind::Secret(_), _) => Err("is not text".to_owned()),
             (kind, Data::Text(text)) if kind.column() == Some(ColumnKind::Text) => Ok(Data::Text(text)),
             (kind, data) if kind.column() == Some(ColumnKind::Text) => wrong(&data, "text"),
-            (Kind::Boolean, data @ Data::Boolean(_)) | (Kind::Time, data @ Data::Time(_)) => Ok(data),
             (Kind::Boolean, data) => wrong(&data, "true or false"),
             (Kind::Time, Data::Text(text)) => time(&text),
             (Kind::Time, data) => wrong(&data, "a time such as 2030-01-31T12:00:00Z"),
-            (Kind::Interface(_), data @ Data::Interface(_)) | (Kind::Host, data @ Data::Host(_)) => Ok(data),
             (Kind::Interface(_), Data::Host(host)) => Ok(IpNet::from(host).into()),
             (Kind::Host, Data::Interface(net)) => Ok(net.addr().into()),
             (Kind::Interface(_), Data::Text(text)) => interface(&text).map(Data::Interface),
@@ -312,59 +315,6 @@ impl Field {
                 (Some(text), _) => Data::Text(text),
             },
         })
-    }
-}
-
-fn time(text: &str) -> Result<Data, String> {
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| Data::Time(time.to_utc()))
-        .map_err(|_| format!("{text:?} is not a time such as 2030-01-31T12:00:00Z"))
-}
-
-/// An address with or without its length; without, the longest.
-pub(crate) fn interface(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| format!("{text:?} is not an IP address"))
-}
-
-/// Any common notation of an EUI-48 address, as lower-case pairs with colons.
-fn mac(text: &str) -> Option<String> {
-    let digits: String = text.chars().filter(|c| !matches!(c, ':' | '-' | '.')).collect();
-    if digits.len() != 12 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let digits = digits.to_ascii_lowercase();
-    let pairs: Vec<&str> = (0..6).map(|pair| &digits[pair * 2..pair * 2 + 2]).collect();
-    Some(pairs.join(":"))
-}
-
-fn is_email(text: &str) -> bool {
-    let Some((user, host)) = text.rsplit_once('@') else { return false };
-    let spaces = text.chars().any(|c| c.is_whitespace() || c.is_control());
-    let labels = host.split('.').all(|label| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
-    });
-    !user.is_empty()
-        && !user.contains('@')
-        && !spaces
-        && labels
-        && (host.contains('.') || host == "localhost")
-}
-
-/// What the original takes for nothing: it lets these pass where an object is asked for.
-fn is_falsy(json: &Json) -> bool {
-    match json {
-        Json::Null => true,
-        Json::Bool(value) => !value,
-        Json::Number(number) => number.as_f64() == Some(0.0),
-        Json::String(text) => text.is_empty(),
-        Json::Array(items) => items.is_empty(),
-        Json::Object(items) => items.is_empty(),
     }
 }
 

@@ -8,6 +8,9 @@
 pub mod choices;
 pub mod data;
 pub mod document;
+mod field;
+mod forms;
+mod join;
 pub mod model;
 pub mod models;
 pub mod problems;

@@ -135,7 +135,8 @@ impl Query {
         if self.limit.is_some() || self.offset > 0 {
             // PostgreSQL takes an offset alone, SQLite does not.
             let limit = self.limit.map_or(i64::MAX, i64::from);
-            sql.push_str(&format!(" LIMIT {limit} OFFSET {}", self.offset));
+            let page = format!(" LIMIT {limit} OFFSET {}", self.offset);
+            sql.push_str(&page);
         }
         if self.hold && session.engine() == crate::Engine::Postgres {
             // A SQLite transaction that writes is alone anyway.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::data::Data;
+use super::join::Join;
 use super::model::{Field, Kind, Model};
 use super::problems::ObjectError;
 use super::query::Query;
 use super::record::{Graph, Record};
-use super::sql::{Join, Scope, among, id_list};
+use super::sql::{Scope, among, id_list};
 use crate::{Session, Value};
 
 /// The columns that [`records`] reads, of the table with this alias.

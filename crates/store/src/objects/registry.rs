@@ -3,34 +3,34 @@
 use std::sync::LazyLock;
 
 use super::model::{Kind, Model};
-use super::models::*;
+use super::models;
 
 /// Every model, what is referred to before what refers to it.
 static MODELS: [&LazyLock<Model>; 24] = [
-    &tag::MODEL,
-    &config_context::MODEL,
-    &export_template::MODEL,
-    &ixapi::MODEL,
-    &community::MODEL,
-    &relationship::MODEL,
-    &routing_policy::MODEL,
-    &bfd::MODEL,
-    &platform::MODEL,
-    &configuration::MODEL,
-    &email::MODEL,
-    &contact_role::MODEL,
-    &contact::MODEL,
-    &autonomous_system::MODEL,
-    &bgp_group::MODEL,
-    &router::MODEL,
-    &internet_exchange::MODEL,
-    &connection::MODEL,
-    &direct_peering_session::MODEL,
-    &internet_exchange_peering_session::MODEL,
-    &hidden_peer::MODEL,
-    &contact_assignment::MODEL,
-    &config_context_assignment::MODEL,
-    &journal_entry::MODEL,
+    &models::tag::MODEL,
+    &models::config_context::MODEL,
+    &models::export_template::MODEL,
+    &models::ixapi::MODEL,
+    &models::community::MODEL,
+    &models::relationship::MODEL,
+    &models::routing_policy::MODEL,
+    &models::bfd::MODEL,
+    &models::platform::MODEL,
+    &models::configuration::MODEL,
+    &models::email::MODEL,
+    &models::contact_role::MODEL,
+    &models::contact::MODEL,
+    &models::autonomous_system::MODEL,
+    &models::bgp_group::MODEL,
+    &models::router::MODEL,
+    &models::internet_exchange::MODEL,
+    &models::connection::MODEL,
+    &models::direct_peering_session::MODEL,
+    &models::internet_exchange_peering_session::MODEL,
+    &models::hidden_peer::MODEL,
+    &models::contact_assignment::MODEL,
+    &models::config_context_assignment::MODEL,
+    &models::journal_entry::MODEL,
 ];
 
 /// Every model, what is referred to before what refers to it.

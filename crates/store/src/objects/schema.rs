@@ -1,8 +1,8 @@
 //! The tables that descriptions ask for. Migrations are written by hand or taken from here, and never change again; a test
 //! compares what they make with what is described.
 
+use super::join::Join;
 use super::model::{Default, Field, Kind, Model, OnDelete};
-use super::sql::Join;
 use crate::schema::ColumnKind;
 
 /// The statements that make the model's table, the tables of its lists, and indexes, with types in braces as in the

@@ -10,6 +10,8 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use super::forms::hexadecimal;
+
 /// Octets of a key.
 pub const KEY_OCTETS: usize = 32;
 
@@ -142,8 +144,7 @@ impl std::fmt::Debug for Keyring {
 
 impl Key {
     fn new(octets: &[u8; KEY_OCTETS]) -> Option<Self> {
-        let id =
-            digest(&SHA256, octets).as_ref().iter().take(4).map(|octet| format!("{octet:02x}")).collect();
+        let id = hexadecimal(&digest(&SHA256, octets).as_ref()[..4]);
         // Fails for keys of another length only.
         let key = UnboundKey::new(&AES_256_GCM, octets).ok()?;
         Some(Self { id, key: LessSafeKey::new(key) })

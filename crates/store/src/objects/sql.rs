@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::data::{Data, interface};
+use super::data::Data;
+use super::forms::interface;
+use super::join::Join;
 use super::model::{Field, Kind, Model};
 use super::problems::ObjectError;
 use crate::schema::ColumnKind;
@@ -184,11 +186,12 @@ impl Scope {
         }
         self.tables += 1;
         let next = format!("t{}", self.tables);
-        self.joins.push_str(&format!(
+        let join = format!(
             " LEFT JOIN {} {next} ON {next}.id = {alias}.{}",
             target.table,
             field.column().unwrap_or_default()
-        ));
+        );
+        self.joins.push_str(&join);
         self.aliases.insert(key, next.clone());
         next
     }
@@ -287,34 +290,6 @@ impl Scope {
             parts.push(format!("{alias}.{column}{collation} {direction}"));
         }
         Ok(())
-    }
-}
-
-/// The table between an object and those in one of its lists.
-pub(super) struct Join {
-    pub(super) table: String,
-    pub(super) owner: String,
-    pub(super) target: String,
-    /// For tags, whose table serves all models.
-    pub(super) and: String,
-}
-
-impl Join {
-    pub(super) fn of(model: &Model, field: &Field, target: &Model) -> Self {
-        if matches!(field.kind, Kind::Tags) {
-            return Self {
-                table: "extras_taggeditem".to_owned(),
-                owner: "object_id".to_owned(),
-                target: "tag_id".to_owned(),
-                and: format!(" AND l.content_type = '{}'", model.label),
-            };
-        }
-        Self {
-            table: model.join_table(field),
-            owner: format!("{}_id", model.name()),
-            target: format!("{}_id", target.name()),
-            and: String::new(),
-        }
     }
 }
 

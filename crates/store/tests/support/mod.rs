@@ -126,6 +126,7 @@ pub struct World {
 }
 
 impl World {
+    #[expect(clippy::too_many_lines, reason = "a list")]
     pub async fn new(store: &Store) -> Self {
         let desk = Desk::new(store);
         let create = async |draft: Draft| desk.create(draft).await.unwrap().id;
@@ -211,6 +212,7 @@ impl World {
             .with("config_context", context);
         create(assignment).await;
         Self {
+            desk,
             own,
             peer,
             platform,
@@ -227,7 +229,6 @@ impl World {
             policies,
             communities,
             tags,
-            desk,
         }
     }
 }

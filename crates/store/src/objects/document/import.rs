@@ -120,15 +120,12 @@ async fn section(
     for (place, draft) in drafts.into_iter().enumerate() {
         let key = key_of_draft(&draft);
         let before = seen.entry(key.clone()).or_default();
-        match keys.with_key(model, &key).get(*before) {
-            Some(id) => {
-                old.push((*id, draft));
-                old_places.push(place);
-            }
-            None => {
-                new.push(draft);
-                new_places.push(place);
-            }
+        if let Some(id) = keys.with_key(model, &key).get(*before) {
+            old.push((*id, draft));
+            old_places.push(place);
+        } else {
+            new.push(draft);
+            new_places.push(place);
         }
         *before += 1;
     }

@@ -22,7 +22,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     features: COMMON_FEATURES,
     needs: &[],
     normalise: as_given,
-    check: check,
+    check,
     display: by_name,
 });
 

@@ -26,7 +26,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     features: &[],
     needs: &[],
     normalise: as_given,
-    check: check,
+    check,
     display: by_name,
 });
 

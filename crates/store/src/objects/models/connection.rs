@@ -35,7 +35,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     needs: &["internet_exchange_point", "router"],
     normalise: as_given,
     check: no_rules,
-    display: display,
+    display,
 });
 
 fn display(connection: &Record, graph: &Graph) -> String {

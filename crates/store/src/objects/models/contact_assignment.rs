@@ -25,7 +25,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     needs: &["contact"],
     normalise: as_given,
     check: no_rules,
-    display: display,
+    display,
 });
 
 fn display(assignment: &Record, graph: &Graph) -> String {

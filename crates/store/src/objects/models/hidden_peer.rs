@@ -25,7 +25,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     needs: &[],
     normalise: as_given,
     check: no_rules,
-    display: display,
+    display,
 });
 
 /// By numbers: the cache, which knows the names, may be empty.

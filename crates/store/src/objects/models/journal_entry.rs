@@ -28,7 +28,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     needs: &[],
     normalise: as_given,
     check: no_rules,
-    display: display,
+    display,
 });
 
 /// Moment, in UTC, and kind.

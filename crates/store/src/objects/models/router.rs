@@ -43,7 +43,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     key: &["name"],
     features: COMMON_FEATURES,
     needs: &[],
-    normalise: normalise,
+    normalise,
     check: no_rules,
     display: by_name,
 });

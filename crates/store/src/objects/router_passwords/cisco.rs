@@ -2,18 +2,17 @@
 
 use ring::digest::{SHA256, digest};
 
+use crate::objects::forms::hexadecimal;
+
 /// Known to every router.
 const TABLE: &[u8; 53] = b"dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87";
 
 /// Offsets up to 9 are written alike in decimal, as routers do, and in hexadecimal.
 pub(super) fn encrypt(password: &str, neighbor: &str) -> String {
     let offset = digest(&SHA256, neighbor.as_bytes()).as_ref().first().map_or(0, |octet| octet % 10);
-    let mut text = format!("7 {offset:02}");
-    for (place, octet) in password.bytes().enumerate() {
-        let mask = TABLE[(usize::from(offset) + place) % TABLE.len()];
-        text.push_str(&format!("{:02X}", octet ^ mask));
-    }
-    text
+    let masks = TABLE.iter().cycle().skip(usize::from(offset));
+    let octets: Vec<u8> = password.bytes().zip(masks).map(|(octet, mask)| octet ^ mask).collect();
+    format!("7 {offset:02}{}", hexadecimal(&octets).to_uppercase())
 }
 
 pub(super) fn decrypt(text: &str) -> Option<String> {

@@ -91,7 +91,7 @@ async fn plan(
             match on_delete {
                 OnDelete::Cascade => new.push((from, found)),
                 OnDelete::SetNull => {
-                    plan.emptied.extend(found.iter().map(|id| (from.label, *id, field.name)))
+                    plan.emptied.extend(found.iter().map(|id| (from.label, *id, field.name)));
                 }
                 OnDelete::Protect => protected.extend(found.iter().map(|id| (from.label, *id, place))),
             }
@@ -121,7 +121,8 @@ async fn referring(
     let mut sql = format!("SELECT id FROM {} WHERE {column} {}", model.table, among(session.engine()));
     let mut values = vec![id_list(ids)];
     if let Some((type_column, label)) = of_type {
-        sql.push_str(&format!(" AND {type_column} = ?"));
+        let and = format!(" AND {type_column} = ?");
+        sql.push_str(&and);
         values.push(label.into());
     }
     let mut found = Vec::new();

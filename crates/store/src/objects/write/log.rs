@@ -27,9 +27,9 @@ pub fn snapshots(
         let is = after.map_or(&Data::Null, |record| record.get(field.name));
         match field.kind {
             Kind::Json | Kind::JsonObject => {
-                let mut was = old.as_mut().and_then(|old| old.get_mut(field.name));
-                let mut is = new.as_mut().and_then(|new| new.get_mut(field.name));
-                mask(was.as_deref_mut(), is.as_deref_mut());
+                let was = old.as_mut().and_then(|old| old.get_mut(field.name));
+                let is = new.as_mut().and_then(|new| new.get_mut(field.name));
+                mask(was, is);
             }
             // Of a new object there is no other state to be told from.
             Kind::Secret(_) => mark(before.is_some() && was != is, is, field.name, new.as_mut()),

@@ -3,13 +3,14 @@
 use super::Writing;
 use crate::database::placeholders;
 use crate::objects::data::Data;
+use crate::objects::join::Join;
 use crate::objects::model::{Kind, Model};
 use crate::objects::problems::ObjectError;
 use crate::objects::query::Query;
 use crate::objects::record::{Record, secret_context};
 use crate::objects::registry;
 use crate::objects::secrets::{Keyring, SecretError};
-use crate::objects::sql::{Join, among, id_list};
+use crate::objects::sql::{among, id_list};
 use crate::{Session, Value};
 
 /// Values that one statement carries at most: SQLite's limit is 32766.

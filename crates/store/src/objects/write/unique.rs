@@ -25,7 +25,6 @@ pub(super) async fn check(
     report: &mut Report,
 ) -> Result<(), ObjectError> {
     let Some(model) = records.first().map(Record::model) else { return Ok(()) };
-    // A number that was asked for and is taken: an id is as unique as any other field.
     let own: HashSet<i64> = records.iter().map(|record| record.id).collect();
     for group in model.uniques() {
         let places: Vec<usize> = group.iter().filter_map(|name| model.place(name)).collect();
@@ -76,12 +75,11 @@ fn complain(
         }
     };
     let mut problems = report.about(index, record, graph);
-    match group {
-        [name] => problems.field(name, format!("{} is taken by {other}", shown(name))),
-        _ => {
-            let values: Vec<String> = group.iter().map(|name| format!("{name} {}", shown(name))).collect();
-            problems.object(format!("{} are taken together by {other}", values.join(" and ")));
-        }
+    if let [name] = group {
+        problems.field(name, format!("{} is taken by {other}", shown(name)));
+    } else {
+        let values: Vec<String> = group.iter().map(|name| format!("{name} {}", shown(name))).collect();
+        problems.object(format!("{} are taken together by {other}", values.join(" and ")));
     }
 }
 
