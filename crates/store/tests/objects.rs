@@ -429,7 +429,16 @@ async fn order_is_the_same_on_both_engines_and_follows_references() {
             names(Query::of(&router::MODEL).order(&["-local_autonomous_system", "name"])).await,
             ["a-", "É", "B", "a_", "b", "z"]
         );
+        let some =
+            desk.list(Query::of(&router::MODEL).filter_any("name", vec!["z".into(), "B".into()])).await;
+        let platforms = desk.list(Query::of(&platform::MODEL).order(&["name"])).await;
+        for (router, platform) in some.iter().zip(&platforms) {
+            desk.update(router.id, Draft::new(&router::MODEL).with("platform", platform.id)).await.unwrap();
+        }
         let empty_last = names(Query::of(&router::MODEL).order(&["platform", "name"])).await;
+        assert_eq!(empty_last, ["z", "B", "a-", "a_", "b", "É"]);
+        let empty_first = names(Query::of(&router::MODEL).order(&["-platform", "name"])).await;
+        assert_eq!(empty_first, ["a-", "a_", "b", "É", "B", "z"]);
         orders.lock().unwrap().push(empty_last);
     })
     .await;

@@ -387,3 +387,24 @@ fn escaped(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::models::router;
+
+    #[test]
+    fn text_sorts_by_its_octets_whatever_collation_a_database_has() {
+        // The databases of tests have the C collation anyway.
+        let order =
+            |engine| Scope::new(engine).order(&router::MODEL, &["-name", "local_autonomous_system"]).unwrap();
+        assert_eq!(
+            order(Engine::Postgres),
+            "t0.name COLLATE \"C\" DESC NULLS FIRST, t1.asn ASC NULLS LAST, t1.affiliated ASC NULLS LAST, t0.id"
+        );
+        assert_eq!(
+            order(Engine::Sqlite),
+            "t0.name DESC NULLS FIRST, t1.asn ASC NULLS LAST, t1.affiliated ASC NULLS LAST, t0.id"
+        );
+    }
+}
