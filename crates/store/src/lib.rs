@@ -1,8 +1,8 @@
 //! Memory: the database, and nothing but the database.
 //!
 //! Two engines behind one set of statements: SQLite embedded, PostgreSQL as a server. Begin with [`Store`], then
-//! [`migrations`] for the schema, [`entities`] for the objects people keep, [`peeringdb`] for the cache, [`irr`] for prefix lists, and
-//! [`jobs`], [`locks`], [`changes`], [`retention`] for what the tasks need.
+//! [`migrations`] for the schema, [`objects`] for the objects people keep, [`peeringdb`] for the cache, [`irr`] for
+//! prefix lists, and [`jobs`], [`locks`], [`changes`], [`retention`] for what the tasks need.
 //!
 //! This crate knows no adapter, no task, no clock and no settings: times, limits and owners come in as arguments.
 
@@ -17,6 +17,7 @@ pub mod irr;
 pub mod jobs;
 pub mod locks;
 pub mod migrations;
+pub mod objects;
 pub mod peeringdb;
 pub mod releases;
 pub mod retention;

@@ -1,55 +1,15 @@
 //! Autonomous systems: the networks to peer with, and one's own.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value as Json;
 
-use super::entity;
-use crate::changes::{self, Action, Author, Change};
+pub use crate::objects::models::autonomous_system::AutonomousSystem;
+
+use crate::changes::Author;
 use crate::database::placeholders;
+use crate::objects::problems::{ObjectError, Rules};
+use crate::objects::secrets::Keyring;
+use crate::objects::write::{self, Writing};
 use crate::{Engine, Session, Store, StoreError, Value};
-
-entity! {
-    /// A network to peer with, or one's own. What IRR databases say about it is in [`crate::irr`] and is not loaded
-    /// with it.
-    AutonomousSystem, "peering.autonomoussystem", "peering_autonomoussystem" {
-        /// One line about it.
-        description: String,
-        /// Markdown about it.
-        comments: String,
-        /// Values for templates that hold for this object only.
-        local_context_data: Option<Json>,
-        /// AS number, 1 to 4294967295, unique.
-        asn: i64,
-        /// The network's name.
-        name: String,
-        /// Whether a synchronisation with PeeringDB may change the name.
-        name_peeringdb_sync: bool,
-        /// AS-SET or several, as people write it; empty stands for the AS itself.
-        irr_as_set: Option<String>,
-        /// Whether a synchronisation with PeeringDB may change the AS-SET.
-        irr_as_set_peeringdb_sync: bool,
-        /// Most IPv6 prefixes to accept from it.
-        ipv6_max_prefixes: Option<i64>,
-        /// Whether a synchronisation with PeeringDB may change the IPv6 limit.
-        ipv6_max_prefixes_peeringdb_sync: bool,
-        /// Most IPv4 prefixes to accept from it.
-        ipv4_max_prefixes: Option<i64>,
-        /// Whether a synchronisation with PeeringDB may change the IPv4 limit.
-        ipv4_max_prefixes_peeringdb_sync: bool,
-        /// Whether IRR prefixes are fetched.
-        retrieve_prefixes: bool,
-        /// Whether the AS list is fetched.
-        retrieve_as_list: bool,
-        /// IRR sources in place of the configured ones, comma separated.
-        irr_sources_override: String,
-        /// Arguments of the IPv6 prefix query in place of the configured ones.
-        irr_ipv6_prefixes_args_override: String,
-        /// Arguments of the IPv4 prefix query in place of the configured ones.
-        irr_ipv4_prefixes_args_override: String,
-        /// Whether it is one's own.
-        affiliated: bool,
-    }
-}
 
 /// ASNs that are not unique in the world, or not anybody's: the original's list (IANA's special-purpose AS numbers,
 /// RFC 7249, RFC 5398, RFC 6996, and the block 65552-131071 that IANA reserves).
@@ -149,76 +109,42 @@ pub async fn create(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
-    let mut session = transaction.session();
-    let row = format!("({})", placeholders(AutonomousSystem::COLUMNS.len()));
-    for chunk in objects.chunks(200) {
-        let sql = format!(
-            "INSERT INTO {} ({}) VALUES {} RETURNING id, asn",
-            AutonomousSystem::TABLE,
-            columns(),
-            vec![row.as_str(); chunk.len()].join(", ")
-        );
-        let values = chunk.iter().flat_map(AutonomousSystem::values).collect();
-        let numbered = session.rows(&sql, values).await.map_err(|error| match error {
-            StoreError::Conflict(_) => {
-                StoreError::Conflict("one of these AS numbers exists already".to_owned())
-            }
-            other => other,
-        })?;
-        let mut log = Vec::with_capacity(chunk.len());
-        for row in &numbered {
-            let asn: i64 = row.get("asn")?;
-            let Some(object) = chunk.iter().find(|object| object.asn == asn) else { continue };
-            log.push(Change {
-                action: Action::Create,
-                model: AutonomousSystem::MODEL,
-                object_id: row.get("id")?,
-                object_repr: object.display(),
-                before: None,
-                after: Some(object.snapshot()),
-            });
-        }
-        changes::record(&mut session, author, &log, now).await?;
-    }
+    let drafts: Vec<_> = objects.iter().map(AutonomousSystem::draft).collect();
+    let keyring = Keyring::empty();
+    write::create(&mut transaction.session(), writing(author, now, &keyring), &drafts)
+        .await
+        .map_err(store_error)?;
     transaction.commit().await
 }
 
-/// Stores changed objects and logs each with its state before and after. Pairs are (before, after).
+/// Stores what changed and logs it. Pairs are (before, after); fields that are the same in both stay what they are in the
+/// database.
 pub async fn update(
     session: &mut Session<'_>,
     author: &Author,
     pairs: &[(AutonomousSystem, AutonomousSystem)],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let assignments: Vec<String> =
-        AutonomousSystem::COLUMNS.iter().map(|column| format!("{column} = excluded.{column}")).collect();
-    let width = AutonomousSystem::COLUMNS.len() + 1;
-    let mut log = Vec::with_capacity(pairs.len());
-    for chunk in pairs.chunks(200) {
-        let mut values = Vec::with_capacity(chunk.len() * width);
-        for (before, after) in chunk {
-            values.push(after.id.into());
-            values.extend(AutonomousSystem { updated: now, ..after.clone() }.values());
-            log.push(Change {
-                action: Action::Update,
-                model: AutonomousSystem::MODEL,
-                object_id: after.id,
-                object_repr: after.display(),
-                before: Some(before.snapshot()),
-                after: Some(after.snapshot()),
-            });
-        }
-        let row = format!("({})", placeholders(width));
-        let sql = format!(
-            "INSERT INTO {} (id, {}) VALUES {} ON CONFLICT (id) DO UPDATE SET {}",
-            AutonomousSystem::TABLE,
-            columns(),
-            vec![row.as_str(); chunk.len()].join(", "),
-            assignments.join(", ")
-        );
-        session.execute(&sql, values).await?;
+    let drafts: Vec<_> = pairs
+        .iter()
+        .map(|(before, after)| (after.id, after.draft().without_those_of(&before.draft())))
+        .collect();
+    let keyring = Keyring::empty();
+    write::update(session, writing(author, now, &keyring), &drafts).await.map(drop).map_err(store_error)
+}
+
+/// What tasks find out by themselves is stored as it is: a name that PeeringDB has made too long for us does not keep a
+/// synchronisation from ending.
+fn writing<'a>(author: &'a Author, now: DateTime<Utc>, keyring: &'a Keyring) -> Writing<'a> {
+    Writing { author, now, keyring, rules: Rules::FEWEST }
+}
+
+fn store_error(error: ObjectError) -> StoreError {
+    match error {
+        ObjectError::Store(error) => error,
+        ObjectError::Invalid(_) => StoreError::Conflict(error.to_string()),
+        other => StoreError::Data(other.to_string()),
     }
-    changes::record(session, author, &log, now).await
 }
 
 fn columns() -> String {

@@ -1,23 +1,20 @@
-//! The objects that people keep, one file each.
+//! Objects as structs, for tasks that work with one kind of object and want its fields checked by the compiler.
 //!
-//! An object is described once, with [`entity!`]: the description gives its struct, its columns, how a row becomes
-//! the struct, and the snapshot that the change log keeps.
+//! Struct and description ([`crate::objects`]) come from one list of fields, with [`entity!`].
 
 pub mod autonomous_system;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value as Json;
 
-use crate::{Row, StoreError, Value};
+use crate::objects::data::Data;
+use crate::{Row, StoreError};
 
 /// A type that a column can have in a struct.
 pub trait FieldType: Sized {
     /// Out of a row.
     fn read(row: &Row, column: &str) -> Result<Self, StoreError>;
-    /// Into a statement.
-    fn value(&self) -> Value;
-    /// Into a change-log snapshot.
-    fn snapshot(&self) -> Json;
+    /// As the value of a field.
+    fn data(&self) -> Data;
 }
 
 macro_rules! plain_field_types {
@@ -26,10 +23,7 @@ macro_rules! plain_field_types {
             fn read(row: &Row, column: &str) -> Result<Self, StoreError> {
                 row.get(column)
             }
-            fn value(&self) -> Value {
-                self.clone().into()
-            }
-            fn snapshot(&self) -> Json {
+            fn data(&self) -> Data {
                 self.clone().into()
             }
         }
@@ -37,37 +31,23 @@ macro_rules! plain_field_types {
 }
 plain_field_types!(i64, Option<i64>, bool, String, Option<String>);
 
-impl FieldType for DateTime<Utc> {
-    fn read(row: &Row, column: &str) -> Result<Self, StoreError> {
-        row.get(column)
-    }
-    fn value(&self) -> Value {
-        (*self).into()
-    }
-    fn snapshot(&self) -> Json {
-        self.to_rfc3339_opts(SecondsFormat::Millis, true).into()
-    }
-}
-
 impl FieldType for Option<Json> {
     fn read(row: &Row, column: &str) -> Result<Self, StoreError> {
         row.json(column)
     }
-    fn value(&self) -> Value {
-        self.as_ref().map(Json::to_string).into()
-    }
-    fn snapshot(&self) -> Json {
-        self.clone().unwrap_or_default()
+    fn data(&self) -> Data {
+        self.clone().map_or(Data::Null, Data::Json)
     }
 }
 
-/// Describes an object: its type name, its table, and its fields with their types. Every object also has `id`,
-/// `created` and `updated`, which the change log leaves out of its snapshots but for `created`.
+/// An object as a struct: its type's label, its table, the static with its description, and its fields with their types and descriptions. A field's
+/// comment is what its description says to people. The description may have more fields, lists above all. Every object
+/// also has `id`, `created` and `updated`.
 macro_rules! entity {
     (
         $(#[$doc:meta])*
-        $name:ident, $model:literal, $table:literal {
-            $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)?
+        $name:ident, $label:literal, $table:literal, $model:ident {
+            $($(#[doc = $help:literal])* $field:ident: $type:ty = $description:expr),* $(,)?
         }
     ) => {
         $(#[$doc])*
@@ -79,16 +59,21 @@ macro_rules! entity {
             pub created: chrono::DateTime<chrono::Utc>,
             /// When it was last changed.
             pub updated: chrono::DateTime<chrono::Utc>,
-            $($(#[$field_doc])* pub $field: $type),*
+            $($(#[doc = $help])* pub $field: $type),*
         }
 
         impl $name {
             /// The object's type, as the change log names it.
-            pub const MODEL: &'static str = $model;
+            pub const MODEL: &'static str = $label;
             /// The table that keeps it.
             pub const TABLE: &'static str = $table;
-            /// Its columns but for `id`, in the order of [`Self::values`].
+            /// Its columns but for `id`.
             pub const COLUMNS: &'static [&'static str] = &["created", "updated", $(stringify!($field)),*];
+
+            /// The description's part of each field.
+            fn fields() -> Vec<$crate::objects::model::Field> {
+                vec![$($description.help(concat!($($help),*).trim_ascii_start())),*]
+            }
 
             pub(crate) fn from_row(row: &crate::Row) -> Result<Self, crate::StoreError> {
                 use crate::entities::FieldType as _;
@@ -100,18 +85,10 @@ macro_rules! entity {
                 })
             }
 
-            pub(crate) fn values(&self) -> Vec<crate::Value> {
+            /// All of its fields, for storing.
+            pub(crate) fn draft(&self) -> $crate::objects::record::Draft {
                 use crate::entities::FieldType as _;
-                vec![self.created.value(), self.updated.value(), $(self.$field.value()),*]
-            }
-
-            /// What the change log keeps of it: column name to value, without `updated`.
-            pub fn snapshot(&self) -> serde_json::Value {
-                use crate::entities::FieldType as _;
-                let mut columns = serde_json::Map::new();
-                columns.insert("created".into(), self.created.snapshot());
-                $(columns.insert(stringify!($field).into(), self.$field.snapshot());)*
-                columns.into()
+                $crate::objects::record::Draft::new(&$model)$(.with(stringify!($field), self.$field.data()))*
             }
         }
     };

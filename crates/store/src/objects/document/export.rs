@@ -1,0 +1,70 @@
+//! Objects into a document.
+
+use serde_json::{Map, Value as Json};
+
+use super::keys::Keys;
+use super::{FORMAT, VERSION, member};
+use crate::Session;
+use crate::objects::model::{Field, Kind};
+use crate::objects::problems::ObjectError;
+use crate::objects::query::Query;
+use crate::objects::record::Record;
+use crate::objects::registry;
+use crate::objects::secrets::Keyring;
+
+/// What becomes of secrets in an export.
+#[derive(Clone, Copy, Debug)]
+pub enum Secrets<'a> {
+    /// They are left out: an import leaves those that are there alone.
+    LeftOut,
+    /// They stand in the document, readable to whoever reads it.
+    Readable(&'a Keyring),
+}
+
+/// All objects. Run it in one transaction, so that it sees one moment.
+///
+/// # Errors
+/// [`ObjectError::Secret`] for one that does not open.
+pub async fn export(session: &mut Session<'_>, secrets: Secrets<'_>) -> Result<Json, ObjectError> {
+    let mut keys = Keys::new(session).await?;
+    let mut document = Map::new();
+    document.insert("format".to_owned(), FORMAT.into());
+    document.insert("version".to_owned(), VERSION.into());
+    for model in registry::models() {
+        keys.read(session, model).await?;
+        // By age: items with the same key are told apart by it.
+        let records = Query::of(model).order(&["id"]).list(session).await?;
+        let items: Vec<Json> =
+            records.iter().map(|record| item(record, &keys, secrets)).collect::<Result<_, _>>()?;
+        if !items.is_empty() {
+            document.insert(model.section(), items.into());
+        }
+    }
+    Ok(document.into())
+}
+
+fn item(record: &Record, keys: &Keys, secrets: Secrets<'_>) -> Result<Json, ObjectError> {
+    let mut item = Map::new();
+    for (field, _) in record.values() {
+        if let Some(value) = value(record, field, keys, secrets)? {
+            item.insert(member(field).to_owned(), value);
+        }
+    }
+    Ok(item.into())
+}
+
+fn value(
+    record: &Record,
+    field: &Field,
+    keys: &Keys,
+    secrets: Secrets<'_>,
+) -> Result<Option<Json>, ObjectError> {
+    let Kind::Secret(_) = field.kind else { return Ok(Some(keys.value(record, field))) };
+    Ok(match secrets {
+        Secrets::LeftOut => None,
+        Secrets::Readable(keyring) => {
+            let clear = record.secret(field.name, keyring)?;
+            Some(clear.map_or(Json::Null, |clear| clear.reveal().into()))
+        }
+    })
+}

@@ -1,0 +1,198 @@
+//! Secrets at rest: sealed with AES-256-GCM (NIST SP 800-38D) under a key that is not in the database.
+//!
+//! A sealed text is `1:<key id>:<base64 of nonce ‖ ciphertext ‖ tag>`. The key id is the beginning of the key's SHA-256,
+//! so that after a change of keys each text says which one opens it. What a text is for (model and field) is
+//! authenticated with it: one that was moved to another column does not open.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use super::forms::hexadecimal;
+
+/// Octets of a key.
+pub const KEY_OCTETS: usize = 32;
+
+/// Why a secret was not sealed or opened. Never holds the secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// Nobody gave a key.
+    #[error("{context} holds a secret, and no key for secrets is configured")]
+    NoKey {
+        /// What was to be sealed or opened.
+        context: String,
+    },
+    /// Sealed under a key that is not at hand.
+    #[error(
+        "{context} was sealed with the key {key_id}, which is not among the configured ones; add it as a previous key"
+    )]
+    UnknownKey {
+        /// What was to be opened.
+        context: String,
+        /// The key that is missing.
+        key_id: String,
+    },
+    /// Not what sealing makes, changed since, or moved from another field.
+    #[error("{context} is damaged: it does not open with its key; enter the secret again")]
+    Damaged {
+        /// What was to be opened.
+        context: String,
+    },
+    /// The operating system gave no randomness.
+    #[error("no randomness to seal {context}")]
+    Randomness {
+        /// What was to be sealed.
+        context: String,
+    },
+}
+
+/// A secret in the clear. Its `Debug` form does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Clear(pub(super) String);
+
+impl Clear {
+    /// Marks a text as secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Clear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clear(…)")
+    }
+}
+
+struct Key {
+    id: String,
+    key: LessSafeKey,
+}
+
+/// The keys: one that seals, and older ones that still open.
+pub struct Keyring {
+    keys: Vec<Key>,
+    // Not a parameter: a nonce that somebody can hold still would give the key's work away.
+    random: SystemRandom,
+}
+
+impl Keyring {
+    /// `current` seals; all of them open.
+    pub fn new(current: [u8; KEY_OCTETS], previous: &[[u8; KEY_OCTETS]]) -> Self {
+        let keys = std::iter::once(&current).chain(previous).filter_map(Key::new).collect();
+        Self { keys, random: SystemRandom::new() }
+    }
+
+    /// None at all: everything that needs one is refused.
+    pub fn empty() -> Self {
+        Self { keys: Vec::new(), random: SystemRandom::new() }
+    }
+
+    /// Seals a text for `context`, which is model and field, such as `devices.router.napalm_password`.
+    pub fn seal(&self, context: &str, clear: &Clear) -> Result<String, SecretError> {
+        let Some(Key { id, key }) = self.keys.first() else {
+            return Err(SecretError::NoKey { context: context.to_owned() });
+        };
+        let random = || SecretError::Randomness { context: context.to_owned() };
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).map_err(|_| random())?;
+        let mut octets = clear.0.clone().into_bytes();
+        key.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(context.as_bytes()),
+            &mut octets,
+        )
+        .map_err(|_| random())?;
+        Ok(format!("1:{id}:{}", STANDARD.encode([nonce.as_slice(), &octets].concat())))
+    }
+
+    /// The inverse of [`Keyring::seal`].
+    pub fn open(&self, context: &str, sealed: &str) -> Result<Clear, SecretError> {
+        let damaged = || SecretError::Damaged { context: context.to_owned() };
+        let (id, text) = parts(sealed).ok_or_else(damaged)?;
+        if self.keys.is_empty() {
+            return Err(SecretError::NoKey { context: context.to_owned() });
+        }
+        let Some(Key { key, .. }) = self.keys.iter().find(|key| key.id == id) else {
+            return Err(SecretError::UnknownKey { context: context.to_owned(), key_id: id.to_owned() });
+        };
+        let mut octets = STANDARD.decode(text).map_err(|_| damaged())?;
+        let (nonce, ciphertext) = octets.split_at_mut_checked(NONCE_LEN).ok_or_else(damaged)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
+        let clear =
+            key.open_in_place(nonce, Aad::from(context.as_bytes()), ciphertext).map_err(|_| damaged())?;
+        String::from_utf8(clear.to_vec()).map(Clear).map_err(|_| damaged())
+    }
+
+    /// Whether the text is sealed under the key that seals now.
+    pub fn is_current(&self, sealed: &str) -> bool {
+        parts(sealed).is_some_and(|(id, _)| self.keys.first().is_some_and(|key| key.id == id))
+    }
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.keys.iter().map(|key| &key.id)).finish()
+    }
+}
+
+impl Key {
+    fn new(octets: &[u8; KEY_OCTETS]) -> Option<Self> {
+        let id = hexadecimal(&digest(&SHA256, octets).as_ref()[..4]);
+        // Fails for keys of another length only.
+        let key = UnboundKey::new(&AES_256_GCM, octets).ok()?;
+        Some(Self { id, key: LessSafeKey::new(key) })
+    }
+}
+
+/// Key id and octets of a sealed text.
+fn parts(sealed: &str) -> Option<(&str, &str)> {
+    sealed.strip_prefix("1:")?.split_once(':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_with_its_key_and_for_its_field_only() {
+        let keyring = Keyring::new([1; 32], &[]);
+        let clear = Clear::new("hunter2 – ключ");
+        let sealed = keyring.seal("devices.router.napalm_password", &clear).unwrap();
+        assert!(!sealed.contains("hunter2"));
+        assert_ne!(sealed, keyring.seal("devices.router.napalm_password", &clear).unwrap());
+        assert_eq!(keyring.open("devices.router.napalm_password", &sealed), Ok(clear.clone()));
+        assert!(matches!(keyring.open("other", &sealed), Err(SecretError::Damaged { .. })));
+        let other = Keyring::new([2; 32], &[]);
+        assert!(matches!(
+            other.open("devices.router.napalm_password", &sealed),
+            Err(SecretError::UnknownKey { .. })
+        ));
+        let rotated = Keyring::new([2; 32], &[[1; 32]]);
+        assert_eq!(rotated.open("devices.router.napalm_password", &sealed), Ok(clear));
+        assert!(!rotated.is_current(&sealed) && keyring.is_current(&sealed));
+    }
+
+    #[test]
+    fn damaged_texts_are_refused_and_nothing_is_shown() {
+        let keyring = Keyring::new([1; 32], &[]);
+        let sealed = keyring.seal("x", &Clear::new("hunter2")).unwrap();
+        let mut changed = sealed.clone().into_bytes();
+        let last = changed.len() - 6;
+        changed[last] = if changed[last] == b'A' { b'B' } else { b'A' };
+        let changed = String::from_utf8(changed).unwrap();
+        for text in ["", "hunter2", "1:", "1:00:!!", &changed, &sealed[..20]] {
+            let error = keyring.open("x", text).unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        assert!(matches!(Keyring::empty().seal("x", &Clear::new("y")), Err(SecretError::NoKey { .. })));
+        assert!(matches!(Keyring::empty().open("x", &sealed), Err(SecretError::NoKey { .. })));
+        assert_eq!(format!("{:?}", Clear::new("hunter2")), "Clear(…)");
+    }
+}

@@ -1,0 +1,129 @@
+//! What the change log keeps of a change: the states before and after, in which no secret stands.
+
+use serde_json::{Map, Value as Json};
+
+use crate::objects::data::{Data, MASK};
+use crate::objects::model::Kind;
+use crate::objects::record::{Graph, Record};
+
+/// Stands for a secret that is another one than before.
+const CHANGED: &str = "***CHANGED***";
+
+/// Words in the name of a JSON member that say that its value is a secret.
+const SECRET_WORDS: [&str; 7] =
+    ["password", "passphrase", "passwd", "secret", "token", "private_key", "api_key"];
+
+/// The states before and after a change. `tags` holds the tags of both.
+pub fn snapshots(
+    before: Option<&Record>,
+    after: Option<&Record>,
+    tags: &Graph,
+) -> (Option<Json>, Option<Json>) {
+    let mut old = before.map(|record| record.snapshot(tags));
+    let mut new = after.map(|record| record.snapshot(tags));
+    let Some(record) = after.or(before) else { return (None, None) };
+    for (field, _) in record.values() {
+        let was = before.map_or(&Data::Null, |record| record.get(field.name));
+        let is = after.map_or(&Data::Null, |record| record.get(field.name));
+        match field.kind {
+            Kind::Json | Kind::JsonObject => {
+                let was = old.as_mut().and_then(|old| old.get_mut(field.name));
+                let is = new.as_mut().and_then(|new| new.get_mut(field.name));
+                mask(was, is);
+            }
+            // Of a new object there is no other state to be told from.
+            Kind::Secret(_) => mark(before.is_some() && was != is, is, field.name, new.as_mut()),
+            _ if field.sensitive => mark(before.is_some() && was != is, is, field.name, new.as_mut()),
+            _ => {}
+        }
+    }
+    (old.map(Json::Object), new.map(Json::Object))
+}
+
+fn mark(changed: bool, is: &Data, name: &str, new: Option<&mut Map<String, Json>>) {
+    if let (true, false, Some(new)) = (changed, is.is_empty(), new) {
+        new.insert(name.to_owned(), CHANGED.into());
+    }
+}
+
+/// Hides members with telling names, in both states.
+fn mask(before: Option<&mut Json>, after: Option<&mut Json>) {
+    match (before, after) {
+        (Some(Json::Object(before)), Some(Json::Object(after))) => {
+            for (name, value) in before.iter_mut() {
+                match after.get_mut(name) {
+                    Some(other) if is_secret(name) => {
+                        let changed = value != other;
+                        *value = MASK.into();
+                        *other = if changed { CHANGED } else { MASK }.into();
+                    }
+                    None if is_secret(name) => *value = MASK.into(),
+                    other => mask(Some(value), other),
+                }
+            }
+            for (name, value) in after.iter_mut().filter(|(name, _)| !before.contains_key(*name)) {
+                if is_secret(name) {
+                    *value = MASK.into();
+                } else {
+                    mask(None, Some(value));
+                }
+            }
+        }
+        (Some(Json::Array(before)), Some(Json::Array(after))) => {
+            let length = before.len().max(after.len());
+            for index in 0..length {
+                mask(before.get_mut(index), after.get_mut(index));
+            }
+        }
+        (before, after) => {
+            before.into_iter().chain(after).for_each(mask_one);
+        }
+    }
+}
+
+fn mask_one(json: &mut Json) {
+    match json {
+        Json::Object(members) => {
+            for (name, value) in members {
+                if is_secret(name) {
+                    *value = MASK.into();
+                } else {
+                    mask_one(value);
+                }
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(mask_one),
+        _ => {}
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase().replace('-', "_");
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn members_with_telling_names_are_hidden_wherever_they_are() {
+        let mut before =
+            json!({"port": 22, "optional": {"secret": "a", "api-key": "k"}, "list": [{"password": "p"}]});
+        let mut after = json!({"port": 23, "optional": {"secret": "b", "api-key": "k"}, "list": [{"password": "p"}, {"Token": 7}]});
+        mask(Some(&mut before), Some(&mut after));
+        assert_eq!(
+            before,
+            json!({"port": 22, "optional": {"secret": MASK, "api-key": MASK}, "list": [{"password": MASK}]})
+        );
+        assert_eq!(
+            after,
+            json!({"port": 23, "optional": {"secret": CHANGED, "api-key": MASK}, "list": [{"password": MASK}, {"Token": MASK}]})
+        );
+        let mut other = json!([{"password": "p"}]);
+        mask(Some(&mut other), Some(&mut json!({"password": "q"})));
+        assert_eq!(other, json!([{"password": MASK}]));
+    }
+}
