@@ -13,15 +13,45 @@ const LIST_METHODS: &[&str] =
 const DICT_METHODS: &[&str] =
     &["clear", "copy", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
 const QUERY_METHODS: &[&str] = &[
-    "all", "filter", "exclude", "get", "first", "last", "count", "exists", "none", "order_by", "reverse", "distinct",
-    "contains", "union", "values", "values_list", "iterator", "select_related", "prefetch_related", "defer", "only", "using",
+    "all",
+    "filter",
+    "exclude",
+    "get",
+    "first",
+    "last",
+    "count",
+    "exists",
+    "none",
+    "order_by",
+    "reverse",
+    "distinct",
+    "contains",
+    "union",
+    "values",
+    "values_list",
+    "iterator",
+    "select_related",
+    "prefetch_related",
+    "defer",
+    "only",
+    "using",
 ];
 /// Methods that change the database: there, and never to be called.
 const QUERY_WRITES: &[&str] = &[
-    "update", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "add", "remove", "set",
+    "update",
+    "delete",
+    "create",
+    "bulk_create",
+    "bulk_update",
+    "get_or_create",
+    "update_or_create",
+    "add",
+    "remove",
+    "set",
     "clear",
 ];
-const TIME_METHODS: &[&str] = &["strftime", "isoformat", "date", "time", "timestamp", "weekday", "isoweekday", "replace"];
+const TIME_METHODS: &[&str] =
+    &["strftime", "isoformat", "date", "time", "timestamp", "weekday", "isoweekday", "replace"];
 
 impl Cx {
     /// Whether `name` is a method, so that calling it need not make a value of it first.
@@ -35,7 +65,8 @@ impl Cx {
             Value::Manager(manager) => {
                 QUERY_METHODS.contains(&name)
                     || QUERY_WRITES.contains(&name)
-                    || (manager.kind == crate::queryset::ManagerKind::Tags && matches!(name, "names" | "slugs"))
+                    || (manager.kind == crate::queryset::ManagerKind::Tags
+                        && matches!(name, "names" | "slugs"))
             }
             Value::Record(row) => crate::objects::is_method(self, *row, name),
             Value::Loop(_) => matches!(name, "cycle" | "changed"),
@@ -132,7 +163,8 @@ impl Cx {
             }
             Value::Loop(state) => {
                 let same = state.changed.borrow().as_ref().is_some_and(|last| {
-                    last.len() == args.pos.len() && last.iter().zip(&args.pos).all(|(a, b)| crate::ops::equal(a, b))
+                    last.len() == args.pos.len()
+                        && last.iter().zip(&args.pos).all(|(a, b)| crate::ops::equal(a, b))
                 });
                 state.changed.replace(Some(args.pos));
                 Ok(Value::Bool(!same))
@@ -150,13 +182,26 @@ impl Cx {
             Value::Network(network) => network_method(self, *network, name, &args),
             Value::Int(number) => Ok(Value::Int((128 - number.unsigned_abs().leading_zeros()).into())),
             Value::Float(number) => Ok(Value::Bool(number.fract() == 0.0)),
-            other => Err(Fault::attribute(format!("'{}' object has no attribute '{name}'", type_name(self, other)))),
+            other => Err(Fault::attribute(format!(
+                "'{}' object has no attribute '{name}'",
+                type_name(self, other)
+            ))),
         }
     }
 
-    fn query_method(&self, query: &crate::queryset::QuerySet, value: &Value, name: &str, args: &Args) -> Res<Value> {
+    fn query_method(
+        &self,
+        query: &crate::queryset::QuerySet,
+        value: &Value,
+        name: &str,
+        args: &Args,
+    ) -> Res<Value> {
         if QUERY_WRITES.contains(&name) {
-            return Err(Fault::security(format!("<bound method {} of {}> is not safely callable", self.bound_name(value, name), self.bound_to(value)?)));
+            return Err(Fault::security(format!(
+                "<bound method {} of {}> is not safely callable",
+                self.bound_name(value, name),
+                self.bound_to(value)?
+            )));
         }
         match query.call(self, name, &args.pos, &args.kw)? {
             Some(found) => Ok(found),
@@ -239,19 +284,42 @@ fn address_attribute(value: &Value, name: &str) -> Option<Value> {
         "prefixlen" if matches!(value, Value::Network(_)) => Value::Int(length.into()),
         "network_address" if matches!(value, Value::Network(_)) => Value::Address(address),
         "broadcast_address" if matches!(value, Value::Network(_)) => at(bits | host),
-        "num_addresses" if matches!(value, Value::Network(_)) => Value::Int(i128::try_from(host).ok()?.checked_add(1)?),
+        "num_addresses" if matches!(value, Value::Network(_)) => {
+            Value::Int(i128::try_from(host).ok()?.checked_add(1)?)
+        }
         _ => return None,
     })
 }
 
 fn is_private(address: std::net::IpAddr) -> bool {
     const BLOCKS: &[&str] = &[
-        "0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/29", "192.0.0.170/31",
-        "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-        "255.255.255.255/32", "::1/128", "::/128", "::ffff:0:0/96", "100::/64", "2001::/23", "2001:db8::/32", "fc00::/7",
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/29",
+        "192.0.0.170/31",
+        "192.0.2.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "240.0.0.0/4",
+        "255.255.255.255/32",
+        "::1/128",
+        "::/128",
+        "::ffff:0:0/96",
+        "100::/64",
+        "2001::/23",
+        "2001:db8::/32",
+        "fc00::/7",
         "fe80::/10",
     ];
-    BLOCKS.iter().filter_map(|block| crate::address::Interface::parse(block)).any(|b| b.network().contains(address))
+    BLOCKS
+        .iter()
+        .filter_map(|block| crate::address::Interface::parse(block))
+        .any(|b| b.network().contains(address))
 }
 
 fn reverse_pointer(address: std::net::IpAddr) -> String {
@@ -287,7 +355,9 @@ fn network_method(cx: &Cx, network: crate::address::Network, name: &str, args: &
         ("overlaps", Some(other)) => {
             Value::Bool(network.contains(other.address) || other.contains(network.address))
         }
-        ("subnet_of", Some(other)) => Value::Bool(other.contains(network.address) && network.length >= other.length),
+        ("subnet_of", Some(other)) => {
+            Value::Bool(other.contains(network.address) && network.length >= other.length)
+        }
         _ => return Err(Fault::runtime(format!("`{name}` of a network is not supported"))),
     })
 }
@@ -334,7 +404,9 @@ fn time_method(cx: &Cx, at: &chrono::DateTime<chrono::FixedOffset>, name: &str, 
         "strftime" => {
             let format = match args.pos.first().or_else(|| args.kw("format")) {
                 Some(format) => cx.text(format)?,
-                None => return Err(Fault::type_error("strftime() missing required argument 'format' (pos 1)")),
+                None => {
+                    return Err(Fault::type_error("strftime() missing required argument 'format' (pos 1)"));
+                }
             };
             Value::str(&crate::datetime::strftime(at, &format, "UTC"))
         }

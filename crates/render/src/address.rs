@@ -61,7 +61,9 @@ impl Interface {
         let address: IpAddr = address.parse().ok()?;
         let length = match length {
             None => width(address),
-            Some(length) if !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit()) => length.parse().ok()?,
+            Some(length) if !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit()) => {
+                length.parse().ok()?
+            }
             Some(mask_text) => mask_length(mask_text.parse().ok()?, address)?,
         };
         (length <= width(address)).then_some(Self { address, length })

@@ -37,8 +37,10 @@ impl Args {
         if self.pos.len() > N {
             let (most, given) = (N + skip, self.pos.len() + skip);
             let plural = if most == 1 { "" } else { "s" };
-            let range = if required == N { format!("{most}") } else { format!("from {} to {most}", required + skip) };
-            let message = format!("{function}() takes {range} positional argument{plural} but {given} were given");
+            let range =
+                if required == N { format!("{most}") } else { format!("from {} to {most}", required + skip) };
+            let message =
+                format!("{function}() takes {range} positional argument{plural} but {given} were given");
             return Err(Fault::type_error(message));
         }
         let mut bound = [const { None }; N];
@@ -47,20 +49,30 @@ impl Args {
         }
         for (name, value) in self.kw {
             let Some(at) = names.iter().position(|known| **known == *name) else {
-                return Err(Fault::type_error(format!("{function}() got an unexpected keyword argument '{name}'")));
+                return Err(Fault::type_error(format!(
+                    "{function}() got an unexpected keyword argument '{name}'"
+                )));
             };
             if bound[at].is_some() {
-                return Err(Fault::type_error(format!("{function}() got multiple values for argument '{name}'")));
+                return Err(Fault::type_error(format!(
+                    "{function}() got multiple values for argument '{name}'"
+                )));
             }
             bound[at] = Some(value);
         }
-        let absent: Vec<String> =
-            names.iter().zip(&bound).take(required).filter(|(_, v)| v.is_none()).map(|(n, _)| format!("'{n}'")).collect();
+        let absent: Vec<String> = names
+            .iter()
+            .zip(&bound)
+            .take(required)
+            .filter(|(_, v)| v.is_none())
+            .map(|(n, _)| format!("'{n}'"))
+            .collect();
         if !absent.is_empty() {
             let plural = if absent.len() == 1 { "" } else { "s" };
             let list = absent.join(" and ");
             let count = absent.len();
-            let message = format!("{function}() missing {count} required positional argument{plural}: {list}");
+            let message =
+                format!("{function}() missing {count} required positional argument{plural}: {list}");
             return Err(Fault::type_error(message));
         }
         Ok(bound)

@@ -81,7 +81,6 @@ pub(crate) enum Target {
 pub(crate) struct FilterCall {
     pub(crate) name: Rc<str>,
     pub(crate) args: CallArgs,
-    pub(crate) line: usize,
 }
 
 #[derive(Clone, Default)]

@@ -49,7 +49,12 @@ impl Cx {
         self.sort_by(items, reverse, &|_, value| Ok(value.clone()))
     }
 
-    fn sort_by(&self, items: &mut [Value], reverse: bool, key: &dyn Fn(&Self, &Value) -> Res<Value>) -> Res<()> {
+    fn sort_by(
+        &self,
+        items: &mut [Value],
+        reverse: bool,
+        key: &dyn Fn(&Self, &Value) -> Res<Value>,
+    ) -> Res<()> {
         let mut keyed = Vec::with_capacity(items.len());
         for item in items.iter() {
             keyed.push((key(self, item)?, item.clone()));
@@ -111,7 +116,13 @@ impl Cx {
     }
 
     /// The key by which `sort`, `unique`, `min`, `max` and `groupby` compare.
-    fn sort_key(&self, item: &Value, attribute: Option<&Value>, case_sensitive: bool, default: Option<&Value>) -> Res<Value> {
+    fn sort_key(
+        &self,
+        item: &Value,
+        attribute: Option<&Value>,
+        case_sensitive: bool,
+        default: Option<&Value>,
+    ) -> Res<Value> {
         let value = match attribute {
             None | Some(Value::None) => item.clone(),
             Some(path) => self.path(item, path, default)?,
@@ -166,23 +177,38 @@ impl Cx {
             }
             "wordcount" => Value::int(words(&text()?)),
             "wordwrap" => {
-                let [width, long, mark, hyphens] =
-                    args.bind("do_wordwrap", ["width", "break_long_words", "wrapstring", "break_on_hyphens"], 0, 2)?;
+                let [width, long, mark, hyphens] = args.bind(
+                    "do_wordwrap",
+                    ["width", "break_long_words", "wrapstring", "break_on_hyphens"],
+                    0,
+                    2,
+                )?;
                 let width = usize::try_from(int(width.as_ref(), 79)).unwrap_or(1).max(1);
-                let mark = mark.filter(|mark| !mark.is_none()).map_or(Ok("\n".to_owned()), |mark| self.text(&mark))?;
+                let mark = mark
+                    .filter(|mark| !mark.is_none())
+                    .map_or(Ok("\n".to_owned()), |mark| self.text(&mark))?;
                 let (long, hyphens) = (flag(self, long.as_ref(), true)?, flag(self, hyphens.as_ref(), true)?);
                 Value::Str(crate::wrap::wordwrap(&text()?, width, long, hyphens, &mark).into())
             }
             "truncate" => {
-                let [length, kill, end, leeway] = args.bind("do_truncate", ["length", "killwords", "end", "leeway"], 0, 2)?;
+                let [length, kill, end, leeway] =
+                    args.bind("do_truncate", ["length", "killwords", "end", "leeway"], 0, 2)?;
                 let end = end.map_or(Ok("...".to_owned()), |end| self.text(&end))?;
                 let leeway = int(leeway.as_ref(), 5);
-                truncate(value, &text()?, int(length.as_ref(), 255), flag(self, kill.as_ref(), false)?, &end, leeway)?
+                truncate(
+                    value,
+                    &text()?,
+                    int(length.as_ref(), 255),
+                    flag(self, kill.as_ref(), false)?,
+                    &end,
+                    leeway,
+                )?
             }
             "default" | "d" => {
                 let [default, boolean] = args.bind("do_default", ["default_value", "boolean"], 0, 1)?;
                 let default = default.unwrap_or_else(|| Value::str(""));
-                let use_default = value.is_undefined() || (flag(self, boolean.as_ref(), false)? && !self.truth(value)?);
+                let use_default =
+                    value.is_undefined() || (flag(self, boolean.as_ref(), false)? && !self.truth(value)?);
                 if use_default { default } else { value.clone() }
             }
             "int" => {
@@ -211,26 +237,34 @@ impl Cx {
             }
             "list" => Value::list(self.items(value)?),
             "items" => match crate::ops::as_dict(value) {
-                Some(pairs) => {
-                    Value::iter(pairs.into_iter().map(|(key, value)| Value::Tuple([key.0, value].into())).collect())
-                }
+                Some(pairs) => Value::iter(
+                    pairs.into_iter().map(|(key, value)| Value::Tuple([key.0, value].into())).collect(),
+                ),
                 None if value.is_undefined() => Value::iter(Vec::new()),
                 None => return Err(Fault::type_error("Can only get item pairs from a mapping.")),
             },
             "first" => match value {
                 Value::Iter(items, _) => items.borrow_mut().next(),
-                Value::Query(query) if query.plain() => query.rows.first().map(|index| Value::Record(query.row(*index))),
+                Value::Query(query) if query.plain() => {
+                    query.rows.first().map(|index| Value::Record(query.row(*index)))
+                }
                 _ => self.items(value)?.into_iter().next(),
             }
             .unwrap_or_else(|| Value::undefined("No first item, sequence was empty.")),
             "last" => {
                 let items = self.reversible(value)?;
-                items.into_iter().last().unwrap_or_else(|| Value::undefined("No last item, sequence was empty."))
+                items
+                    .into_iter()
+                    .last()
+                    .unwrap_or_else(|| Value::undefined("No last item, sequence was empty."))
             }
             "random" => {
                 let items = self.items(value)?;
                 // Nothing here is left to chance: the same template gives the same text.
-                items.into_iter().next().unwrap_or_else(|| Value::undefined("No random item, sequence was empty."))
+                items
+                    .into_iter()
+                    .next()
+                    .unwrap_or_else(|| Value::undefined("No random item, sequence was empty."))
             }
             "reverse" => match value {
                 Value::Str(text) | Value::Markup(text) => like(value, text.chars().rev().collect()),
@@ -267,25 +301,30 @@ impl Cx {
                         best = Some((item, key));
                     }
                 }
-                best.map_or_else(|| Value::undefined("No aggregated item, sequence was empty."), |(item, _)| item)
+                best.map_or_else(
+                    || Value::undefined("No aggregated item, sequence was empty."),
+                    |(item, _)| item,
+                )
             }
             "sort" => {
-                let [reverse, case, attribute] = args.bind("do_sort", ["reverse", "case_sensitive", "attribute"], 0, 2)?;
+                let [reverse, case, attribute] =
+                    args.bind("do_sort", ["reverse", "case_sensitive", "attribute"], 0, 2)?;
                 let case = flag(self, case.as_ref(), false)?;
                 let mut items = self.items(value)?;
-                let paths = attribute.as_ref().filter(|path| !path.is_none()).map(|path| self.text(path)).transpose()?;
+                let paths = attribute
+                    .as_ref()
+                    .filter(|path| !path.is_none())
+                    .map(|path| self.text(path))
+                    .transpose()?;
                 self.sort_by(&mut items, flag(self, reverse.as_ref(), false)?, &|cx, item| match &paths {
                     None => Ok(Self::fold_case(item.clone(), case)),
-                    Some(paths) if paths.contains(',') => {
+                    Some(paths) => {
                         let keys: Res<Vec<Value>> = paths
                             .split(',')
                             .map(|path| Ok(Self::fold_case(cx.path(item, &Value::str(path), None)?, case)))
                             .collect();
                         Ok(Value::Tuple(keys?.into()))
                     }
-                    // An empty path is no path: the item itself.
-                    Some(path) if path.is_empty() => Ok(Self::fold_case(item.clone(), case)),
-                    Some(path) => Ok(Self::fold_case(cx.path(item, &Value::str(path), None)?, case)),
                 })?;
                 Value::list(items)
             }
@@ -309,7 +348,8 @@ impl Cx {
                 self.groupby(value, attribute.as_ref(), default.as_ref(), flag(self, case.as_ref(), false)?)?
             }
             "dictsort" => {
-                let [case, by, reverse] = args.bind("do_dictsort", ["case_sensitive", "by", "reverse"], 0, 1)?;
+                let [case, by, reverse] =
+                    args.bind("do_dictsort", ["case_sensitive", "by", "reverse"], 0, 1)?;
                 let by = by.map_or(Ok("key".to_owned()), |by| self.text(&by))?;
                 let case = flag(self, case.as_ref(), false)?;
                 let Some(pairs) = crate::ops::as_dict(value) else {
@@ -327,7 +367,8 @@ impl Cx {
             "batch" => {
                 let [count, fill] = args.bind("do_batch", ["linecount", "fill_with"], 1, 1)?;
                 let count = usize::try_from(int(count.as_ref(), 1)).unwrap_or(1).max(1);
-                let mut batches: Vec<Vec<Value>> = self.items(value)?.chunks(count).map(<[Value]>::to_vec).collect();
+                let mut batches: Vec<Vec<Value>> =
+                    self.items(value)?.chunks(count).map(<[Value]>::to_vec).collect();
                 if let (Some(last), Some(fill)) = (batches.last_mut(), fill.filter(|fill| !fill.is_none())) {
                     self.burn_length(count)?;
                     last.resize(count, fill);
@@ -421,14 +462,24 @@ impl Cx {
                     &found
                 }
             };
-            if escaping { out.push_str(&self.escaped(item)?) } else { self.write_text(item, &mut out)? }
+            if escaping {
+                out.push_str(&self.escaped(item)?)
+            } else {
+                self.write_text(item, &mut out)?
+            }
             self.guard_output(out.len())?;
         }
         self.burn_length(out.len())?;
         Ok(if escaping { Value::Markup(out.into()) } else { Value::Str(out.into()) })
     }
 
-    fn groupby(&self, value: &Value, attribute: Option<&Value>, default: Option<&Value>, case: bool) -> Res<Value> {
+    fn groupby(
+        &self,
+        value: &Value,
+        attribute: Option<&Value>,
+        default: Option<&Value>,
+        case: bool,
+    ) -> Res<Value> {
         let mut items = self.items(value)?;
         self.sort_by(&mut items, false, &|cx, item| cx.sort_key(item, attribute, case, default))?;
         let mut groups: Vec<(Value, Value, Vec<Value>)> = Vec::new();
@@ -442,7 +493,8 @@ impl Cx {
                 }
             }
         }
-        let tuples = groups.into_iter().map(|(_, key, members)| Value::Tuple([key, Value::list(members)].into()));
+        let tuples =
+            groups.into_iter().map(|(_, key, members)| Value::Tuple([key, Value::list(members)].into()));
         Ok(Value::list(tuples.collect()))
     }
 
@@ -464,7 +516,10 @@ impl Cx {
             return Ok(Value::iter(out));
         }
         if args.pos.is_empty() {
-            return Err(Fault::new("jinja2.exceptions.FilterArgumentError", "map requires a filter argument"));
+            return Err(Fault::new(
+                "jinja2.exceptions.FilterArgumentError",
+                "map requires a filter argument",
+            ));
         }
         let name = self.text(&args.pos.remove(0))?;
         if !crate::names::exists(crate::names::Kind::Filter, &name) {
@@ -480,7 +535,10 @@ impl Cx {
         let wanted = name.starts_with("select");
         let path = if name.ends_with("attr") {
             if args.pos.is_empty() {
-                return Err(Fault::new("jinja2.exceptions.FilterArgumentError", "Missing parameter for attribute name"));
+                return Err(Fault::new(
+                    "jinja2.exceptions.FilterArgumentError",
+                    "Missing parameter for attribute name",
+                ));
             }
             Some(args.pos.remove(0))
         } else {
@@ -545,7 +603,11 @@ fn quoted(text: &str, slash: bool) -> String {
 }
 
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('>', "&gt;").replace('<', "&lt;").replace('\'', "&#39;").replace('"', "&#34;")
+    text.replace('&', "&amp;")
+        .replace('>', "&gt;")
+        .replace('<', "&lt;")
+        .replace('\'', "&#39;")
+        .replace('"', "&#34;")
 }
 
 /// Jinja2's `title`: words begin after blanks, hyphens and brackets.
@@ -579,7 +641,12 @@ fn striptags(text: &str) -> String {
         }
     }
     let plain = out.split_whitespace().collect::<Vec<_>>().join(" ");
-    plain.replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", "\"").replace("&#39;", "'").replace("&amp;", "&")
+    plain
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&#34;", "\"")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&")
 }
 
 fn truncate(value: &Value, text: &str, length: i128, kill: bool, end: &str, leeway: i128) -> Res<Value> {
@@ -623,7 +690,9 @@ fn to_int(value: &Value, default: Value, base: i128) -> Res<Value> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "as Python cuts")]
     match to_float(value, Value::None)? {
-        Value::Float(number) if number.is_finite() => Ok(Value::Int(value.as_int().unwrap_or(number.trunc() as i128))),
+        Value::Float(number) if number.is_finite() => {
+            Ok(Value::Int(value.as_int().unwrap_or(number.trunc() as i128)))
+        }
         _ => Ok(default),
     }
 }

@@ -18,8 +18,16 @@ pub struct Finding {
 
 /// Names that are there without being set.
 const CONTEXT: &[&str] = &[
-    "router", "local_as", "autonomous_systems", "bgp_groups", "internet_exchange_points", "communities", "routing_policies",
-    "autonomous_system", "affiliated_autonomous_systems", "dataset",
+    "router",
+    "local_as",
+    "autonomous_systems",
+    "bgp_groups",
+    "internet_exchange_points",
+    "communities",
+    "routing_policies",
+    "autonomous_system",
+    "affiliated_autonomous_systems",
+    "dataset",
 ];
 
 pub(crate) fn check(cx: &Cx, source: &Source) -> Vec<Finding> {
@@ -33,7 +41,9 @@ pub(crate) fn check(cx: &Cx, source: &Source) -> Vec<Finding> {
                 Tok::Op("|") if !names::exists(names::Kind::Filter, word) => {
                     ("filter", [names::OWN_FILTERS, names::FILTERS].concat())
                 }
-                Tok::Name(is) if &**is == "is" && &**word != "not" && !names::exists(names::Kind::Test, word) => {
+                Tok::Name(is)
+                    if &**is == "is" && &**word != "not" && !names::exists(names::Kind::Test, word) =>
+                {
                     ("test", names::TESTS.to_vec())
                 }
                 Tok::Op(".") if !window[2].tok.eq(&Tok::Op("(")) && !attribute_known(cx, word) => {
@@ -44,8 +54,10 @@ pub(crate) fn check(cx: &Cx, source: &Source) -> Vec<Finding> {
                 }
                 _ => continue,
             };
-            let hint = nearest(word, known.1).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
-            findings.push(Finding { line: window[1].line, message: format!("no {} `{word}`{hint}", known.0) });
+            let hint =
+                nearest(word, known.1).map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+            findings
+                .push(Finding { line: window[1].line, message: format!("no {} `{word}`{hint}", known.0) });
         }
     }
     if let Err(fault) = crate::parser::parse(&name, &source.text, cx.flags) {
@@ -59,7 +71,8 @@ pub(crate) fn check(cx: &Cx, source: &Source) -> Vec<Finding> {
 
 fn attributes(cx: &Cx) -> Vec<&str> {
     let models = crate::model::Models::get().all();
-    let mut all: Vec<&str> = models.iter().flat_map(|model| model.fields.iter().map(|field| &*field.name)).collect();
+    let mut all: Vec<&str> =
+        models.iter().flat_map(|model| model.fields.iter().map(|field| &*field.name)).collect();
     all.extend(models.iter().flat_map(|model| model.reverse.iter().map(|reverse| &*reverse.name)));
     all.extend(CONTEXT);
     let _ = cx;

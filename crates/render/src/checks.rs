@@ -45,23 +45,42 @@ impl Cx {
                 value.as_str().is_some()
                     || matches!(
                         value,
-                        Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Range(..) | Value::Query(_)
-                            | Value::Prefixes(_) | Value::Prefix(..) | Value::Undefined(_)
+                        Value::List(_)
+                            | Value::Tuple(_)
+                            | Value::Dict(_)
+                            | Value::Range(..)
+                            | Value::Query(_)
+                            | Value::Prefixes(_)
+                            | Value::Prefix(..)
+                            | Value::Undefined(_)
                     )
             }
             "iterable" => {
                 value.as_str().is_some()
                     || matches!(
                         value,
-                        Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Range(..) | Value::Query(_)
-                            | Value::Prefixes(_) | Value::Prefix(..) | Value::Iter(..) | Value::Undefined(_)
-                            | Value::Loop(_) | Value::Network(_)
+                        Value::List(_)
+                            | Value::Tuple(_)
+                            | Value::Dict(_)
+                            | Value::Range(..)
+                            | Value::Query(_)
+                            | Value::Prefixes(_)
+                            | Value::Prefix(..)
+                            | Value::Iter(..)
+                            | Value::Undefined(_)
+                            | Value::Loop(_)
+                            | Value::Network(_)
                     )
             }
             "callable" => matches!(
                 value,
-                Value::Macro(_) | Value::Function(_) | Value::Method(_) | Value::Block(..) | Value::Joiner(_)
-                    | Value::Loop(_) | Value::Undefined(_)
+                Value::Macro(_)
+                    | Value::Function(_)
+                    | Value::Method(_)
+                    | Value::Block(..)
+                    | Value::Joiner(_)
+                    | Value::Loop(_)
+                    | Value::Undefined(_)
             ),
             "odd" => number(value)?.rem_euclid(2) == 1,
             "even" => number(value)?.rem_euclid(2) == 0,
@@ -72,10 +91,17 @@ impl Cx {
                 }
                 number(value)? % by == 0
             }
-            "lower" => self.call_method(&Value::str(&self.text(value)?), "islower", Args::default())?.as_int() == Some(1),
-            "upper" => self.call_method(&Value::str(&self.text(value)?), "isupper", Args::default())?.as_int() == Some(1),
+            "lower" => {
+                self.call_method(&Value::str(&self.text(value)?), "islower", Args::default())?.as_int()
+                    == Some(1)
+            }
+            "upper" => {
+                self.call_method(&Value::str(&self.text(value)?), "isupper", Args::default())?.as_int()
+                    == Some(1)
+            }
             "filter" | "test" => {
-                let kind = if name == "filter" { crate::names::Kind::Filter } else { crate::names::Kind::Test };
+                let kind =
+                    if name == "filter" { crate::names::Kind::Filter } else { crate::names::Kind::Test };
                 value.as_str().is_some_and(|name| crate::names::exists(kind, name))
             }
             "sameas" => same(value, &one(name, "other", args)?),

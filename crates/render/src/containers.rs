@@ -65,7 +65,9 @@ pub(crate) fn list(cx: &Cx, items: &Items, name: &str, mut args: Args) -> Res<Va
                     items.borrow_mut().remove(at);
                     Value::None
                 }
-                None if name == "index" => return Err(Fault::value(format!("{} is not in list", cx.repr(&wanted)?))),
+                None if name == "index" => {
+                    return Err(Fault::value(format!("{} is not in list", cx.repr(&wanted)?)));
+                }
                 None => return Err(Fault::value("list.remove(x): x not in list")),
             }
         }
@@ -95,7 +97,8 @@ pub(crate) fn list(cx: &Cx, items: &Items, name: &str, mut args: Args) -> Res<Va
 pub(crate) fn dict(cx: &Cx, items: &Rc<RefCell<Dict>>, name: &str, mut args: Args) -> Res<Value> {
     let key = |args: &Args| -> Res<Key> {
         let key = args.pos.first().cloned();
-        let key = key.ok_or_else(|| Fault::type_error(format!("{name} expected at least 1 argument, got 0")))?;
+        let key =
+            key.ok_or_else(|| Fault::type_error(format!("{name} expected at least 1 argument, got 0")))?;
         cx.hashable(&key)?;
         Ok(Key(key))
     };
@@ -108,7 +111,11 @@ pub(crate) fn dict(cx: &Cx, items: &Rc<RefCell<Dict>>, name: &str, mut args: Arg
         "keys" => Value::list(items.borrow().keys().map(|key| key.0.clone()).collect()),
         "values" => Value::list(items.borrow().values().cloned().collect()),
         "items" => Value::list(
-            items.borrow().iter().map(|(key, value)| Value::Tuple([key.0.clone(), value.clone()].into())).collect(),
+            items
+                .borrow()
+                .iter()
+                .map(|(key, value)| Value::Tuple([key.0.clone(), value.clone()].into()))
+                .collect(),
         ),
         "copy" => Value::dict(items.borrow().clone()),
         "clear" => {

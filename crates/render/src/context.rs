@@ -30,7 +30,6 @@ pub(crate) struct Cx {
     /// JSON columns that a template has seen, so that what it changes stays changed while it runs.
     pub(crate) documents: RefCell<HashMap<(Row, usize), Value>>,
     pub(crate) mac_forms: RefCell<HashMap<(Row, usize), Rc<Cell<MacForm>>>>,
-    pub(crate) contexts: RefCell<HashMap<Row, Value>>,
     /// Blocks of the template being run, by name, the most derived first.
     pub(crate) blocks: RefCell<HashMap<Rc<str>, Vec<Rc<Block>>>>,
     /// The outermost scope of the template being run.
@@ -65,7 +64,6 @@ impl Cx {
             parsed: RefCell::default(),
             documents: RefCell::default(),
             mac_forms: RefCell::default(),
-            contexts: RefCell::default(),
             blocks: RefCell::default(),
             root: RefCell::new(Scope::root()),
             parent: RefCell::default(),
@@ -107,7 +105,10 @@ impl Cx {
     pub(crate) fn deeper<T>(&self, run: impl FnOnce() -> Res<T>) -> Res<T> {
         let depth = self.depth.get() + 1;
         if depth > self.limits.recursion {
-            return Err(Fault::limit(format!("the template calls itself more than {} times", self.limits.recursion)));
+            return Err(Fault::limit(format!(
+                "the template calls itself more than {} times",
+                self.limits.recursion
+            )));
         }
         self.depth.set(depth);
         let result = run();

@@ -26,8 +26,11 @@ where
             Some('c') => wanted.push_str("%a %b %e %H:%M:%S %Y"),
             Some('x') => wanted.push_str("%m/%d/%y"),
             Some('X') => wanted.push_str("%H:%M:%S"),
-            Some(known @ ('a' | 'A' | 'w' | 'd' | 'b' | 'B' | 'm' | 'y' | 'Y' | 'H' | 'I' | 'M' | 'S' | 'z' | 'j' | 'U'
-            | 'W' | 'G' | 'u' | 'V' | 'e' | 'D' | 'F' | 'T' | 'R' | 's' | 'C' | 'g' | 'h' | 'n' | 't' | 'k' | 'l' | 'r')) => {
+            Some(
+                known @ ('a' | 'A' | 'w' | 'd' | 'b' | 'B' | 'm' | 'y' | 'Y' | 'H' | 'I' | 'M' | 'S' | 'z'
+                | 'j' | 'U' | 'W' | 'G' | 'u' | 'V' | 'e' | 'D' | 'F' | 'T' | 'R' | 's' | 'C' | 'g'
+                | 'h' | 'n' | 't' | 'k' | 'l' | 'r'),
+            ) => {
                 wanted.push('%');
                 wanted.push(known);
             }
@@ -76,9 +79,9 @@ pub(crate) fn repr(at: &DateTime<FixedOffset>) -> String {
 
 /// The global function `now`: the time in a named zone.
 pub(crate) fn now(at: DateTime<Utc>, format: &str, zone: &str) -> Res<String> {
-    let zone: chrono_tz::Tz = zone
-        .parse()
-        .map_err(|_| Fault::new("zoneinfo._common.ZoneInfoNotFoundError", format!("'No time zone found with key {zone}'")))?;
+    let zone: chrono_tz::Tz = zone.parse().map_err(|_| {
+        Fault::new("zoneinfo._common.ZoneInfoNotFoundError", format!("'No time zone found with key {zone}'"))
+    })?;
     let local = at.with_timezone(&zone);
     let abbreviation = local.format("%Z").to_string();
     let fixed = local.with_timezone(&local.offset().fix());

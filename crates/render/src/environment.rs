@@ -49,7 +49,8 @@ impl ListMerge {
 
     /// The joined list; an error tells that one list stands, and whether it is the lower.
     pub(crate) fn join(self, lower: &[Value], upper: &[Value]) -> Result<Vec<Value>, bool> {
-        let kept = || lower.iter().filter(|item| !upper.iter().any(|other| crate::ops::equal(item, other))).cloned();
+        let kept =
+            || lower.iter().filter(|item| !upper.iter().any(|other| crate::ops::equal(item, other))).cloned();
         Ok(match self {
             Self::Replace => return Err(false),
             Self::Keep => return Err(true),
@@ -239,7 +240,13 @@ pub struct Environment {
 
 impl Environment {
     /// An environment; `now` is what the function `now()` and expiry dates go by.
-    pub fn new(world: Arc<World>, templates: Templates, settings: Settings, limits: Limits, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        world: Arc<World>,
+        templates: Templates,
+        settings: Settings,
+        limits: Limits,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self { world, templates: Arc::new(templates), settings: Arc::new(settings), limits, now }
     }
 
@@ -249,7 +256,8 @@ impl Environment {
     }
 
     fn cx(&self, source: &Source) -> Cx {
-        let extensions = Extensions { do_tag: self.settings.do_tag, loop_controls: self.settings.loop_controls };
+        let extensions =
+            Extensions { do_tag: self.settings.do_tag, loop_controls: self.settings.loop_controls };
         let flags = Flags { trim: source.trim, lstrip: source.lstrip, extensions };
         let strict = source.undefined == Undefined::Strict;
         Cx::new(
@@ -263,7 +271,11 @@ impl Environment {
         )
     }
 
-    fn render(&self, source: &Source, fill: impl FnOnce(&Cx, &Scope) -> Res<()>) -> Result<Rendered, TemplateError> {
+    fn render(
+        &self,
+        source: &Source,
+        fill: impl FnOnce(&Cx, &Scope) -> Res<()>,
+    ) -> Result<Rendered, TemplateError> {
         let cx = self.cx(source);
         let name: Rc<str> = source.name.as_str().into();
         let run = || -> Res<String> {
@@ -285,7 +297,9 @@ impl Environment {
         let inner = *fault.0;
         let line_of = |template: &str, line: usize| -> String {
             let at = line.saturating_sub(1);
-            let pick = |text: &str| crate::lexer::normalise(text).lines().nth(at).unwrap_or_default().trim().to_owned();
+            let pick = |text: &str| {
+                crate::lexer::normalise(text).lines().nth(at).unwrap_or_default().trim().to_owned()
+            };
             if template == source.name {
                 return pick(&source.text);
             }
@@ -332,7 +346,11 @@ impl Environment {
     pub fn render_mail(&self, system: Row, source: &Source) -> Result<Rendered, TemplateError> {
         self.render(source, |cx, root| {
             let model = cx.world.index("peering.autonomoussystem");
-            let own = cx.world.all(model).into_iter().filter(|index| cx.world.flag(Row { model, index: *index }, "affiliated"));
+            let own = cx
+                .world
+                .all(model)
+                .into_iter()
+                .filter(|index| cx.world.flag(Row { model, index: *index }, "affiliated"));
             root.set(&"autonomous_system".into(), Value::Record(system));
             let own: Vec<u32> = own.collect();
             root.set(&"affiliated_autonomous_systems".into(), QuerySet::new(model, own).value());
@@ -341,7 +359,12 @@ impl Environment {
     }
 
     /// An e-mail's subject or body, written from an own system to a network that is no peer yet.
-    pub fn render_network_mail(&self, own: Row, network: Row, source: &Source) -> Result<Rendered, TemplateError> {
+    pub fn render_network_mail(
+        &self,
+        own: Row,
+        network: Row,
+        source: &Source,
+    ) -> Result<Rendered, TemplateError> {
         self.render(source, |_, root| {
             let both = vec![Value::Record(own), Value::Record(network)];
             root.set(&"autonomous_systems".into(), Value::list(both));

@@ -77,7 +77,9 @@ impl Cx {
                     self.eval(otherwise, scope)?
                 } else {
                     Value::Undefined(Rc::new(Missing {
-                        message: "the inline if-expression evaluated to false and no else section was defined.".into(),
+                        message:
+                            "the inline if-expression evaluated to false and no else section was defined."
+                                .into(),
                         unsafe_name: false,
                     }))
                 }
@@ -189,7 +191,9 @@ impl Cx {
             Value::Method(method) => self.call_method(&method.0, &method.1, args),
             Value::Loop(state) => self.recurse(state, &args),
             Value::Block(name, level) => self.call_block(name, *level),
-            Value::Joiner(joiner) => Ok(if joiner.1.replace(true) { joiner.0.clone() } else { Value::str("") }),
+            Value::Joiner(joiner) => {
+                Ok(if joiner.1.replace(true) { joiner.0.clone() } else { Value::str("") })
+            }
             Value::Undefined(missing) => Err(undefined(missing)),
             other => Err(Fault::type_error(format!("'{}' object is not callable", type_name(self, other)))),
         }
@@ -201,7 +205,9 @@ impl Cx {
             Value::List(items) => items.borrow().clone(),
             Value::Tuple(items) => items.to_vec(),
             Value::Dict(items) => items.borrow().keys().map(|key| key.0.clone()).collect(),
-            Value::Prefix(list, at) => crate::prefixes::entry(list, *at).into_keys().map(|key| key.0).collect(),
+            Value::Prefix(list, at) => {
+                crate::prefixes::entry(list, *at).into_keys().map(|key| key.0).collect()
+            }
             Value::Prefixes(list) => (0..list.0.len()).map(|at| Value::Prefix(list.clone(), at)).collect(),
             Value::Str(text) | Value::Markup(text) => {
                 let mut buffer = [0; 4];
@@ -228,13 +234,17 @@ impl Cx {
             Value::Network(network) => {
                 let width = crate::address::width(network.address) - network.length;
                 let count = 1_u128.checked_shl(width.into()).filter(|_| width < 17);
-                let Some(count) = count else { return Err(Fault::limit("the prefix has too many addresses to go through")) };
+                let Some(count) = count else {
+                    return Err(Fault::limit("the prefix has too many addresses to go through"));
+                };
                 let first = crate::address::bits(network.address);
                 let v4 = network.address.is_ipv4();
                 (0..count).map(|at| Value::Address(crate::address::from_bits(first + at, v4))).collect()
             }
             Value::Module(module) => vec![Value::str(&module.text)],
-            other => return Err(Fault::type_error(format!("'{}' object is not iterable", type_name(self, other)))),
+            other => {
+                return Err(Fault::type_error(format!("'{}' object is not iterable", type_name(self, other))));
+            }
         };
         self.burn(items.len() as u64 / 8)?;
         Ok(items)
@@ -252,7 +262,10 @@ impl Cx {
             Value::Loop(state) => state.items.len(),
             Value::Range(..) | Value::Prefix(..) | Value::Undefined(_) => self.items(value)?.len(),
             other => {
-                return Err(Fault::type_error(format!("object of type '{}' has no len()", type_name(self, other))));
+                return Err(Fault::type_error(format!(
+                    "object of type '{}' has no len()",
+                    type_name(self, other)
+                )));
             }
         })
     }
@@ -396,15 +409,19 @@ impl Cx {
             return Ok(if step == 1 { set.value() } else { Value::list(set.items(self)?) });
         }
         let items = match value {
-            Value::List(_) | Value::Tuple(_) | Value::Prefixes(_) | Value::Str(_) | Value::Markup(_) | Value::Range(..) => {
-                self.items(value)?
-            }
+            Value::List(_)
+            | Value::Tuple(_)
+            | Value::Prefixes(_)
+            | Value::Str(_)
+            | Value::Markup(_)
+            | Value::Range(..) => self.items(value)?,
             _ => {
                 let of = object_name(self, value);
                 return Ok(Value::undefined(format!("{of} has no element slice")));
             }
         };
-        let chosen: Vec<Value> = picked(items.len(), start, stop, step).into_iter().map(|at| items[at].clone()).collect();
+        let chosen: Vec<Value> =
+            picked(items.len(), start, stop, step).into_iter().map(|at| items[at].clone()).collect();
         Ok(match value {
             Value::Str(_) => Value::Str(joined(&chosen)),
             Value::Markup(_) => Value::Markup(joined(&chosen)),
@@ -425,7 +442,10 @@ impl Cx {
         let mut last = String::new();
         for name in &names {
             let Some(name) = name.as_str() else {
-                return Err(Fault::type_error(format!("no loader for this environment specified: {}", type_name(self, wanted))));
+                return Err(Fault::type_error(format!(
+                    "no loader for this environment specified: {}",
+                    type_name(self, wanted)
+                )));
             };
             match self.find_template(name)? {
                 Some(found) => return Ok(Some(found)),
@@ -436,7 +456,8 @@ impl Cx {
             return Ok(None);
         }
         let fault = if matches!(wanted, Value::List(_) | Value::Tuple(_)) {
-            let shown: Vec<String> = names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+            let shown: Vec<String> =
+                names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
             let message = format!("none of the templates given were found: {}", shown.join(", "));
             Fault::new("jinja2.exceptions.TemplatesNotFound", message)
         } else {
@@ -455,7 +476,9 @@ impl Cx {
             // An export is rendered first, alone, and what it gives is read as a template.
             Found::Export { source, model } => {
                 let source = crate::environment::export(self, &source, &model)?;
-                self.warnings.borrow_mut().push(format!("{name}: the output of an export template is read as a template"));
+                self.warnings
+                    .borrow_mut()
+                    .push(format!("{name}: the output of an export template is read as a template"));
                 Arc::from(source)
             }
         };
@@ -485,7 +508,10 @@ fn picked(length: usize, start: Option<i128>, stop: Option<i128>, step: i128) ->
     let (start, stop) = if step > 0 {
         (start.map_or(0, |at| bound(at, 0, length)), stop.map_or(length, |at| bound(at, 0, length)))
     } else {
-        (start.map_or(length - 1, |at| bound(at, -1, length - 1)), stop.map_or(-1, |at| bound(at, -1, length - 1)))
+        (
+            start.map_or(length - 1, |at| bound(at, -1, length - 1)),
+            stop.map_or(-1, |at| bound(at, -1, length - 1)),
+        )
     };
     let mut out = Vec::new();
     let mut at = start;

@@ -388,7 +388,7 @@ impl Parser {
         let name = self.dotted_name()?;
         let args = if self.is_op("(") { self.call_args()? } else { CallArgs::default() };
         self.check_name(names::Kind::Filter, &name, line)?;
-        Ok(FilterCall { name, args, line })
+        Ok(FilterCall { name, args })
     }
 
     fn test(&mut self, node: Expr) -> Res<Expr> {
@@ -409,7 +409,7 @@ impl Parser {
             args.pos.push(self.postfix(inner)?);
         }
         self.check_name(names::Kind::Test, &name, line)?;
-        let test = Expr::Test(Box::new(node), Box::new(FilterCall { name, args, line }));
+        let test = Expr::Test(Box::new(node), Box::new(FilterCall { name, args }));
         Ok(if negated { Expr::Not(Box::new(test)) } else { test })
     }
 }

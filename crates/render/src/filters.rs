@@ -127,7 +127,8 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
         }
         "get" => {
             if args.kw("queryset").is_some() || args.kw("value").is_some() || !args.pos.is_empty() {
-                let first = if args.kw("value").is_some() { ("filter", "value") } else { ("get", "queryset") };
+                let first =
+                    if args.kw("value").is_some() { ("filter", "value") } else { ("get", "queryset") };
                 return Err(clash(first.0, &args, first.1));
             }
             match filtered(cx, value, &args.kw)? {
@@ -142,7 +143,8 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             if let Value::Query(set) = value {
                 return Ok(set.unique(cx, &field)?.value());
             }
-            let items = cx.items(value).map_err(|_| Fault::value("value cannot be filtered (not iterable)"))?;
+            let items =
+                cx.items(value).map_err(|_| Fault::value("value cannot be filtered (not iterable)"))?;
             let mut seen: Vec<Value> = Vec::new();
             let mut kept = Vec::new();
             for item in items {
@@ -168,7 +170,9 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             let [other] = args.bind("ixps", ["other"], 1, 1)?;
             if !has(cx, value, "get_internet_exchange_points")? || own != AUTONOMOUS_SYSTEM {
                 let name = type_name(cx, value);
-                return Err(Fault::attribute(format!("'{name}' object has no attribute 'get_internet_exchange_points'")));
+                return Err(Fault::attribute(format!(
+                    "'{name}' object has no attribute 'get_internet_exchange_points'"
+                )));
             }
             call(cx, value, "get_internet_exchange_points", vec![or_none(other)])
         }
@@ -232,7 +236,9 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
                     let asn = cx.world.int(*row, "asn").unwrap_or(0);
                     crate::peering::as_sets(&cx.settings.irr_sources, asn, cx.world.text(*row, "irr_as_set"))
                 }
-                (_, Value::Str(text) | Value::Markup(text)) => crate::peering::as_sets(&cx.settings.irr_sources, 0, text),
+                (_, Value::Str(text) | Value::Markup(text)) => {
+                    crate::peering::as_sets(&cx.settings.irr_sources, 0, text)
+                }
                 _ => return Err(Fault::value("value has no IRR AS-SET")),
             };
             let mut unique: Vec<Value> = Vec::new();
@@ -268,7 +274,8 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             if own != EXCHANGE {
                 return Err(Fault::value("value is not an internet exchange"));
             }
-            let sessions = of_family(cx, call(cx, value, "get_peering_sessions", Vec::new())?, family.as_ref())?;
+            let sessions =
+                of_family(cx, call(cx, value, "get_peering_sessions", Vec::new())?, family.as_ref())?;
             filtered(cx, &sessions, &kw("is_route_server", Value::Bool(true)))
         }
         "direct_sessions" | "ixp_sessions" => {
@@ -278,7 +285,9 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             if !has(cx, value, method)? {
                 let what = if direct { "direct" } else { "ixp" };
                 let shown = cx.text(value)?;
-                return Err(Fault::attribute(format!("{shown} has no {what} peering sessions, try `sessions`")));
+                return Err(Fault::attribute(format!(
+                    "{shown} has no {what} peering sessions, try `sessions`"
+                )));
             }
             of_family(cx, call(cx, value, method, vec![or_none(of)])?, family.as_ref())
         }
@@ -351,7 +360,12 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             if own != ROUTER {
                 return Err(Fault::value("value is not a router"));
             }
-            policies(cx, call(cx, value, "get_routing_policies", Vec::new())?, field.as_ref(), family.as_ref())
+            policies(
+                cx,
+                call(cx, value, "get_routing_policies", Vec::new())?,
+                field.as_ref(),
+                family.as_ref(),
+            )
         }
         "merge_export_policies" | "merge_import_policies" => {
             let way = if name == "merge_export_policies" { "export" } else { "import" };
@@ -380,7 +394,9 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
                 let [key, recursive] = args.bind(name, ["key", "recursive"], 1, 1)?;
                 [key, None, recursive]
             };
-            let Value::Record(row) = value else { return Err(Fault::attribute("object has no config context")) };
+            let Value::Record(row) = value else {
+                return Err(Fault::attribute("object has no config context"));
+            };
             if !cx.world.model(row.model).contextual {
                 return Err(Fault::attribute("object has no config context"));
             }
@@ -617,7 +633,10 @@ fn network(cx: &Cx, value: &Value) -> Res<Option<Row>> {
     match (class(cx, value), value) {
         (AUTONOMOUS_SYSTEM, Value::Record(row)) => Ok(crate::peering::peeringdb_network(&cx.world, *row)),
         (NETWORK, Value::Record(row)) => Ok(Some(*row)),
-        _ => Err(Fault::value(format!("{} is not an autonomous system or a peeringdb network", cx.text(value)?))),
+        _ => Err(Fault::value(format!(
+            "{} is not an autonomous system or a peeringdb network",
+            cx.text(value)?
+        ))),
     }
 }
 
@@ -627,12 +646,17 @@ fn contact(cx: &Cx, value: &Value, role: &Value, field: Option<&Value>) -> Res<V
         (DIRECT | IXP_SESSION, Value::Record(row)) => cx.world.target(*row, "autonomous_system"),
         _ => None,
     };
-    let Some(owner) = owner else { return Err(Fault::attribute(format!("{} has no contacts", cx.text(value)?))) };
+    let Some(owner) = owner else {
+        return Err(Fault::attribute(format!("{} has no contacts", cx.text(value)?)));
+    };
     let role = cx.text(role)?.to_lowercase();
     let model = cx.world.index("messaging.contactassignment");
     for index in cx.world.hanging("messaging.contactassignment", owner) {
         let assignment = Row { model, index: *index };
-        let found = cx.world.target(assignment, "role").is_some_and(|row| cx.world.text(row, "name").to_lowercase() == role);
+        let found = cx
+            .world
+            .target(assignment, "role")
+            .is_some_and(|row| cx.world.text(row, "name").to_lowercase() == role);
         if !found {
             continue;
         }
@@ -678,7 +702,9 @@ fn communities(cx: &Cx, value: &Value, field: Option<&Value>) -> Res<Value> {
             IXP_SESSION => {
                 let connection = cx.world.target(*row, "ixp_connection");
                 let connection = connection.ok_or_else(|| nothing("internet_exchange_point"))?;
-                cx.world.target(connection, "internet_exchange_point").ok_or_else(|| nothing("communities"))?;
+                cx.world
+                    .target(connection, "internet_exchange_point")
+                    .ok_or_else(|| nothing("communities"))?;
             }
             _ => {}
         }
@@ -697,9 +723,7 @@ fn in_context(context: &Value, key: &Key, recursive: bool) -> Option<Value> {
         if name == key {
             return Some(value.clone());
         }
-        if recursive
-            && let Some(found) = in_context(value, key, recursive)
-        {
+        if recursive && let Some(found) = in_context(value, key, recursive) {
             return Some(found);
         }
     }

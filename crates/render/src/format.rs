@@ -42,7 +42,11 @@ fn general(number: f64, precision: usize, alternate: bool, upper: bool) -> Strin
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let trim = |text: &str| {
-        if alternate || !text.contains('.') { text.to_owned() } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+        if alternate || !text.contains('.') {
+            text.to_owned()
+        } else {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
     };
     let text = if exponent < -4 || exponent >= i32::try_from(precision).unwrap_or(i32::MAX) {
         let sign = if exponent < 0 { '-' } else { '+' };
@@ -87,7 +91,9 @@ fn int_text(number: i128, spec: &Spec, kind: char) -> String {
         None => digits,
     };
     let digits = match spec.precision {
-        Some(precision) if digits.len() < precision => format!("{}{digits}", "0".repeat(precision - digits.len())),
+        Some(precision) if digits.len() < precision => {
+            format!("{}{digits}", "0".repeat(precision - digits.len()))
+        }
         _ => digits,
     };
     if spec.alternate { format!("{prefix}{digits}") } else { digits }
@@ -154,11 +160,13 @@ pub(crate) fn percent(cx: &Cx, format: &str, value: &Value) -> Res<String> {
                 _ => spec.sign = spec.sign.or(Some(' ')),
             }
         }
-        let mut number = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, used: &mut usize| -> Res<usize> {
+        let number = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, used: &mut usize| -> Res<usize> {
             if chars.next_if_eq(&'*').is_some() {
                 *used += 1;
                 let value = values.get(*used - 1).and_then(Value::as_int);
-                return value.and_then(|v| usize::try_from(v).ok()).ok_or_else(|| Fault::type_error("* wants int"));
+                return value
+                    .and_then(|v| usize::try_from(v).ok())
+                    .ok_or_else(|| Fault::type_error("* wants int"));
             }
             let mut digits = String::new();
             while let Some(digit) = chars.next_if(char::is_ascii_digit) {
@@ -179,7 +187,8 @@ pub(crate) fn percent(cx: &Cx, format: &str, value: &Value) -> Res<String> {
         width(cx, &spec)?;
         let item = if let Some(key) = key {
             named = true;
-            let pairs = crate::ops::as_dict(value).ok_or_else(|| Fault::type_error("format requires a mapping"))?;
+            let pairs =
+                crate::ops::as_dict(value).ok_or_else(|| Fault::type_error("format requires a mapping"))?;
             match pairs.get(&Key::str(&key)) {
                 Some(found) => found.clone(),
                 None => return Err(Fault::new("KeyError", crate::repr::string(&key))),
@@ -215,14 +224,18 @@ fn percent_item(cx: &Cx, item: &Value, spec: &Spec, kind: char) -> Res<String> {
             Ok(aligned("", &text, &spec, '>'))
         }
         'c' => match item.as_int() {
-            Some(code) => Ok(u32::try_from(code).ok().and_then(char::from_u32).unwrap_or('\u{fffd}').to_string()),
+            Some(code) => {
+                Ok(u32::try_from(code).ok().and_then(char::from_u32).unwrap_or('\u{fffd}').to_string())
+            }
             None => cx.text(item),
         },
         'd' | 'i' | 'u' | 'x' | 'X' | 'o' => {
             #[expect(clippy::cast_possible_truncation, reason = "as Python cuts")]
             let number = match item {
                 Value::Float(number) if !"xXo".contains(kind) => number.trunc() as i128,
-                other => other.as_int().ok_or_else(|| wrong(if "xXo".contains(kind) { "an integer" } else { "a real number" }))?,
+                other => other.as_int().ok_or_else(|| {
+                    wrong(if "xXo".contains(kind) { "an integer" } else { "a real number" })
+                })?,
             };
             let body = int_text(number, &spec, kind);
             Ok(aligned(sign(number < 0, &spec), &body, &spec, '>'))
@@ -230,11 +243,18 @@ fn percent_item(cx: &Cx, item: &Value, spec: &Spec, kind: char) -> Res<String> {
         'f' | 'F' | 'e' | 'E' | 'g' | 'G' => {
             let number = match item.as_float() {
                 Some(number) => number,
-                None if item.is_undefined() => return Err(crate::ops::undefined(match item {
-                    Value::Undefined(missing) => missing,
-                    _ => return Err(wrong("a number")),
-                })),
-                None => return Err(Fault::type_error(format!("must be real number, not {}", type_name(cx, item)))),
+                None if item.is_undefined() => {
+                    return Err(crate::ops::undefined(match item {
+                        Value::Undefined(missing) => missing,
+                        _ => return Err(wrong("a number")),
+                    }));
+                }
+                None => {
+                    return Err(Fault::type_error(format!(
+                        "must be real number, not {}",
+                        type_name(cx, item)
+                    )));
+                }
             };
             let body = float_text(number, &spec, kind);
             Ok(aligned(sign(number.is_sign_negative(), &spec), &body, &spec, '>'))
@@ -360,7 +380,7 @@ fn parse_spec(text: &str) -> Spec {
     spec.sign = take("+- ");
     spec.alternate = take("#").is_some();
     spec.zero = take("0").is_some();
-    let mut number = |take: &mut dyn FnMut(&str) -> Option<char>| {
+    let number = |take: &mut dyn FnMut(&str) -> Option<char>| {
         let mut digits = String::new();
         while let Some(digit) = take("0123456789") {
             digits.push(digit);
@@ -389,7 +409,11 @@ fn formatted(cx: &Cx, value: &Value, text: &str) -> Res<String> {
         Value::Int(_) | Value::Bool(_) if !spec.kind.is_some_and(|kind| "eEfFgG%".contains(kind)) => {
             let number = value.as_int().unwrap_or(0);
             if spec.kind == Some('c') {
-                return Ok(u32::try_from(number).ok().and_then(char::from_u32).unwrap_or('\u{fffd}').to_string());
+                return Ok(u32::try_from(number)
+                    .ok()
+                    .and_then(char::from_u32)
+                    .unwrap_or('\u{fffd}')
+                    .to_string());
             }
             let body = int_text(number, &spec, spec.kind.unwrap_or('d'));
             Ok(aligned(sign(number < 0, &spec), &body, &spec, '>'))
@@ -414,7 +438,8 @@ fn formatted(cx: &Cx, value: &Value, text: &str) -> Res<String> {
                 Some(most) => text.chars().take(most).collect(),
                 None => text,
             };
-            let spec = Spec { zero: false, fill: spec.fill.or(if spec.zero { Some('0') } else { None }), ..spec };
+            let spec =
+                Spec { zero: false, fill: spec.fill.or(if spec.zero { Some('0') } else { None }), ..spec };
             Ok(aligned("", &text, &spec, '<'))
         }
         other => {

@@ -58,7 +58,12 @@ fn range(cx: &Cx, args: &Args) -> Res<Value> {
         [start, stop] => (start, stop, 1),
         [start, stop, step] if step != 0 => (start, stop, step),
         [_, _, _] => return Err(Fault::value("range() arg 3 must not be zero")),
-        _ => return Err(Fault::type_error(format!("range expected at least 1 argument, got {}", numbers.len()))),
+        _ => {
+            return Err(Fault::type_error(format!(
+                "range expected at least 1 argument, got {}",
+                numbers.len()
+            )));
+        }
     };
     let count = if (step > 0) == (start < stop) { (stop - start) / step } else { 0 };
     if count > MAX_RANGE {

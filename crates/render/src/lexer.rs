@@ -45,8 +45,8 @@ pub(crate) struct Token {
 }
 
 const OPERATORS: [&str; 27] = [
-    "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".",
-    ":", "|", ",", ";", "!",
+    "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<",
+    "=", ".", ":", "|", ",", ";", "!",
 ];
 
 struct Lexer<'a> {
@@ -183,7 +183,9 @@ impl Lexer<'_> {
         loop {
             let rest = self.rest();
             let Some(ch) = rest.chars().next() else { return Ok(()) };
-            if stack.is_empty() && let Some((offset, sign)) = end_mark(rest, variable) {
+            if stack.is_empty()
+                && let Some((offset, sign)) = end_mark(rest, variable)
+            {
                 self.push(if variable { Tok::VarEnd } else { Tok::BlockEnd });
                 let end = self.pos + offset;
                 self.close(end, sign, !variable);
@@ -354,7 +356,11 @@ fn number(rest: &str) -> Option<(Tok, usize)> {
         }
     }
     let clean = rest[..end].replace('_', "");
-    if float { clean.parse().ok().map(|n| (Tok::Float(n), end)) } else { clean.parse().ok().map(|n| (Tok::Int(n), end)) }
+    if float {
+        clean.parse().ok().map(|n| (Tok::Float(n), end))
+    } else {
+        clean.parse().ok().map(|n| (Tok::Int(n), end))
+    }
 }
 
 /// Length of a string literal with its quotes, if it is closed.
@@ -392,7 +398,8 @@ fn unescape(text: &str) -> Result<String, String> {
         };
         if width > 0 {
             let hex: String = (0..width).filter_map(|_| chars.next_if(char::is_ascii_hexdigit)).collect();
-            let decoded = u32::from_str_radix(&hex, 16).ok().filter(|_| hex.len() == width).and_then(char::from_u32);
+            let decoded =
+                u32::from_str_radix(&hex, 16).ok().filter(|_| hex.len() == width).and_then(char::from_u32);
             out.push(decoded.ok_or_else(|| format!("truncated \\{c} escape"))?);
             continue;
         }
@@ -416,7 +423,8 @@ fn unescape(text: &str) -> Result<String, String> {
             }
             '\\' | '\'' | '"' => out.push(c),
             'N' => {
-                let name: String = chars.by_ref().skip_while(|c| *c == '{').take_while(|c| *c != '}').collect();
+                let name: String =
+                    chars.by_ref().skip_while(|c| *c == '{').take_while(|c| *c != '}').collect();
                 out.push(named(&name).ok_or("unknown Unicode character name")?);
             }
             other => {
@@ -430,7 +438,8 @@ fn unescape(text: &str) -> Result<String, String> {
 
 /// The few character names templates are known to use.
 fn named(name: &str) -> Option<char> {
-    const DIGITS: [&str; 10] = ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"];
+    const DIGITS: [&str; 10] =
+        ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"];
     if let Some(digit) = name.strip_prefix("DIGIT ") {
         let at = DIGITS.iter().position(|d| *d == digit)?;
         return char::from_digit(u32::try_from(at).ok()?, 10);

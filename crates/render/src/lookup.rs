@@ -59,9 +59,28 @@ fn last<T: Ord>(a: Option<T>, b: Option<T>) -> Ordering {
 }
 
 const COMPARISONS: [&str; 22] = [
-    "exact", "iexact", "contains", "icontains", "in", "gt", "gte", "lt", "lte", "startswith", "istartswith", "endswith",
-    "iendswith", "range", "isnull", "regex", "iregex", "net_contained", "net_contained_or_equal", "net_contains",
-    "net_contains_or_equals", "has_key",
+    "exact",
+    "iexact",
+    "contains",
+    "icontains",
+    "in",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "startswith",
+    "istartswith",
+    "endswith",
+    "iendswith",
+    "range",
+    "isnull",
+    "regex",
+    "iregex",
+    "net_contained",
+    "net_contained_or_equal",
+    "net_contains",
+    "net_contains_or_equals",
+    "has_key",
 ];
 
 impl Path {
@@ -98,7 +117,9 @@ impl Path {
                     });
                     continue;
                 }
-                if let Some(reverse) = description.reverse.iter().position(|reverse| &*reverse.query_name == word) {
+                if let Some(reverse) =
+                    description.reverse.iter().position(|reverse| &*reverse.query_name == word)
+                {
                     steps.push(Step::Reverse(reverse));
                     at = Some(description.reverse[reverse].model);
                     continue;
@@ -159,7 +180,9 @@ impl Path {
                     Step::Reverse(at) => {
                         let reverse = &cx.world.model(row.model).reverse[*at];
                         let found = cx.world.referring(reverse.model, reverse.field, cx.world.id(row));
-                        next.extend(found.iter().map(|index| Some(Row { model: reverse.model, index: *index })));
+                        next.extend(
+                            found.iter().map(|index| Some(Row { model: reverse.model, index: *index })),
+                        );
                         if found.is_empty() {
                             next.push(None);
                         }
@@ -174,7 +197,9 @@ impl Path {
             cx.burn(rows.len() as u64)?;
         }
         Ok(values.unwrap_or_else(|| {
-            rows.iter().map(|row| row.map_or(Value::None, |row| Value::Int(cx.world.id(row).into()))).collect()
+            rows.iter()
+                .map(|row| row.map_or(Value::None, |row| Value::Int(cx.world.id(row).into())))
+                .collect()
         }))
     }
 
@@ -216,8 +241,12 @@ fn unresolved(cx: &Cx, model: u16, word: &str) -> Fault {
 fn transformed(cx: &Cx, step: &Step, value: &Value) -> Res<Value> {
     Ok(match (step, value) {
         (Step::Family, Value::Address(address)) => Value::Int(crate::address::version(*address).into()),
-        (Step::Family, Value::Interface(interface)) => Value::Int(crate::address::version(interface.address).into()),
-        (Step::Family, Value::Network(network)) => Value::Int(crate::address::version(network.address).into()),
+        (Step::Family, Value::Interface(interface)) => {
+            Value::Int(crate::address::version(interface.address).into())
+        }
+        (Step::Family, Value::Network(network)) => {
+            Value::Int(crate::address::version(network.address).into())
+        }
         (Step::Host, Value::Interface(interface)) => Value::Address(interface.address),
         (Step::Host, other) => other.clone(),
         (Step::JsonKey(key), Value::Dict(items)) => {
@@ -266,8 +295,13 @@ impl Condition {
         let wanted = wanted.into_iter().map(|value| plain(cx, value)).collect::<Vec<_>>();
         let regex = if comparison.ends_with("regex") {
             let pattern = cx.text(&wanted[0])?;
-            let built = RegexBuilder::new(&pattern).case_insensitive(comparison == "iregex").size_limit(1 << 20).build();
-            Some(built.map_err(|_| Fault::new("django.db.utils.DataError", format!("invalid regular expression: {pattern}")))?)
+            let built = RegexBuilder::new(&pattern)
+                .case_insensitive(comparison == "iregex")
+                .size_limit(1 << 20)
+                .build();
+            Some(built.map_err(|_| {
+                Fault::new("django.db.utils.DataError", format!("invalid regular expression: {pattern}"))
+            })?)
         } else {
             None
         };
@@ -319,7 +353,9 @@ impl Condition {
             "istartswith" => lower(text())?.starts_with(&lower(other())?),
             "endswith" => text()?.ends_with(&other()?),
             "iendswith" => lower(text())?.ends_with(&lower(other())?),
-            "regex" | "iregex" => self.regex.as_ref().is_some_and(|regex| text().is_ok_and(|text| regex.is_match(&text))),
+            "regex" | "iregex" => {
+                self.regex.as_ref().is_some_and(|regex| text().is_ok_and(|text| regex.is_match(&text)))
+            }
             "range" => match &*self.wanted {
                 [from, to] => order(cx, value, from)?.is_ge() && order(cx, value, to)?.is_le(),
                 _ => false,
@@ -329,7 +365,9 @@ impl Condition {
             "lt" => order(cx, value, wanted)?.is_lt(),
             "lte" => order(cx, value, wanted)?.is_le(),
             nets => {
-                let (Some(a), Some(b)) = (interface(cx, value)?, interface(cx, wanted)?) else { return Ok(false) };
+                let (Some(a), Some(b)) = (interface(cx, value)?, interface(cx, wanted)?) else {
+                    return Ok(false);
+                };
                 let (inner, outer) = if nets.starts_with("net_contained") { (a, b) } else { (b, a) };
                 let within = outer.network().contains(inner.address) && inner.length >= outer.length;
                 within && (nets.contains("or_equal") || inner.length > outer.length)
@@ -349,7 +387,9 @@ fn plain(cx: &Cx, value: Value) -> Value {
 fn interface(cx: &Cx, value: &Value) -> Res<Option<Interface>> {
     Ok(match value {
         Value::Interface(interface) => Some(*interface),
-        Value::Address(address) => Some(Interface { address: *address, length: crate::address::width(*address) }),
+        Value::Address(address) => {
+            Some(Interface { address: *address, length: crate::address::width(*address) })
+        }
         Value::Network(network) => Some(Interface { address: network.address, length: network.length }),
         other => Interface::parse(&cx.text(other)?),
     })

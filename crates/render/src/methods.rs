@@ -12,28 +12,73 @@ use crate::value::{Dict, Key, Value};
 use crate::world::{Data, Row};
 
 pub(crate) const AUTONOMOUS_SYSTEM: &[&str] = &[
-    "export_policies", "import_policies", "policies", "get_direct_peering_sessions", "get_ixp_peering_sessions",
-    "get_relationships", "get_internet_exchange_points", "get_shared_internet_exchange_points",
-    "get_peeringdb_shared_facilities", "get_missing_peering_sessions", "get_routers", "get_irr_as_set_prefixes",
-    "get_irr_as_set_as_list", "get_contact_email_addresses", "get_cc_email_contacts", "divergence_from_peeringdb",
+    "export_policies",
+    "import_policies",
+    "policies",
+    "merged_export_policies",
+    "merged_import_policies",
+    "get_direct_peering_sessions",
+    "get_ixp_peering_sessions",
+    "get_relationships",
+    "get_internet_exchange_points",
+    "get_shared_internet_exchange_points",
+    "get_peeringdb_shared_facilities",
+    "get_missing_peering_sessions",
+    "get_routers",
+    "get_irr_as_set_prefixes",
+    "get_irr_as_set_as_list",
+    "get_contact_email_addresses",
+    "get_cc_email_contacts",
+    "divergence_from_peeringdb",
     "are_bgp_sessions_pollable",
 ];
-pub(crate) const GROUP: &[&str] =
-    &["export_policies", "import_policies", "policies", "merged_export_policies", "merged_import_policies",
-    "get_peering_sessions", "get_routers", "are_bgp_sessions_pollable"];
+pub(crate) const GROUP: &[&str] = &[
+    "export_policies",
+    "import_policies",
+    "policies",
+    "merged_export_policies",
+    "merged_import_policies",
+    "get_peering_sessions",
+    "get_routers",
+    "are_bgp_sessions_pollable",
+];
 pub(crate) const EXCHANGE: &[&str] = &[
-    "export_policies", "import_policies", "policies", "merged_export_policies", "merged_import_policies",
-    "get_peering_sessions", "get_routers", "are_bgp_sessions_pollable", "get_prefixes", "get_connections",
-    "get_autonomous_systems", "get_hidden_peers", "get_available_peers", "get_ixapi_network_service",
+    "export_policies",
+    "import_policies",
+    "policies",
+    "merged_export_policies",
+    "merged_import_policies",
+    "get_peering_sessions",
+    "get_routers",
+    "are_bgp_sessions_pollable",
+    "get_prefixes",
+    "get_connections",
+    "get_autonomous_systems",
+    "get_hidden_peers",
+    "get_available_peers",
+    "get_ixapi_network_service",
 ];
 pub(crate) const SESSION: &[&str] = &[
-    "export_policies", "import_policies", "policies", "merged_export_policies", "merged_import_policies",
+    "export_policies",
+    "import_policies",
+    "policies",
+    "merged_export_policies",
+    "merged_import_policies",
     "merged_communities",
 ];
 pub(crate) const ROUTER: &[&str] = &[
-    "get_bgp_groups", "get_connections", "get_internet_exchange_points", "get_direct_autonomous_systems",
-    "get_ixp_autonomous_systems", "get_autonomous_systems", "get_direct_peering_sessions", "get_ixp_peering_sessions",
-    "get_bfd_configs", "get_routing_policies", "is_netbox_device", "is_usable_for_task",
+    "get_bgp_groups",
+    "get_connections",
+    "get_internet_exchange_points",
+    "get_direct_autonomous_systems",
+    "get_ixp_autonomous_systems",
+    "get_autonomous_systems",
+    "get_direct_peering_sessions",
+    "get_ixp_peering_sessions",
+    "get_bfd_configs",
+    "get_routing_policies",
+    "is_netbox_device",
+    "is_usable_for_task",
 ];
 pub(crate) const PLATFORM: &[&str] = &["encrypt_password", "decrypt_password"];
 
@@ -43,7 +88,9 @@ pub(crate) fn property(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
     let object = |row: Option<Row>| row.map_or(Value::None, Value::Record);
     let linked = |field: &str| Value::Bool(world.target(row, field).is_some());
     Ok(Some(match (&*world.model(row.model).name, name) {
-        ("peering.autonomoussystem", "is_private") => Value::Bool(is_private(world.int(row, "asn").unwrap_or(0))),
+        ("peering.autonomoussystem", "is_private") => {
+            Value::Bool(is_private(world.int(row, "asn").unwrap_or(0)))
+        }
         ("peering.autonomoussystem", "peeringdb_network") => object(peeringdb_network(world, row)),
         ("peering.autonomoussystem", "general_policy") => {
             peeringdb_network(world, row).map_or(Value::None, |net| cx.stored_by_name(net, "policy_general"))
@@ -57,7 +104,9 @@ pub(crate) fn property(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
         ("peering.internetexchange", "has_connected_routers") => {
             let model = world.index("net.connection");
             let rows = world.referring_by_name("net.connection", "internet_exchange_point", row);
-            Value::Bool(rows.iter().any(|index| world.target(Row { model, index: *index }, "router").is_some()))
+            Value::Bool(
+                rows.iter().any(|index| world.target(Row { model, index: *index }, "router").is_some()),
+            )
         }
         ("peering.internetexchange", "peeringdb_prefixes") => exchange_prefixes(cx, row)?,
         ("net.connection", "linked_to_peeringdb") => linked("peeringdb_netixlan"),
@@ -65,19 +114,24 @@ pub(crate) fn property(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
         ("peering.directpeeringsession" | "peering.internetexchangepeeringsession", "enabled") => {
             Value::Bool(world.text(row, "status") == "enabled")
         }
-        ("peering.internetexchangepeeringsession", "exists_in_peeringdb") => Value::Bool(in_peeringdb(cx, row)),
+        ("peering.internetexchangepeeringsession", "exists_in_peeringdb") => {
+            Value::Bool(in_peeringdb(cx, row))
+        }
         ("peering.internetexchangepeeringsession", "is_abandoned") => {
             let Some(connection) = world.target(row, "ixp_connection") else {
                 return Err(Fault::attribute("'NoneType' object has no attribute 'linked_to_peeringdb'"));
             };
-            let polled = world.target(connection, "router").is_none_or(|r| world.flag(r, "poll_bgp_sessions_state"));
+            let polled =
+                world.target(connection, "router").is_none_or(|r| world.flag(r, "poll_bgp_sessions_state"));
             let system = world.target(row, "autonomous_system");
             let known = system.is_some_and(|system| peeringdb_network(world, system).is_some());
             let down = matches!(world.text(row, "bgp_state"), "idle" | "active");
             let linked = world.target(connection, "peeringdb_netixlan").is_some();
             Value::Bool(linked && polled && known && !in_peeringdb(cx, row) && down)
         }
-        ("bgp.community", "kind") => community_kind(cx, world.text(row, "value")).map_or(Value::None, Value::str),
+        ("bgp.community", "kind") => {
+            community_kind(cx, world.text(row, "value")).map_or(Value::None, Value::str)
+        }
         ("peeringdb.networkixlan", "cidr4") => cidr(cx, row, "ipaddr4"),
         ("peeringdb.networkixlan", "cidr6") => cidr(cx, row, "ipaddr6"),
         ("peeringdb.networkixlan", "is_remote_peer") => {
@@ -190,14 +244,20 @@ fn referring(cx: &Cx, model: &str, field: &str, to: Row) -> QuerySet {
 
 /// What the members of a set point to by a foreign key.
 fn pointed(cx: &Cx, set: &QuerySet, field: &str, model: &str) -> QuerySet {
-    rows_of(cx, model, set.rows.iter().filter_map(|index| cx.world.target(set.row(*index), field)).map(|row| row.index))
+    rows_of(
+        cx,
+        model,
+        set.rows.iter().filter_map(|index| cx.world.target(set.row(*index), field)).map(|row| row.index),
+    )
 }
 
 fn direct_sessions(cx: &Cx, row: Row, group: Option<Row>) -> QuerySet {
-    let field = if &*cx.world.model(row.model).name == "devices.router" { "router" } else { "autonomous_system" };
+    let field =
+        if &*cx.world.model(row.model).name == "devices.router" { "router" } else { "autonomous_system" };
     let mut set = referring(cx, "peering.directpeeringsession", field, row);
     if group.is_some() {
-        let rows = set.rows.iter().copied().filter(|index| cx.world.target(set.row(*index), "bgp_group") == group);
+        let rows =
+            set.rows.iter().copied().filter(|index| cx.world.target(set.row(*index), "bgp_group") == group);
         set = set.with_rows(rows.collect());
     }
     set
@@ -210,7 +270,11 @@ fn connections(cx: &Cx, row: Row, exchange: Option<Row>) -> QuerySet {
     if exchange.is_none() {
         return set;
     }
-    let rows = set.rows.iter().copied().filter(|i| cx.world.target(set.row(*i), "internet_exchange_point") == exchange);
+    let rows = set
+        .rows
+        .iter()
+        .copied()
+        .filter(|i| cx.world.target(set.row(*i), "internet_exchange_point") == exchange);
     set.with_rows(rows.collect())
 }
 
@@ -250,7 +314,9 @@ pub(crate) fn routing_policies(cx: &Cx, router: Row) -> Res<QuerySet> {
     let direct = direct_sessions(cx, router, None);
     let ixp = ixp_sessions(cx, router, None);
     let mut owners: Vec<Row> = Vec::new();
-    for (set, fields) in [(&direct, ["autonomous_system", "bgp_group"]), (&ixp, ["autonomous_system", "ixp_connection"])] {
+    for (set, fields) in
+        [(&direct, ["autonomous_system", "bgp_group"]), (&ixp, ["autonomous_system", "ixp_connection"])]
+    {
         for index in set.rows.iter() {
             let session = set.row(*index);
             owners.push(session);
@@ -306,7 +372,8 @@ fn merged_policies(cx: &Cx, row: Row, way: &str, reverse: bool) -> Res<Value> {
     match model {
         "peering.internetexchange" => {}
         "peering.directpeeringsession" | "peering.internetexchangepeeringsession" => {
-            let family = peering::address(&cx.world, row).map_or(0, |address| i64::from(crate::address::version(address)));
+            let family = peering::address(&cx.world, row)
+                .map_or(0, |address| i64::from(crate::address::version(address)));
             let (group, _) = surroundings(cx, row);
             for other in cx.world.target(row, "autonomous_system").into_iter().chain(group) {
                 for index in own_policies(cx, other, way).rows.iter() {
@@ -343,9 +410,12 @@ fn merged_communities(cx: &Cx, row: Row) -> Value {
 
 fn routers(cx: &Cx, row: Row) -> QuerySet {
     match &*cx.world.model(row.model).name {
-        "peering.bgpgroup" => {
-            pointed(cx, &referring(cx, "peering.directpeeringsession", "bgp_group", row), "router", "devices.router")
-        }
+        "peering.bgpgroup" => pointed(
+            cx,
+            &referring(cx, "peering.directpeeringsession", "bgp_group", row),
+            "router",
+            "devices.router",
+        ),
         "peering.internetexchange" => pointed(cx, &connections(cx, row, None), "router", "devices.router"),
         _ => {
             let direct = pointed(cx, &direct_sessions(cx, row, None), "router", "devices.router");
@@ -362,7 +432,8 @@ fn routers(cx: &Cx, row: Row) -> QuerySet {
 
 fn usable(cx: &Cx, router: Row) -> bool {
     let platform = cx.world.target(router, "platform");
-    cx.world.text(router, "status") != "disabled" && platform.is_some_and(|row| !cx.world.text(row, "napalm_driver").is_empty())
+    cx.world.text(router, "status") != "disabled"
+        && platform.is_some_and(|row| !cx.world.text(row, "napalm_driver").is_empty())
 }
 
 fn row_of(value: Option<&Value>) -> Option<Row> {
@@ -377,7 +448,8 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
     let world = &cx.world;
     let model = &*world.model(row.model).name;
     let one = |parameter: &'static str, required: usize, args: Args| -> Res<Option<Value>> {
-        let [value] = args.bind(&format!("{}.{name}", world.model(row.model).class), [parameter], required, 1)?;
+        let [value] =
+            args.bind(&format!("{}.{name}", world.model(row.model).class), [parameter], required, 1)?;
         Ok(value)
     };
     Ok(match name {
@@ -394,10 +466,16 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
             merged_policies(cx, row, way, reverse)?
         }
         "merged_communities" => merged_communities(cx, row),
-        "get_direct_peering_sessions" => direct_sessions(cx, row, row_of(one("bgp_group", 0, args)?.as_ref())).value(),
-        "get_ixp_peering_sessions" => ixp_sessions(cx, row, row_of(one("internet_exchange_point", 0, args)?.as_ref())).value(),
+        "get_direct_peering_sessions" => {
+            direct_sessions(cx, row, row_of(one("bgp_group", 0, args)?.as_ref())).value()
+        }
+        "get_ixp_peering_sessions" => {
+            ixp_sessions(cx, row, row_of(one("internet_exchange_point", 0, args)?.as_ref())).value()
+        }
         "get_connections" if model == "peering.internetexchange" => connections(cx, row, None).value(),
-        "get_connections" => connections(cx, row, row_of(one("internet_exchange_point", 0, args)?.as_ref())).value(),
+        "get_connections" => {
+            connections(cx, row, row_of(one("internet_exchange_point", 0, args)?.as_ref())).value()
+        }
         "get_routers" => routers(cx, row).value(),
         "get_peering_sessions" if model == "peering.bgpgroup" => {
             referring(cx, "peering.directpeeringsession", "bgp_group", row).value()
@@ -425,9 +503,12 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
             local_to(cx, &exchanges, other).value()
         }
         "get_internet_exchange_points" => {
-            pointed(cx, &connections(cx, row, None), "internet_exchange_point", "peering.internetexchange").value()
+            pointed(cx, &connections(cx, row, None), "internet_exchange_point", "peering.internetexchange")
+                .value()
         }
-        "get_shared_internet_exchange_points" => shared_exchanges(cx, row, one("other", 1, args)?.as_ref()).value(),
+        "get_shared_internet_exchange_points" => {
+            shared_exchanges(cx, row, one("other", 1, args)?.as_ref()).value()
+        }
         "get_peeringdb_shared_facilities" => {
             let other = record_of(cx, one("other", 1, args)?.as_ref());
             peering::shared_facilities(cx, peeringdb_network(world, row), other).value()
@@ -436,7 +517,9 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
             let [other, exchange] = args.bind(name, ["other", "internet_exchange_point"], 1, 1)?;
             missing_sessions(cx, row, other.as_ref(), row_of(exchange.as_ref()))?.value()
         }
-        "get_irr_as_set_prefixes" => prefixes(cx, row, one("address_family", 0, args)?.and_then(|f| f.as_int())),
+        "get_irr_as_set_prefixes" => {
+            prefixes(cx, row, one("address_family", 0, args)?.and_then(|f| f.as_int()))
+        }
         "get_irr_as_set_as_list" => cx.stored_by_name(row, "as_list"),
         "get_contact_email_addresses" => contact_addresses(cx, row),
         "get_cc_email_contacts" => {
@@ -450,8 +533,13 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
         "get_prefixes" => {
             let family = one("family", 0, args)?.and_then(|family| family.as_int()).unwrap_or(0);
             let rows = world.target(row, "peeringdb_ixlan").map_or(Vec::new(), |lan| {
-                let fits = |address: IpAddr| !matches!(family, 4 | 6) || i128::from(crate::address::version(address)) == family;
-                lan_prefixes(cx, lan).filter(|(_, network)| fits(network.address)).map(|(index, _)| index).collect()
+                let fits = |address: IpAddr| {
+                    !matches!(family, 4 | 6) || i128::from(crate::address::version(address)) == family
+                };
+                lan_prefixes(cx, lan)
+                    .filter(|(_, network)| fits(network.address))
+                    .map(|(index, _)| index)
+                    .collect()
             });
             QuerySet::new(world.index("peeringdb.ixlanprefix"), rows).value()
         }
@@ -465,28 +553,41 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
             let hidden = one("show_hidden", 0, args)?.map_or(Ok(false), |hidden| cx.truth(&hidden))?;
             available_peers(cx, row, hidden)?.value()
         }
-        "get_bgp_groups" => pointed(cx, &direct_sessions(cx, row, None), "bgp_group", "peering.bgpgroup").value(),
+        "get_bgp_groups" => {
+            pointed(cx, &direct_sessions(cx, row, None), "bgp_group", "peering.bgpgroup").value()
+        }
         "get_direct_autonomous_systems" => {
             let group = row_of(one("bgp_group", 0, args)?.as_ref());
-            pointed(cx, &direct_sessions(cx, row, group), "autonomous_system", "peering.autonomoussystem").value()
+            pointed(cx, &direct_sessions(cx, row, group), "autonomous_system", "peering.autonomoussystem")
+                .value()
         }
         "get_ixp_autonomous_systems" => {
             let exchange = row_of(one("internet_exchange_point", 0, args)?.as_ref());
-            pointed(cx, &ixp_sessions(cx, row, exchange), "autonomous_system", "peering.autonomoussystem").value()
+            pointed(cx, &ixp_sessions(cx, row, exchange), "autonomous_system", "peering.autonomoussystem")
+                .value()
         }
         "get_bfd_configs" => {
             let direct = pointed(cx, &direct_sessions(cx, row, None), "bfd", "net.bfd");
             let ixp = pointed(cx, &ixp_sessions(cx, row, None), "bfd", "net.bfd");
-            rows_of(cx, "net.bfd", direct.rows.iter().chain(ixp.rows.iter()).copied()).value()
+            let both = rows_of(cx, "net.bfd", direct.rows.iter().chain(ixp.rows.iter()).copied());
+            // The original leaves their order open; the slowest first is one that it gives.
+            both.order_by(cx, &["-minimum_transmit_interval".to_owned(), "name".to_owned()])?.value()
         }
         "get_routing_policies" => routing_policies(cx, row)?.value(),
         "is_netbox_device" => Value::Bool(world.int(row, "netbox_device_id").unwrap_or(0) != 0),
         "is_usable_for_task" => Value::Bool(usable(cx, row)),
         "encrypt_password" | "decrypt_password" => {
             let [password, key] = args.bind(name, ["password", "key"], 1, 1)?;
-            let text = |value: Option<Value>| value.filter(|v| !v.is_none()).map_or(Ok(String::new()), |v| cx.text(&v));
+            let text = |value: Option<Value>| {
+                value.filter(|v| !v.is_none()).map_or(Ok(String::new()), |v| cx.text(&v))
+            };
             let (password, key) = (text(password)?, text(key)?);
-            Value::str(&crate::passwords::apply(world.text(row, "password_algorithm"), name, &password, &key)?)
+            Value::str(&crate::passwords::apply(
+                world.text(row, "password_algorithm"),
+                name,
+                &password,
+                &key,
+            )?)
         }
         _ => Value::None,
     })
@@ -494,7 +595,8 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
 
 /// Exchanges of an own system.
 fn local_to(cx: &Cx, set: &QuerySet, local: Option<Row>) -> QuerySet {
-    let rows = set.rows.iter().copied().filter(|i| cx.world.target(set.row(*i), "local_autonomous_system") == local);
+    let rows =
+        set.rows.iter().copied().filter(|i| cx.world.target(set.row(*i), "local_autonomous_system") == local);
     set.with_rows(rows.collect())
 }
 
@@ -527,9 +629,7 @@ fn session_addresses(cx: &Cx, set: &QuerySet) -> HashSet<IpAddr> {
 /// Ports that have an address not in `taken`.
 fn open_ports(cx: &Cx, rows: &[u32], taken: &HashSet<IpAddr>) -> Vec<u32> {
     let model = cx.world.index("peeringdb.networkixlan");
-    let open = |index: u32, field: &str| {
-        matches!(cx.world.get(Row { model, index }, field), Data::Interface(own) if !taken.contains(&own.address))
-    };
+    let open = |index: u32, field: &str| matches!(cx.world.get(Row { model, index }, field), Data::Interface(own) if !taken.contains(&own.address));
     rows.iter().copied().filter(|index| open(*index, "ipaddr6") || open(*index, "ipaddr4")).collect()
 }
 
@@ -548,7 +648,9 @@ fn missing_sessions(cx: &Cx, row: Row, other: Option<&Value>, exchange: Option<R
         Some(exchange) => {
             let own: HashSet<u32> = connections(cx, exchange, None).rows.iter().copied().collect();
             let rows = sessions.rows.iter().copied().filter(|index| {
-                world.target(sessions.row(*index), "ixp_connection").is_some_and(|row| own.contains(&row.index))
+                world
+                    .target(sessions.row(*index), "ixp_connection")
+                    .is_some_and(|row| own.contains(&row.index))
             });
             sessions = sessions.with_rows(rows.collect());
             world.target(exchange, "peeringdb_ixlan").map(|row| row.index).into_iter().collect()
@@ -562,7 +664,9 @@ fn missing_sessions(cx: &Cx, row: Row, other: Option<&Value>, exchange: Option<R
         .referring_by_name("peeringdb.networkixlan", "net", network)
         .iter()
         .copied()
-        .filter(|index| world.target(Row { model, index: *index }, "ixlan").is_some_and(|lan| lans.contains(&lan.index)))
+        .filter(|index| {
+            world.target(Row { model, index: *index }, "ixlan").is_some_and(|lan| lans.contains(&lan.index))
+        })
         .collect();
     cx.burn(ports.len() as u64)?;
     Ok(QuerySet::new(model, open_ports(cx, &ports, &session_addresses(cx, &sessions))))
@@ -584,7 +688,8 @@ fn available_peers(cx: &Cx, row: Row, show_hidden: bool) -> Res<QuerySet> {
     let world = &cx.world;
     let model = world.index("peeringdb.networkixlan");
     let Some(lan) = world.target(row, "peeringdb_ixlan") else { return Ok(QuerySet::new(model, Vec::new())) };
-    let mut hidden: HashSet<i64> = world.target(row, "local_autonomous_system").and_then(|r| world.int(r, "asn")).into_iter().collect();
+    let mut hidden: HashSet<i64> =
+        world.target(row, "local_autonomous_system").and_then(|r| world.int(r, "asn")).into_iter().collect();
     if !show_hidden {
         let peers = hidden_peers(cx, row);
         let asns = peers.rows.iter().filter_map(|index| world.target(peers.row(*index), "peeringdb_network"));
@@ -604,7 +709,9 @@ fn available_peers(cx: &Cx, row: Row, show_hidden: bool) -> Res<QuerySet> {
         .referring_by_name("peeringdb.networkixlan", "ixlan", lan)
         .iter()
         .copied()
-        .filter(|index| world.int(Row { model, index: *index }, "asn").is_none_or(|asn| !hidden.contains(&asn)))
+        .filter(|index| {
+            world.int(Row { model, index: *index }, "asn").is_none_or(|asn| !hidden.contains(&asn))
+        })
         .collect();
     QuerySet::new(model, open_ports(cx, &ports, &taken.unwrap_or_default())).order_by(cx, &["asn".to_owned()])
 }
@@ -623,7 +730,9 @@ fn prefixes(cx: &Cx, row: Row, family: Option<i128>) -> Value {
         _ => return both,
     };
     match &both {
-        Value::Dict(items) => items.borrow().get(&Key::str(key)).cloned().unwrap_or_else(|| Value::list(Vec::new())),
+        Value::Dict(items) => {
+            items.borrow().get(&Key::str(key)).cloned().unwrap_or_else(|| Value::list(Vec::new()))
+        }
         _ => both,
     }
 }

@@ -104,7 +104,8 @@ pub struct Models {
 
 static MODELS: LazyLock<Models> = LazyLock::new(|| Models::read(include_str!("models.txt")));
 
-const SYNCHRONISED: &str = "data_source int;data_file int;data_path text;auto_synchronisation_enabled bool;data_synchronised time";
+const SYNCHRONISED: &str =
+    "data_source int;data_file int;data_path text;auto_synchronisation_enabled bool;data_synchronised time";
 const PUSHED: &str = "data_source int;data_file int;data_path text;data_pushed time";
 const ADDRESS: &str = "address1 text;address2 text;city text;state text;zipcode text;country text;suite text;floor text;latitude float;longitude float";
 
@@ -140,7 +141,8 @@ impl Models {
                 _ => {}
             }
         }
-        let by_name: HashMap<Arc<str>, u16> = (0_u16..).zip(&all).map(|(at, model)| (model.name.clone(), at)).collect();
+        let by_name: HashMap<Arc<str>, u16> =
+            (0_u16..).zip(&all).map(|(at, model)| (model.name.clone(), at)).collect();
         let mut models = Self { all, by_name };
         models.link();
         models
@@ -204,7 +206,10 @@ impl Model {
             ("synchronised", SYNCHRONISED),
             ("primary", "description text;comments text"),
             ("organisational", "name text;slug text;description text"),
-            ("template", "description text;comments text;name text;template text;jinja2_trim bool;jinja2_lstrip bool"),
+            (
+                "template",
+                "description text;comments text;name text;template text;jinja2_trim bool;jinja2_lstrip bool",
+            ),
         ] {
             if has(feature) || (feature == "full" && full) {
                 base.push(fields);

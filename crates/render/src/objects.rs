@@ -15,8 +15,20 @@ use crate::value::{Dict, Key, MacForm, Prefixes, Value};
 use crate::world::{Data, Row};
 
 const WRITES: &[&str] = &[
-    "save", "delete", "full_clean", "clean", "refresh_from_db", "snapshot", "to_objectchange", "poll", "poll_bgp_sessions",
-    "import_sessions", "link_to_peeringdb", "synchronise_with_peeringdb", "update_data_from_irr", "render_configuration",
+    "save",
+    "delete",
+    "full_clean",
+    "clean",
+    "refresh_from_db",
+    "snapshot",
+    "to_objectchange",
+    "poll",
+    "poll_bgp_sessions",
+    "import_sessions",
+    "link_to_peeringdb",
+    "synchronise_with_peeringdb",
+    "update_data_from_irr",
+    "render_configuration",
 ];
 
 fn short(cx: &Cx, row: Row) -> &'static str {
@@ -51,7 +63,9 @@ pub(crate) fn is_method(cx: &Cx, row: Row, name: &str) -> bool {
     if name == "get_config_context" {
         return model.contextual;
     }
-    display_field(name).and_then(|field| model.field(field)).is_some_and(|field| !model.fields[field].choices.is_empty())
+    display_field(name)
+        .and_then(|field| model.field(field))
+        .is_some_and(|field| !model.fields[field].choices.is_empty())
 }
 
 /// A field, relation or property. `None`: there is none of that name.
@@ -89,7 +103,9 @@ pub(crate) fn attribute(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
     Ok(match name {
         "config_contexts" if model.contextual => Some(generic("extras.configcontextassignment")),
         "contacts" if owner => Some(generic("messaging.contactassignment")),
-        "journal_entries" if &*model.name == "peering.autonomoussystem" => Some(generic("extras.journalentry")),
+        "journal_entries" if &*model.name == "peering.autonomoussystem" => {
+            Some(generic("extras.journalentry"))
+        }
         "config_context" if model.contextual => Some(cx.config_context(row)?),
         "docs_url" if model.contextual => {
             let path = model.name.replace('.', "/");
@@ -119,7 +135,10 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
     let model = cx.world.model(row.model);
     if WRITES.contains(&name) {
         let shown = cx.repr(&Value::Record(row))?;
-        return Err(Fault::security(format!("<bound method {}.{name} of {shown}> is not safely callable", model.class)));
+        return Err(Fault::security(format!(
+            "<bound method {}.{name} of {shown}> is not safely callable",
+            model.class
+        )));
     }
     if name == "get_absolute_url" {
         let url = model.url.as_deref().unwrap_or_default().replace("{}", &cx.world.id(row).to_string());
@@ -144,7 +163,9 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Value {
         serde_json::Value::Bool(flag) => Value::Bool(*flag),
         serde_json::Value::Number(number) => match number.as_i64() {
             Some(number) => Value::Int(number.into()),
-            None => number.as_u64().map_or_else(|| Value::Float(number.as_f64().unwrap_or(0.0)), |n| Value::Int(n.into())),
+            None => number
+                .as_u64()
+                .map_or_else(|| Value::Float(number.as_f64().unwrap_or(0.0)), |n| Value::Int(n.into())),
         },
         serde_json::Value::String(text) => Value::str(text),
         serde_json::Value::Array(items) => Value::list(items.iter().map(from_json).collect()),
@@ -217,7 +238,8 @@ impl Cx {
                 format!("{relationship} - AS{} - IP {}", system("autonomous_system"), address()?)
             }
             "peering.internetexchangepeeringsession" => {
-                let exchange = of("ixp_connection").and_then(|row| world.target(row, "internet_exchange_point"));
+                let exchange =
+                    of("ixp_connection").and_then(|row| world.target(row, "internet_exchange_point"));
                 let before = exchange.map_or(String::new(), |row| format!("{} - ", world.text(row, "name")));
                 format!("{before}AS{} - IP {}", system("autonomous_system"), address()?)
             }
@@ -226,7 +248,9 @@ impl Cx {
             "extras.configcontextassignment" => shown("config context", of("config_context"))?,
             "extras.journalentry" => {
                 let created = match world.get(row, "created") {
-                    Data::Time(time) => crate::datetime::now(*time, "%Y-%m-%d %H:%M", &self.settings.time_zone)?,
+                    Data::Time(time) => {
+                        crate::datetime::now(*time, "%Y-%m-%d %H:%M", &self.settings.time_zone)?
+                    }
                     _ => String::new(),
                 };
                 let kind = self.text(&call(self, row, "get_kind_display", Args::default())?)?;
@@ -245,11 +269,15 @@ impl Cx {
                 let (name, email) = (world.text(row, "name"), world.text(row, "email"));
                 if email.is_empty() { name.to_owned() } else { format!("{name} <{email}>") }
             }
-            "peeringdb.networkfacility" => format!("{} at {}", shown("network", of("net"))?, shown("facility", of("fac"))?),
+            "peeringdb.networkfacility" => {
+                format!("{} at {}", shown("network", of("net"))?, shown("facility", of("fac"))?)
+            }
             "peeringdb.internetexchangefacility" => {
                 format!("{} at {}", shown("exchange", of("ix"))?, shown("facility", of("fac"))?)
             }
-            "peeringdb.networkixlan" => format!("{} on {}", shown("network", of("net"))?, shown("LAN", of("ixlan"))?),
+            "peeringdb.networkixlan" => {
+                format!("{} on {}", shown("network", of("net"))?, shown("LAN", of("ixlan"))?)
+            }
             "peeringdb.hiddenpeer" => {
                 let copy = |field: &str| self.text(&self.stored_by_name(row, field));
                 let network = match of("peeringdb_network") {
@@ -269,7 +297,8 @@ impl Cx {
     pub(crate) fn connection_name(&self, row: Row) -> String {
         let world = &self.world;
         let name = |field: &str| world.target(row, field).map_or("", |row| world.text(row, "name"));
-        let (exchange, router, interface) = (name("internet_exchange_point"), name("router"), world.text(row, "interface"));
+        let (exchange, router, interface) =
+            (name("internet_exchange_point"), name("router"), world.text(row, "interface"));
         let mut out = exchange.to_owned();
         if !router.is_empty() {
             if !out.is_empty() {
@@ -291,7 +320,9 @@ impl Cx {
         let assigned = self.world.hanging("extras.configcontextassignment", row);
         let mut merged = Dict::new();
         for index in assigned {
-            let Some(context) = self.world.target(Row { model, index: *index }, "config_context") else { continue };
+            let Some(context) = self.world.target(Row { model, index: *index }, "config_context") else {
+                continue;
+            };
             if let Value::Dict(data) = self.stored_by_name(context, "data") {
                 merged = self.merge(&merged, &data.borrow(), 0)?;
             }
@@ -326,7 +357,10 @@ impl Cx {
                 }
                 (Value::List(lower), Value::List(upper)) => {
                     let joined = self.settings.list_merge.join(&lower.borrow(), &upper.borrow());
-                    joined.map_or_else(|keep_lower| if keep_lower { Value::List(lower.clone()) } else { value.clone() }, Value::list)
+                    joined.map_or_else(
+                        |keep_lower| if keep_lower { Value::List(lower.clone()) } else { value.clone() },
+                        Value::list,
+                    )
                 }
                 _ => value.clone(),
             };

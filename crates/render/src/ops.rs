@@ -21,9 +21,13 @@ pub(crate) fn equal(a: &Value, b: &Value) -> bool {
         return a == b;
     }
     match (a, b) {
-        (Value::None, Value::None) | (Value::Undefined(_), Value::Undefined(_)) | (Value::Blocks, Value::Blocks) => true,
+        (Value::None, Value::None)
+        | (Value::Undefined(_), Value::Undefined(_))
+        | (Value::Blocks, Value::Blocks) => true,
         (Value::Tuple(a), Value::Tuple(b)) => equal_items(a, b),
-        (Value::List(a), Value::List(b)) => std::rc::Rc::ptr_eq(a, b) || equal_items(&a.borrow(), &b.borrow()),
+        (Value::List(a), Value::List(b)) => {
+            std::rc::Rc::ptr_eq(a, b) || equal_items(&a.borrow(), &b.borrow())
+        }
         (Value::Prefixes(a), Value::Prefixes(b)) => a.0 == b.0,
         (Value::Prefixes(list), Value::List(other)) | (Value::List(other), Value::Prefixes(list)) => {
             let other = other.borrow();
@@ -32,7 +36,8 @@ pub(crate) fn equal(a: &Value, b: &Value) -> bool {
         }
         (Value::Prefix(..) | Value::Dict(_), Value::Prefix(..) | Value::Dict(_)) => {
             let (Some(a), Some(b)) = (as_dict(a), as_dict(b)) else { return false };
-            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| equal(value, other)))
+            a.len() == b.len()
+                && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| equal(value, other)))
         }
         (Value::Record(a), Value::Record(b)) => a == b,
         (Value::Address(a), Value::Address(b)) => a == b,
@@ -136,14 +141,18 @@ impl Cx {
                 Some(part) => Ok(text.contains(part)),
                 None => {
                     let name = type_name(self, item);
-                    Err(Fault::type_error(format!("'in <string>' requires string as left operand, not {name}")))
+                    Err(Fault::type_error(format!(
+                        "'in <string>' requires string as left operand, not {name}"
+                    )))
                 }
             },
             Value::Dict(items) => {
                 self.hashable(item)?;
                 Ok(items.borrow().contains_key(&Key(item.clone())))
             }
-            Value::Prefix(list, at) => Ok(item.as_str().is_some_and(|key| crate::prefixes::member(list, *at, key).is_some())),
+            Value::Prefix(list, at) => {
+                Ok(item.as_str().is_some_and(|key| crate::prefixes::member(list, *at, key).is_some()))
+            }
             Value::Network(network) => match item {
                 Value::Address(address) => Ok(network.contains(*address)),
                 Value::Interface(interface) => Ok(network.contains(interface.address)),
@@ -258,7 +267,9 @@ impl Cx {
             return Err(Fault::type_error(format!("can only concatenate str (not \"{right}\") to str")));
         }
         if op == BinOp::Add && matches!(a, Value::List(_) | Value::Prefixes(_) | Value::Tuple(_)) {
-            return Err(Fault::type_error(format!("can only concatenate {left} (not \"{right}\") to {left}")));
+            return Err(Fault::type_error(format!(
+                "can only concatenate {left} (not \"{right}\") to {left}"
+            )));
         }
         let sign = match op {
             BinOp::Add => "+",
@@ -311,7 +322,11 @@ impl Cx {
                 let items = self.items(sequence)?;
                 check(items.len().saturating_mul(32))?;
                 let repeated: Vec<Value> = (0..times).flat_map(|_| items.iter().cloned()).collect();
-                Some(if matches!(sequence, Value::Tuple(_)) { Value::Tuple(repeated.into()) } else { Value::list(repeated) })
+                Some(if matches!(sequence, Value::Tuple(_)) {
+                    Value::Tuple(repeated.into())
+                } else {
+                    Value::list(repeated)
+                })
             }
             _ => None,
         })
@@ -323,7 +338,10 @@ impl Cx {
             Value::Undefined(missing) => Err(undefined(missing)),
             other => match other.as_int() {
                 Some(number) => number.checked_neg().map(Value::Int).ok_or_else(too_large),
-                None => Err(Fault::type_error(format!("bad operand type for unary -: '{}'", type_name(self, value)))),
+                None => Err(Fault::type_error(format!(
+                    "bad operand type for unary -: '{}'",
+                    type_name(self, value)
+                ))),
             },
         }
     }
@@ -335,7 +353,11 @@ fn shifted(address: std::net::IpAddr, by: i128) -> Value {
 }
 
 pub(crate) fn undefined(missing: &crate::value::Missing) -> Fault {
-    if missing.unsafe_name { Fault::security(missing.message.clone()) } else { Fault::undefined(missing.message.clone()) }
+    if missing.unsafe_name {
+        Fault::security(missing.message.clone())
+    } else {
+        Fault::undefined(missing.message.clone())
+    }
 }
 
 fn too_large() -> Fault {
@@ -343,16 +365,31 @@ fn too_large() -> Fault {
 }
 
 fn integers(op: BinOp, a: i128, b: i128) -> Res<Value> {
-    let zero = || Fault::new("ZeroDivisionError", if op == BinOp::Div { "division by zero" } else { "integer division or modulo by zero" });
+    let zero = || {
+        Fault::new(
+            "ZeroDivisionError",
+            if op == BinOp::Div { "division by zero" } else { "integer division or modulo by zero" },
+        )
+    };
     let number = match op {
         BinOp::Add => a.checked_add(b),
         BinOp::Sub => a.checked_sub(b),
         BinOp::Mul => a.checked_mul(b),
         #[expect(clippy::cast_precision_loss, reason = "as Python divides")]
         BinOp::Div if b != 0 => return Ok(Value::Float(a as f64 / b as f64)),
-        BinOp::FloorDiv if b != 0 => a.checked_div_euclid(b).map(|q| if b < 0 && a.rem_euclid(b) != 0 { q - 1 } else { q }),
-        BinOp::Mod if b != 0 => a.checked_rem(b).map(|r| if r != 0 && (r < 0) != (b < 0) { r + b } else { r }),
-        BinOp::Pow if b < 0 => return floats(op, Value::Int(a).as_float().unwrap_or(0.0), Value::Int(b).as_float().unwrap_or(0.0)),
+        BinOp::FloorDiv if b != 0 => {
+            a.checked_div_euclid(b).map(|q| if b < 0 && a.rem_euclid(b) != 0 { q - 1 } else { q })
+        }
+        BinOp::Mod if b != 0 => {
+            a.checked_rem(b).map(|r| if r != 0 && (r < 0) != (b < 0) { r + b } else { r })
+        }
+        BinOp::Pow if b < 0 => {
+            return floats(
+                op,
+                Value::Int(a).as_float().unwrap_or(0.0),
+                Value::Int(b).as_float().unwrap_or(0.0),
+            );
+        }
         BinOp::Pow => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
         _ => return Err(zero()),
     };

@@ -89,9 +89,13 @@ fn data(field: &Field, json: &Json) -> Data {
             number.map_or(Data::Null, Data::Float)
         }
         Kind::Json | Kind::List => Data::Json(Arc::new(json.clone())),
-        Kind::Ip => text.and_then(Interface::parse).map_or(Data::Null, |interface| Data::Ip(interface.address)),
+        Kind::Ip => {
+            text.and_then(Interface::parse).map_or(Data::Null, |interface| Data::Ip(interface.address))
+        }
         Kind::Interface => text.and_then(Interface::parse).map_or(Data::Null, Data::Interface),
-        Kind::Network => text.and_then(Interface::parse).map_or(Data::Null, |interface| Data::Network(interface.network())),
+        Kind::Network => {
+            text.and_then(Interface::parse).map_or(Data::Null, |interface| Data::Network(interface.network()))
+        }
         Kind::Mac => text.and_then(crate::filters::mac_bytes).map_or(Data::Null, Data::Mac),
         Kind::Time => text.and_then(time).map_or(Data::Null, Data::Time),
         Kind::Prefixes => Data::Prefixes(Arc::new(PrefixLists {
@@ -121,11 +125,15 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
 
 fn entries(json: Option<&Json>) -> Arc<[PrefixEntry]> {
     let rows = json.and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-    let length = |row: &Json, key: &str| row.get(key).and_then(Json::as_u64).and_then(|n| u8::try_from(n).ok());
+    let length =
+        |row: &Json, key: &str| row.get(key).and_then(Json::as_u64).and_then(|n| u8::try_from(n).ok());
     let entry = |row: &Json| {
-        let prefix = Interface::parse(row.get("prefix")?.as_str()?)?.network();
+        let text = row.get("prefix")?.as_str()?;
+        let prefix = Interface::parse(text)?.network();
+        let written = (prefix.to_string() != text).then(|| text.into());
         Some(PrefixEntry {
             prefix,
+            written,
             exact: row.get("exact").and_then(Json::as_bool).unwrap_or(false),
             greater_equal: length(row, "greater-equal"),
             less_equal: length(row, "less-equal"),

@@ -275,8 +275,20 @@ impl Parser {
     fn plain_tag(&self, tag: &str) -> bool {
         matches!(
             tag,
-            "for" | "if" | "set" | "with" | "filter" | "autoescape" | "macro" | "call" | "block" | "extends" | "include"
-                | "import" | "from" | "print"
+            "for"
+                | "if"
+                | "set"
+                | "with"
+                | "filter"
+                | "autoescape"
+                | "macro"
+                | "call"
+                | "block"
+                | "extends"
+                | "include"
+                | "import"
+                | "from"
+                | "print"
         ) || (tag == "do" && self.extensions.do_tag)
             || (matches!(tag, "break" | "continue") && self.extensions.loop_controls)
             || store_kind(tag).is_some()
@@ -483,7 +495,9 @@ impl Parser {
 
     fn with_context(&mut self, default: bool) -> Res<bool> {
         let with = self.is_name("with");
-        if (with || self.is_name("without")) && matches!(self.peek_second(), Tok::Name(word) if &**word == "context") {
+        if (with || self.is_name("without"))
+            && matches!(self.peek_second(), Tok::Name(word) if &**word == "context")
+        {
             self.next();
             self.next();
             return Ok(with);
@@ -547,7 +561,9 @@ impl Parser {
         let mut parts = Vec::new();
         let mut comma = false;
         loop {
-            if !parts.is_empty() && (matches!(self.peek(), Tok::Name(n) if ends.contains(&&**n)) || self.is_op("=")) {
+            if !parts.is_empty()
+                && (matches!(self.peek(), Tok::Name(n) if ends.contains(&&**n)) || self.is_op("="))
+            {
                 break;
             }
             parts.push(self.target_part()?);
@@ -600,6 +616,7 @@ impl Parser {
 /// `include_configuration` → (`include`, `configuration`).
 fn store_kind(tag: &str) -> Option<(&str, &str)> {
     let (verb, kind) = tag.split_once('_')?;
-    (matches!(verb, "include" | "import" | "from") && matches!(kind, "configuration" | "email" | "exporttemplate"))
-        .then_some((verb, kind))
+    (matches!(verb, "include" | "import" | "from")
+        && matches!(kind, "configuration" | "email" | "exporttemplate"))
+    .then_some((verb, kind))
 }

@@ -14,5 +14,7 @@ pub(crate) fn apply(algorithm: &str, method: &str, password: &str, _key: &str) -
     if password.is_empty() || done {
         return Ok(password.to_owned());
     }
-    Err(Fault::runtime(format!("`{method}` for {algorithm} is not available in templates, use `encrypted_password`")))
+    Err(Fault::runtime(format!(
+        "`{method}` for {algorithm} is not available in templates, use `encrypted_password`"
+    )))
 }

@@ -33,7 +33,9 @@ pub(crate) fn peeringdb_network(world: &World, system: Row) -> Option<Row> {
 fn targets(cx: &Cx, model: &str, by: &str, of: Row, field: &str) -> HashSet<u32> {
     let index = cx.world.index(model);
     let rows = cx.world.referring_by_name(model, by, of).iter();
-    rows.filter_map(|at| cx.world.target(Row { model: index, index: *at }, field)).map(|row| row.index).collect()
+    rows.filter_map(|at| cx.world.target(Row { model: index, index: *at }, field))
+        .map(|row| row.index)
+        .collect()
 }
 
 /// Two different records, or nothing.
@@ -73,7 +75,9 @@ pub(crate) fn possible_sessions(cx: &Cx, a: Option<Row>, b: Option<Row>, lan: Op
         }
         rows = cx.world.referring_by_name("peeringdb.networkixlan", "net", b).to_vec();
         rows.retain(|index| {
-            cx.world.target(Row { model, index: *index }, "ixlan").is_some_and(|lan| lans.contains(&lan.index))
+            cx.world
+                .target(Row { model, index: *index }, "ixlan")
+                .is_some_and(|lan| lans.contains(&lan.index))
         });
     }
     QuerySet::new(model, rows)
@@ -108,9 +112,10 @@ pub(crate) fn inherited_status(world: &World, row: Row) -> String {
     }
     // A disabled router does not disable what is on it; whoever is above the router may.
     let (above, decides): (&str, &[&str]) = match &*world.model(row.model).name {
-        "net.connection" => {
-            (of("internet_exchange_point"), &["disabled", "pre-maintenance", "maintenance", "post-maintenance"])
-        }
+        "net.connection" => (
+            of("internet_exchange_point"),
+            &["disabled", "pre-maintenance", "maintenance", "post-maintenance"],
+        ),
         "peering.directpeeringsession" => (of("bgp_group"), &["disabled", "maintenance"]),
         "peering.internetexchangepeeringsession" => {
             let connection = world.target(row, "ixp_connection").map(|row| inherited_status(world, row));

@@ -18,7 +18,10 @@ pub(crate) fn member(list: &Prefixes, at: usize, key: &str) -> Option<Value> {
     let entry = list.0.get(at)?;
     match key {
         "exact" => Some(Value::Bool(entry.exact)),
-        "prefix" => Some(Value::str(&entry.prefix.to_string())),
+        "prefix" => Some(match &entry.written {
+            Some(text) => Value::Str(text.clone()),
+            None => Value::str(&entry.prefix.to_string()),
+        }),
         "less-equal" => entry.less_equal.map(|length| Value::Int(length.into())),
         "greater-equal" => entry.greater_equal.map(|length| Value::Int(length.into())),
         _ => None,

@@ -112,7 +112,11 @@ impl QuerySet {
         let Some(projection) = &self.projection else { return Ok(self.rows.len()) };
         let mut all = Vec::new();
         for index in self.rows.iter() {
-            all.extend(projected(cx, self.row(*index), &projection.fields)?.into_iter().map(|v| Key(Value::Tuple(v.into()))));
+            all.extend(
+                projected(cx, self.row(*index), &projection.fields)?
+                    .into_iter()
+                    .map(|v| Key(Value::Tuple(v.into()))),
+            );
         }
         Ok(if self.distinct { all.into_iter().collect::<HashSet<Key>>().len() } else { all.len() })
     }
@@ -197,7 +201,10 @@ impl QuerySet {
         let class = |name: &str| format!("{}.{}.{name}", model.module, model.class);
         match &*found.rows {
             [only] => Ok(Value::Record(self.row(*only))),
-            [] => Err(Fault::new(&class("DoesNotExist"), format!("{} matching query does not exist.", model.class))),
+            [] => Err(Fault::new(
+                &class("DoesNotExist"),
+                format!("{} matching query does not exist.", model.class),
+            )),
             many => Err(Fault::new(
                 &class("MultipleObjectsReturned"),
                 format!("get() returned more than one {} -- it returned {}!", model.class, many.len()),
@@ -225,10 +232,18 @@ impl QuerySet {
     }
 
     /// Objects by a method's name. `None`: there is no such method.
-    pub(crate) fn call(&self, cx: &Cx, name: &str, pos: &[Value], kw: &[(Rc<str>, Value)]) -> Res<Option<Value>> {
+    pub(crate) fn call(
+        &self,
+        cx: &Cx,
+        name: &str,
+        pos: &[Value],
+        kw: &[(Rc<str>, Value)],
+    ) -> Res<Option<Value>> {
         let names = || -> Res<Vec<String>> { pos.iter().map(|value| cx.text(value)).collect() };
         Ok(Some(match name {
-            "all" | "iterator" | "select_related" | "prefetch_related" | "defer" | "only" | "using" => self.clone().value(),
+            "all" | "iterator" | "select_related" | "prefetch_related" | "defer" | "only" | "using" => {
+                self.clone().value()
+            }
             "filter" => self.filter(cx, kw, true)?.value(),
             "exclude" => self.filter(cx, kw, false)?.value(),
             "get" => self.get(cx, kw)?,
@@ -241,7 +256,9 @@ impl QuerySet {
             "reverse" => self.with_rows(self.rows.iter().rev().copied().collect()).value(),
             "distinct" if pos.is_empty() => Self { distinct: true, ..self.clone() }.value(),
             "distinct" => self.unique(cx, &cx.text(&pos[0])?)?.value(),
-            "contains" => Value::Bool(cx.contains(&self.clone().value(), pos.first().unwrap_or(&Value::None))?),
+            "contains" => {
+                Value::Bool(cx.contains(&self.clone().value(), pos.first().unwrap_or(&Value::None))?)
+            }
             "union" => {
                 let mut rows = self.rows.to_vec();
                 for other in pos {

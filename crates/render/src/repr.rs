@@ -250,7 +250,8 @@ impl Cx {
                 out.push('>');
             }
             Value::Macro(found) => {
-                let _ = write!(out, "<Macro {}>", found.def.name.as_deref().map_or("anonymous".into(), string));
+                let _ =
+                    write!(out, "<Macro {}>", found.def.name.as_deref().map_or("anonymous".into(), string));
             }
             Value::Module(module) => {
                 let _ = write!(out, "<TemplateModule '{}'>", module.name);
@@ -312,7 +313,9 @@ pub(crate) fn type_name(cx: &Cx, value: &Value) -> String {
         Value::Query(_) => "QuerySet",
         Value::Manager(manager) => manager.kind.class(),
         Value::Address(address) => return format!("IPv{}Address", crate::address::version(*address)),
-        Value::Interface(interface) => return format!("IPv{}Interface", crate::address::version(interface.address)),
+        Value::Interface(interface) => {
+            return format!("IPv{}Interface", crate::address::version(interface.address));
+        }
         Value::Network(network) => return format!("IPv{}Network", crate::address::version(network.address)),
         Value::Mac(..) => "EUI",
         Value::Time(_) => "datetime",

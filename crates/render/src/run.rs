@@ -22,7 +22,12 @@ pub(crate) enum Flow {
 
 impl Cx {
     /// Runs a template with its line of parents; `root` becomes its outermost scope.
-    pub(crate) fn run_template(&self, template: &Rc<Template>, root: &Rc<Scope>, out: &mut String) -> Res<()> {
+    pub(crate) fn run_template(
+        &self,
+        template: &Rc<Template>,
+        root: &Rc<Scope>,
+        out: &mut String,
+    ) -> Res<()> {
         let blocks = self.blocks.replace(HashMap::new());
         let outer_root = self.root.replace(root.clone());
         let parent = self.parent.replace(None);
@@ -63,7 +68,13 @@ impl Cx {
         Ok(())
     }
 
-    pub(crate) fn body(&self, name: &Rc<str>, body: &[Stmt], scope: &Rc<Scope>, out: &mut String) -> Res<Flow> {
+    pub(crate) fn body(
+        &self,
+        name: &Rc<str>,
+        body: &[Stmt],
+        scope: &Rc<Scope>,
+        out: &mut String,
+    ) -> Res<Flow> {
         for stmt in body {
             let flow = self.statement(name, stmt, scope, out)?;
             if flow != Flow::Next {
@@ -133,13 +144,13 @@ impl Cx {
                 self.print(&value, out)?;
             }
             StmtKind::Macro(def) => {
-                let value = Value::Macro(Rc::new(Macro { def: def.clone(), scope: scope.clone(), caller: false }));
+                let value = Value::Macro(Rc::new(Macro { def: def.clone(), scope: scope.clone() }));
                 if let Some(name) = &def.name {
                     scope.set(name, value);
                 }
             }
             StmtKind::Call(call, def) => {
-                let caller = Value::Macro(Rc::new(Macro { def: def.clone(), scope: scope.clone(), caller: true }));
+                let caller = Value::Macro(Rc::new(Macro { def: def.clone(), scope: scope.clone() }));
                 let value = self.eval_call_with(call, scope, Some(caller))?;
                 self.print(&value, out)?;
             }
@@ -227,7 +238,8 @@ impl Cx {
         let found = self.blocks.borrow().get(&block.name).and_then(|line| line.first().cloned());
         let found = found.unwrap_or_else(|| block.clone());
         if found.required {
-            return Err(Fault::runtime(format!("Required block '{}' not found", block.name)).at(&block.template, block.line));
+            return Err(Fault::runtime(format!("Required block '{}' not found", block.name))
+                .at(&block.template, block.line));
         }
         let scope = if block.scoped { scope.clone() } else { self.root.borrow().clone() };
         self.run_block(&found, 0, &scope, out)
@@ -263,7 +275,8 @@ impl Cx {
             scope: scope.clone(),
         };
         let recursion = if def.recursive { Some(recursive()) } else { None };
-        let ran = self.rounds(name, items, &def.target, def.test.as_ref(), &def.body, scope, 0, recursion, out)?;
+        let ran =
+            self.rounds(name, items, &def.target, def.test.as_ref(), &def.body, scope, 0, recursion, out)?;
         if !ran {
             return self.body(name, &def.otherwise, &Scope::inner(scope), out);
         }
@@ -302,8 +315,7 @@ impl Cx {
         if items.is_empty() {
             return Ok(false);
         }
-        let state =
-            Rc::new(Loop { items, at: Cell::new(0), depth, changed: RefCell::default(), recursive });
+        let state = Rc::new(Loop { items, at: Cell::new(0), depth, changed: RefCell::default(), recursive });
         let loop_name: Rc<str> = "loop".into();
         for at in 0..state.items.len() {
             self.burn(1)?;
@@ -321,7 +333,9 @@ impl Cx {
     /// `loop(items)` in a recursive loop.
     pub(crate) fn recurse(&self, state: &Rc<Loop>, args: &Args) -> Res<Value> {
         let Some(recursion) = &state.recursive else {
-            return Err(Fault::type_error("The loop must have the 'recursive' marker to be called recursively."));
+            return Err(Fault::type_error(
+                "The loop must have the 'recursive' marker to be called recursively.",
+            ));
         };
         let items = self.items(args.pos.first().unwrap_or(&Value::None))?;
         let again = Recursion {
@@ -334,7 +348,17 @@ impl Cx {
         let name: Rc<str> = "<template>".into();
         self.deeper(|| {
             let (target, test) = (&recursion.target, recursion.test.as_ref());
-            self.rounds(&name, items, target, test, &recursion.body, &recursion.scope, state.depth + 1, Some(again), &mut out)
+            self.rounds(
+                &name,
+                items,
+                target,
+                test,
+                &recursion.body,
+                &recursion.scope,
+                state.depth + 1,
+                Some(again),
+                &mut out,
+            )
         })?;
         Ok(self.made_text(out))
     }
@@ -353,14 +377,22 @@ impl Cx {
                     if value.is_undefined() {
                         return fault;
                     }
-                    Fault::type_error(format!("cannot unpack non-iterable {} object", type_name(self, &value)))
+                    Fault::type_error(format!(
+                        "cannot unpack non-iterable {} object",
+                        type_name(self, &value)
+                    ))
                 })?;
                 if items.len() < parts.len() {
                     let (wanted, got) = (parts.len(), items.len());
-                    return Err(Fault::value(format!("not enough values to unpack (expected {wanted}, got {got})")));
+                    return Err(Fault::value(format!(
+                        "not enough values to unpack (expected {wanted}, got {got})"
+                    )));
                 }
                 if items.len() > parts.len() {
-                    return Err(Fault::value(format!("too many values to unpack (expected {})", parts.len())));
+                    return Err(Fault::value(format!(
+                        "too many values to unpack (expected {})",
+                        parts.len()
+                    )));
                 }
                 for (part, item) in parts.iter().zip(items) {
                     self.assign(part, item, scope)?;
@@ -391,7 +423,8 @@ impl Cx {
             scope.set(&"caller".into(), caller.unwrap_or_else(|| Value::undefined("No caller defined")));
         }
         if def.uses_kwargs {
-            let pairs = args.kw.drain(..).map(|(name, value)| (crate::value::Key::str(&name), value)).collect();
+            let pairs =
+                args.kw.drain(..).map(|(name, value)| (crate::value::Key::str(&name), value)).collect();
             scope.set(&"kwargs".into(), Value::dict(pairs));
         } else if has_caller && !def.uses_caller {
             return Err(Fault::type_error(format!(

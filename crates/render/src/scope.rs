@@ -40,9 +40,6 @@ impl Scope {
     pub(crate) fn own(&self, name: &str) -> Option<Value> {
         self.vars.borrow().iter().find(|(known, _)| **known == *name).map(|(_, value)| value.clone())
     }
-    pub(crate) fn own_names(&self) -> Vec<Rc<str>> {
-        self.vars.borrow().iter().map(|(name, _)| name.clone()).collect()
-    }
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
         let local = matches!(name, "loop" | "self" | "super" | "caller" | "varargs" | "kwargs");
         let mut scope = self;

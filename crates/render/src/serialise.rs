@@ -20,7 +20,8 @@ pub(crate) fn plain(cx: &Cx, value: &Value) -> Res<Value> {
     match value {
         Value::Record(row) => object(cx, *row),
         Value::Query(query) if query.plain() => {
-            let rows: Res<Vec<Value>> = query.rows.iter().map(|index| object(cx, query.row(*index))).collect();
+            let rows: Res<Vec<Value>> =
+                query.rows.iter().map(|index| object(cx, query.row(*index))).collect();
             Ok(Value::list(rows?))
         }
         other => Ok(other.clone()),
@@ -41,7 +42,11 @@ fn object(cx: &Cx, row: Row) -> Res<Value> {
             (Kind::ManyToMany, _) => {
                 let target = field.target.unwrap_or_default();
                 let ids = cx.world.many(row, at);
-                Value::list(ids.iter().map(|index| Value::Int(cx.world.id(Row { model: target, index: *index }).into())).collect())
+                Value::list(
+                    ids.iter()
+                        .map(|index| Value::Int(cx.world.id(Row { model: target, index: *index }).into()))
+                        .collect(),
+                )
             }
             (Kind::ForeignKey, Data::Reference(id)) => Value::Int((*id).into()),
             (Kind::Time, Data::Time(time)) => {
@@ -53,14 +58,17 @@ fn object(cx: &Cx, row: Row) -> Res<Value> {
             (Kind::List, _) => {
                 // Array columns are written as JSON within JSON.
                 let items = cx.items(&cx.stored(row, at))?;
-                let texts: Res<Vec<Value>> = items.iter().map(|item| Ok(Value::str(&cx.text(item)?))).collect();
+                let texts: Res<Vec<Value>> =
+                    items.iter().map(|item| Ok(Value::str(&cx.text(item)?))).collect();
                 if &*field.name == "as_list" {
                     Value::str(&json(cx, &Value::list(texts?), &JsonStyle { indent: None, sort: false })?)
                 } else {
                     Value::list(items)
                 }
             }
-            (Kind::Json | Kind::Prefixes | Kind::Bool | Kind::Int | Kind::Float | Kind::Text, _) => cx.stored(row, at),
+            (Kind::Json | Kind::Prefixes | Kind::Bool | Kind::Int | Kind::Float | Kind::Text, _) => {
+                cx.stored(row, at)
+            }
             _ => Value::str(&cx.text(&cx.stored(row, at))?),
         };
         out.insert(Key::str(&field.name), value);
@@ -68,7 +76,11 @@ fn object(cx: &Cx, row: Row) -> Res<Value> {
     if model.tagged {
         let at = model.field("tags").unwrap_or_default();
         let tag = cx.world.index("extras.tag");
-        let names = cx.world.many(row, at).into_iter().map(|index| Value::str(cx.world.text(Row { model: tag, index }, "name")));
+        let names = cx
+            .world
+            .many(row, at)
+            .into_iter()
+            .map(|index| Value::str(cx.world.text(Row { model: tag, index }, "name")));
         out.insert(Key::str("tags"), Value::list(names.collect()));
     }
     Ok(Value::dict(out))
@@ -124,7 +136,10 @@ fn sorted_pairs(cx: &Cx, value: &Value, sort: bool) -> Res<Vec<(Value, Value)>> 
     if sort {
         cx.sort(&mut keys, false)?;
     }
-    Ok(keys.into_iter().map(|key| (key.clone(), pairs.get(&Key(key)).cloned().unwrap_or(Value::None))).collect())
+    Ok(keys
+        .into_iter()
+        .map(|key| (key.clone(), pairs.get(&Key(key)).cloned().unwrap_or(Value::None)))
+        .collect())
 }
 
 fn write_json(cx: &Cx, value: &Value, style: &JsonStyle, depth: usize, out: &mut String) -> Res<()> {
@@ -145,7 +160,9 @@ fn write_json(cx: &Cx, value: &Value, style: &JsonStyle, depth: usize, out: &mut
         Value::Str(text) | Value::Markup(text) => quote(text, out),
         Value::Int(_) => cx.write_text(value, out)?,
         Value::Float(number) if number.is_nan() => out.push_str("NaN"),
-        Value::Float(number) if number.is_infinite() => out.push_str(if *number > 0.0 { "Infinity" } else { "-Infinity" }),
+        Value::Float(number) if number.is_infinite() => {
+            out.push_str(if *number > 0.0 { "Infinity" } else { "-Infinity" })
+        }
         Value::Float(_) => cx.write_text(value, out)?,
         Value::List(_) | Value::Tuple(_) | Value::Prefixes(_) => {
             let items = cx.items(value)?;
@@ -229,7 +246,15 @@ fn is_block(cx: &Cx, value: &Value) -> Res<bool> {
 }
 
 /// A collection at a column; `inline` if its first line goes on where the cursor is.
-fn block(cx: &Cx, value: &Value, indent: usize, sort: bool, column: usize, inline: bool, out: &mut String) -> Res<()> {
+fn block(
+    cx: &Cx,
+    value: &Value,
+    indent: usize,
+    sort: bool,
+    column: usize,
+    inline: bool,
+    out: &mut String,
+) -> Res<()> {
     cx.burn(1)?;
     cx.guard_output(out.len())?;
     if column > 2000 {
@@ -247,7 +272,8 @@ fn block(cx: &Cx, value: &Value, indent: usize, sort: bool, column: usize, inlin
             if is_block(cx, &item)? {
                 out.push('\n');
                 // PyYAML does not indent a list inside a mapping.
-                let inner = if matches!(item, Value::Dict(_) | Value::Prefix(..)) { column + indent } else { column };
+                let inner =
+                    if matches!(item, Value::Dict(_) | Value::Prefix(..)) { column + indent } else { column };
                 block(cx, &item, indent, sort, inner, false, out)?;
             } else {
                 out.push(' ');
@@ -285,10 +311,15 @@ fn scalar(cx: &Cx, value: &Value, column: usize, key: bool) -> Res<(String, bool
         Value::Bool(false) => ("false".into(), true),
         Value::Int(_) => (cx.text(value)?, true),
         Value::Float(number) if number.is_nan() => (".nan".into(), true),
-        Value::Float(number) if number.is_infinite() => (if *number > 0.0 { ".inf" } else { "-.inf" }.into(), true),
+        Value::Float(number) if number.is_infinite() => {
+            (if *number > 0.0 { ".inf" } else { "-.inf" }.into(), true)
+        }
         Value::Float(_) => {
             let text = cx.text(value)?;
-            (if !text.contains('.') && text.contains('e') { text.replacen('e', ".0e", 1) } else { text }, true)
+            (
+                if !text.contains('.') && text.contains('e') { text.replacen('e', ".0e", 1) } else { text },
+                true,
+            )
         }
         Value::Str(text) => crate::yamltext::text(text, column, key),
         other => {

@@ -6,11 +6,53 @@ use crate::error::{Fault, Res};
 use crate::value::Value;
 
 pub(crate) const METHODS: &[&str] = &[
-    "capitalize", "casefold", "center", "count", "encode", "endswith", "expandtabs", "find", "format", "format_map", "index",
-    "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isprintable", "isspace",
-    "istitle", "isupper", "join", "ljust", "lower", "lstrip", "maketrans", "partition", "removeprefix", "removesuffix",
-    "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip",
-    "swapcase", "title", "translate", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "maketrans",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
 ];
 
 fn chars(text: &str) -> i128 {
@@ -25,7 +67,9 @@ fn part<'a>(text: &'a str, start: Option<&Value>, end: Option<&Value>) -> (&'a s
         (if at < 0 { at + length } else { at }).clamp(0, length)
     };
     let (start, end) = (bound(start, 0), bound(end, length));
-    let byte = |at: i128| text.char_indices().nth(usize::try_from(at).unwrap_or(0)).map_or(text.len(), |(byte, _)| byte);
+    let byte = |at: i128| {
+        text.char_indices().nth(usize::try_from(at).unwrap_or(0)).map_or(text.len(), |(byte, _)| byte)
+    };
     if start >= end { ("", start) } else { (&text[byte(start)..byte(end)], start) }
 }
 
@@ -42,7 +86,9 @@ fn string<'a>(cx: &Cx, value: Option<&'a Value>) -> Res<&'a str> {
 
 fn stripped<'a>(text: &'a str, set: Option<&Value>, name: &str) -> &'a str {
     let given: Option<Vec<char>> = set.and_then(Value::as_str).map(|set| set.chars().collect());
-    let matches = |c: char| given.as_ref().map_or(c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c), |set| set.contains(&c));
+    let matches = |c: char| {
+        given.as_ref().map_or(c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c), |set| set.contains(&c))
+    };
     match name {
         "strip" => text.trim_matches(matches),
         "lstrip" => text.trim_start_matches(matches),
@@ -56,7 +102,10 @@ pub(crate) fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
     let mut start = 0;
     let mut iter = text.char_indices().peekable();
     while let Some((at, c)) = iter.next() {
-        if !matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\x1c' | '\x1d' | '\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}') {
+        if !matches!(
+            c,
+            '\n' | '\r' | '\x0b' | '\x0c' | '\x1c' | '\x1d' | '\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        ) {
             continue;
         }
         let mut end = at + c.len_utf8();
@@ -91,7 +140,9 @@ pub(crate) fn title(text: &str) -> String {
 /// `str.capitalize()`.
 pub(crate) fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect()
+    })
 }
 
 fn padded(cx: &Cx, text: &str, name: &str, args: &Args) -> Res<String> {
@@ -121,7 +172,11 @@ pub(crate) fn center(cx: &Cx, text: &str, width: i128) -> Res<String> {
 
 fn split(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value> {
     let sep = args.take("sep").or_else(|| args.pos.first().cloned()).unwrap_or(Value::None);
-    let most = args.take("maxsplit").or_else(|| args.pos.get(1).cloned()).and_then(|most| most.as_int()).unwrap_or(-1);
+    let most = args
+        .take("maxsplit")
+        .or_else(|| args.pos.get(1).cloned())
+        .and_then(|most| most.as_int())
+        .unwrap_or(-1);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let limit = most.saturating_add(1);
     let from_right = name == "rsplit";
@@ -149,7 +204,9 @@ fn words(text: &str, most: usize, from_right: bool) -> Vec<&str> {
             break;
         }
         if from_right {
-            let at = rest.rfind(char::is_whitespace).map_or(0, |at| at + rest[at..].chars().next().map_or(1, char::len_utf8));
+            let at = rest
+                .rfind(char::is_whitespace)
+                .map_or(0, |at| at + rest[at..].chars().next().map_or(1, char::len_utf8));
             out.push(&rest[at..]);
             rest = rest[..at].trim_end();
         } else {
@@ -175,13 +232,22 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
         "casefold" => made(text.replace('ß', "ss").to_lowercase()),
         "title" => made(title(text)),
         "capitalize" => made(capitalize(text)),
-        "swapcase" => made(text.chars().flat_map(|c| {
-            if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() }
-        }).collect()),
+        "swapcase" => made(
+            text.chars()
+                .flat_map(|c| {
+                    if c.is_uppercase() {
+                        c.to_lowercase().collect::<Vec<_>>()
+                    } else {
+                        c.to_uppercase().collect()
+                    }
+                })
+                .collect(),
+        ),
         "strip" | "lstrip" | "rstrip" => made(stripped(text, first, name).to_owned()),
         "ljust" | "rjust" | "center" => made(padded(cx, text, name, &args)?),
         "zfill" => {
-            let missing = usize::try_from(first.and_then(Value::as_int).unwrap_or(0) - chars(text)).unwrap_or(0);
+            let missing =
+                usize::try_from(first.and_then(Value::as_int).unwrap_or(0) - chars(text)).unwrap_or(0);
             cx.burn_length(missing)?;
             let (sign, digits) = if text.starts_with(['+', '-']) { text.split_at(1) } else { ("", text) };
             made(format!("{sign}{}{digits}", "0".repeat(missing)))
@@ -208,7 +274,9 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
             for (at, item) in items.iter().enumerate() {
                 let Some(part) = item.as_str() else {
                     let name = crate::repr::type_name(cx, item);
-                    return Err(Fault::type_error(format!("sequence item {at}: expected str instance, {name} found")));
+                    return Err(Fault::type_error(format!(
+                        "sequence item {at}: expected str instance, {name} found"
+                    )));
                 };
                 if at > 0 {
                     out.push_str(text);
@@ -251,12 +319,17 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
         "count" => {
             let (inside, _) = part(text, start.as_ref(), end.as_ref());
             let wanted = string(cx, first)?;
-            Ok(Value::int(if wanted.is_empty() { inside.chars().count() + 1 } else { inside.matches(wanted).count() }))
+            Ok(Value::int(if wanted.is_empty() {
+                inside.chars().count() + 1
+            } else {
+                inside.matches(wanted).count()
+            }))
         }
         "removeprefix" => made(text.strip_prefix(string(cx, first)?).unwrap_or(text).to_owned()),
         "removesuffix" => made(text.strip_suffix(string(cx, first)?).unwrap_or(text).to_owned()),
         "expandtabs" => {
-            let size = args.take("tabsize").or_else(|| first.cloned()).and_then(|size| size.as_int()).unwrap_or(8);
+            let size =
+                args.take("tabsize").or_else(|| first.cloned()).and_then(|size| size.as_int()).unwrap_or(8);
             expandtabs(cx, text, usize::try_from(size).unwrap_or(0)).map(|text| Value::Str(text.into()))
         }
         "format" => crate::format::braces(cx, text, &args).map(|text| Value::Str(text.into())),
@@ -271,7 +344,9 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
         "encode" => made(text.to_owned()),
         "isalnum" => all(char::is_alphanumeric),
         "isalpha" => all(char::is_alphabetic),
-        "isdigit" | "isdecimal" => all(|c| c.is_ascii_digit() || (c.is_numeric() && c.to_digit(10).is_some())),
+        "isdigit" | "isdecimal" => {
+            all(|c| c.is_ascii_digit() || (c.is_numeric() && c.to_digit(10).is_some()))
+        }
         "isnumeric" => all(char::is_numeric),
         "isspace" => all(char::is_whitespace),
         "isascii" => Ok(Value::Bool(text.is_ascii())),
@@ -280,8 +355,12 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
             let plain = text.chars().all(|c| c == '_' || c.is_alphanumeric());
             Ok(Value::Bool(plain && !text.starts_with(|c: char| c.is_numeric()) && !text.is_empty()))
         }
-        "islower" => Ok(Value::Bool(text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase))),
-        "isupper" => Ok(Value::Bool(text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase))),
+        "islower" => {
+            Ok(Value::Bool(text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)))
+        }
+        "isupper" => {
+            Ok(Value::Bool(text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)))
+        }
         "istitle" => Ok(Value::Bool(text.chars().any(char::is_alphabetic) && title(text) == text)),
         _ => Err(Fault::runtime(format!("the text method `{name}` is not supported"))),
     }

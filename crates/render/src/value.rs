@@ -89,8 +89,6 @@ pub(crate) struct Prefixes(pub(crate) Arc<[PrefixEntry]>);
 pub(crate) struct Macro {
     pub(crate) def: Rc<MacroDef>,
     pub(crate) scope: Rc<Scope>,
-    /// Of the template the macro is written in.
-    pub(crate) caller: bool,
 }
 
 /// The `loop` variable.
@@ -183,7 +181,8 @@ impl Hash for Key {
             Value::Str(text) | Value::Markup(text) => text.hash(state),
             Value::Int(number) => number.hash(state),
             Value::Bool(flag) => i128::from(*flag).hash(state),
-            Value::Float(number) => {
+            Value::Float(number) =>
+            {
                 #[expect(clippy::cast_possible_truncation, reason = "only for numbers that are whole")]
                 if number.fract() == 0.0 && number.abs() < 1e30 {
                     (*number as i128).hash(state);

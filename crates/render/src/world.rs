@@ -12,7 +12,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::address::{Interface, Network};
-use crate::model::{Kind, Model, Models};
+use crate::model::{Model, Models};
 
 /// One object of the world: which model, and its place in that model's default order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ pub enum Data {
     Time(DateTime<Utc>),
     /// Id of the object a foreign key points to.
     Reference(u64),
-    /// Ids of the objects of a many-to-many relation, in any order.
+    /// Ids of the objects of a many-to-many relation, in any order; tags in the order in which they were given.
     References(Arc<[u64]>),
     /// Prefix lists.
     Prefixes(Arc<PrefixLists>),
@@ -66,10 +66,12 @@ pub struct PrefixLists {
 }
 
 /// One entry of a prefix list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrefixEntry {
     /// The prefix.
     pub prefix: Network,
+    /// How it is written, if not in the shortest way.
+    pub written: Option<Arc<str>>,
     /// Only this prefix, nothing more specific.
     pub exact: bool,
     /// Shortest length accepted.
@@ -188,13 +190,21 @@ impl World {
     pub(crate) fn many(&self, row: Row, field: usize) -> Vec<u32> {
         let Data::References(ids) = self.value(row, field) else { return Vec::new() };
         let Some(target) = self.model(row.model).fields[field].target else { return Vec::new() };
-        let mut rows: Vec<u32> = ids.iter().filter_map(|id| self.find(target, *id)).map(|row| row.index).collect();
-        rows.sort_unstable();
+        let mut rows: Vec<u32> =
+            ids.iter().filter_map(|id| self.find(target, *id)).map(|row| row.index).collect();
+        // Tags stay in the order in which they were given to the object.
+        if &*self.model(row.model).fields[field].name != "tags" {
+            rows.sort_unstable();
+        }
         rows
     }
     /// The objects of `model` whose `field` refers to the object with this id.
     pub(crate) fn referring(&self, model: u16, field: usize, id: u64) -> &[u32] {
-        self.tables[usize::from(model)].referring.get(&field).and_then(|by| by.get(&id)).map_or(&[], Vec::as_slice)
+        self.tables[usize::from(model)]
+            .referring
+            .get(&field)
+            .and_then(|by| by.get(&id))
+            .map_or(&[], Vec::as_slice)
     }
     pub(crate) fn referring_by_name(&self, model: &str, field: &str, to: Row) -> &[u32] {
         let model = self.index(model);
@@ -214,15 +224,6 @@ impl World {
         rows.retain(|index| self.text(Row { model, index: *index }, field) == wanted);
         rows
     }
-    /// Orders two objects by a field, nulls last.
-    pub(crate) fn compare(&self, model: u16, field: usize, a: u32, b: u32) -> Ordering {
-        let (left, right) = (Row { model, index: a }, Row { model, index: b });
-        if self.model(model).fields[field].kind == Kind::ForeignKey {
-            let rank = |row| self.target_at(row, field).map(|target| target.index);
-            return nulls_last(rank(left), rank(right), Ord::cmp);
-        }
-        compare_data(self.value(left, field), self.value(right, field))
-    }
 }
 
 impl Table {
@@ -233,7 +234,9 @@ impl Table {
             table.by_id.insert(record.id, at);
             for (field, value) in record.values.iter().enumerate() {
                 match value {
-                    Data::Reference(id) => table.referring.entry(field).or_default().entry(*id).or_default().push(at),
+                    Data::Reference(id) => {
+                        table.referring.entry(field).or_default().entry(*id).or_default().push(at)
+                    }
                     Data::References(ids) => {
                         for id in ids.iter() {
                             table.referring.entry(field).or_default().entry(*id).or_default().push(at);
@@ -243,7 +246,8 @@ impl Table {
                 }
             }
             if let Some(field) = hanging
-                && let (Data::Text(name), Data::Int(id)) = (&record.values[field], &record.values[(field + 1).min(record.values.len() - 1)])
+                && let (Data::Text(name), Data::Int(id)) =
+                    (&record.values[field], &record.values[(field + 1).min(record.values.len() - 1)])
             {
                 let id = u64::try_from(*id).unwrap_or_default();
                 table.hanging.entry((name.clone(), id)).or_default().push(at);
@@ -309,7 +313,8 @@ pub(crate) fn compare_data(a: &Data, b: &Data) -> Ordering {
         (Data::Float(a), Data::Float(b)) => a.total_cmp(b),
         (Data::Text(a), Data::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
         (Data::Ip(a), Data::Ip(b)) => {
-            let full = |address: &IpAddr| Interface { address: *address, length: crate::address::width(*address) };
+            let full =
+                |address: &IpAddr| Interface { address: *address, length: crate::address::width(*address) };
             full(a).order(&full(b))
         }
         (Data::Interface(a), Data::Interface(b)) => a.order(b),

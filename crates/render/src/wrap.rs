@@ -1,9 +1,16 @@
 //! Wrapping text at a width.
 
 /// Jinja2's `wordwrap`: each line wrapped by itself.
-pub(crate) fn wordwrap(text: &str, width: usize, break_long: bool, break_hyphens: bool, mark: &str) -> String {
+pub(crate) fn wordwrap(
+    text: &str,
+    width: usize,
+    break_long: bool,
+    break_hyphens: bool,
+    mark: &str,
+) -> String {
     let lines = crate::strings::lines(text, false);
-    let wrapped: Vec<String> = lines.iter().map(|line| wrap(line, width, break_long, break_hyphens).join(mark)).collect();
+    let wrapped: Vec<String> =
+        lines.iter().map(|line| wrap(line, width, break_long, break_hyphens).join(mark)).collect();
     wrapped.join(mark)
 }
 
@@ -54,7 +61,9 @@ fn wrap(line: &str, width: usize, break_long: bool, break_hyphens: bool) -> Vec<
         }
         if let Some(chunk) = pending.last().cloned().filter(|chunk| size(chunk) > width) {
             if break_long {
-                let room = (width - length).max(usize::from(width == length && current.is_empty())).max(usize::from(length == 0));
+                let room = (width - length)
+                    .max(usize::from(width == length && current.is_empty()))
+                    .max(usize::from(length == 0));
                 if room > 0 {
                     let head: String = chunk.chars().take(room).collect();
                     let tail: String = chunk.chars().skip(room).collect();

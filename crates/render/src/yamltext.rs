@@ -12,9 +12,7 @@ pub(crate) fn text(text: &str, column: usize, key: bool) -> (String, bool) {
     }
     let special = text.chars().any(|c| c != '\n' && !(' '..='~').contains(&c));
     let breaks = text.contains('\n');
-    let space_break = breaks
-        && text.split('\n').any(|line| line.ends_with(' '))
-        && text.contains(" \n");
+    let space_break = breaks && text.split('\n').any(|line| line.ends_with(' ')) && text.contains(" \n");
     if special || space_break || (breaks && key) {
         return (double(text, column, key), false);
     }
@@ -61,7 +59,8 @@ fn resolves(text: &str) -> bool {
 }
 
 fn number(body: &str) -> bool {
-    let all = |text: &str, accept: fn(u8) -> bool| !text.is_empty() && text.bytes().all(|b| b == b'_' || accept(b));
+    let all =
+        |text: &str, accept: fn(u8) -> bool| !text.is_empty() && text.bytes().all(|b| b == b'_' || accept(b));
     if let Some(hex) = body.strip_prefix("0x") {
         return all(hex, |b| b.is_ascii_hexdigit());
     }
@@ -81,10 +80,13 @@ fn number(body: &str) -> bool {
         Some((fraction, exponent)) => (fraction, Some(exponent)),
         None => (fraction, None),
     };
-    let exponent_fits = exponent.is_none_or(|exponent| exponent.starts_with(['+', '-']) && all(&exponent[1..], digit));
+    let exponent_fits =
+        exponent.is_none_or(|exponent| exponent.starts_with(['+', '-']) && all(&exponent[1..], digit));
     let whole_fits = whole.starts_with(|c: char| c.is_ascii_digit()) && all(whole, digit);
     let fraction_fits = fraction.is_empty() || all(fraction, digit);
-    exponent_fits && fraction_fits && (whole_fits || (whole.is_empty() && !fraction.is_empty() && !fraction.starts_with('_')))
+    exponent_fits
+        && fraction_fits
+        && (whole_fits || (whole.is_empty() && !fraction.is_empty() && !fraction.starts_with('_')))
 }
 
 /// `1:30:00`, which YAML 1.1 reads as a number to the base 60.
@@ -96,8 +98,10 @@ fn sexagesimal(body: &str) -> bool {
     let first = parts.next().unwrap_or_default();
     let rest: Vec<&str> = parts.collect();
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let begins = first.bytes().all(|b| b.is_ascii_digit() || b == b'_') && first.starts_with(|c: char| ('1'..='9').contains(&c));
-    let zero_float = first.starts_with(|c: char| c.is_ascii_digit()) && first.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    let begins = first.bytes().all(|b| b.is_ascii_digit() || b == b'_')
+        && first.starts_with(|c: char| ('1'..='9').contains(&c));
+    let zero_float = first.starts_with(|c: char| c.is_ascii_digit())
+        && first.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     !rest.is_empty()
         && (begins || (zero_float && body.contains('.')))
         && rest.iter().all(|part| digits(part) && part.len() <= 2 && part.parse::<u8>().is_ok_and(|n| n < 60))
@@ -105,15 +109,25 @@ fn sexagesimal(body: &str) -> bool {
 
 fn timestamp(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let digits = |range: std::ops::Range<usize>| bytes.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
-    if bytes.len() == 10 && digits(0..4) && bytes[4] == b'-' && digits(5..7) && bytes[7] == b'-' && digits(8..10) {
+    let digits = |range: std::ops::Range<usize>| {
+        bytes.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit))
+    };
+    if bytes.len() == 10
+        && digits(0..4)
+        && bytes[4] == b'-'
+        && digits(5..7)
+        && bytes[7] == b'-'
+        && digits(8..10)
+    {
         return true;
     }
     if bytes.len() < 16 || !digits(0..4) || bytes[4] != b'-' {
         return false;
     }
     let Some(rest) = text[5..].find(['T', 't', ' ']).map(|at| &text[5 + at + 1..]) else { return false };
-    let date = text[..text.len() - rest.len() - 1].split('-').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    let date = text[..text.len() - rest.len() - 1]
+        .split('-')
+        .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
     date && rest.contains(':') && rest.bytes().all(|b| b.is_ascii_digit() || b":.+-Zz \t".contains(&b))
 }
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use pm_render::{
-    Data, Environment, ErrorKind, Limits, ListMerge, Row, Settings, Source, TemplateError, Templates, Undefined, World,
+    Data, Environment, ErrorKind, Limits, ListMerge, Row, Settings, Source, TemplateError, Templates,
+    Undefined, World,
 };
 use serde_json::Value as Json;
 
@@ -55,18 +56,23 @@ fn find(world: &World, model: &str, field: &str, wanted: &Json) -> Row {
 
 fn settings(flags: &Json) -> Settings {
     let mut settings = Settings::default();
-    let extensions: Vec<&str> =
-        flags["extensions"].as_array().map_or(Vec::new(), |all| all.iter().filter_map(Json::as_str).collect());
+    let extensions: Vec<&str> = flags["extensions"]
+        .as_array()
+        .map_or(Vec::new(), |all| all.iter().filter_map(Json::as_str).collect());
     settings.do_tag = extensions.contains(&"jinja2.ext.do");
     settings.loop_controls = extensions.contains(&"jinja2.ext.loopcontrols");
     for (name, value) in flags["settings"].as_object().into_iter().flatten() {
         match name.as_str() {
-            "CONFIG_CONTEXT_LIST_MERGE" => settings.list_merge = ListMerge::by_name(value.as_str().unwrap()).unwrap(),
+            "CONFIG_CONTEXT_LIST_MERGE" => {
+                settings.list_merge = ListMerge::by_name(value.as_str().unwrap()).unwrap()
+            }
             "CONFIG_CONTEXT_RECURSIVE_MERGE" => settings.recursive_merge = value.as_bool().unwrap(),
             "TIME_ZONE" => settings.time_zone = value.as_str().unwrap().to_owned(),
             "VALIDATE_BGP_COMMUNITY_VALUE" => settings.validate_communities = value.as_bool().unwrap(),
             "BASE_PATH" => settings.base_path = value.as_str().unwrap().to_owned(),
-            "BGPQ3_SOURCES" => settings.irr_sources = value.as_str().unwrap().split(',').map(str::to_owned).collect(),
+            "BGPQ3_SOURCES" => {
+                settings.irr_sources = value.as_str().unwrap().split(',').map(str::to_owned).collect()
+            }
             "EMAIL_CC_CONTACTS" => {
                 settings.cc_contacts = value.as_array().unwrap().iter().map(cc_contact).collect();
             }
@@ -138,12 +144,21 @@ fn compare(case: &Path, got: Result<String, TemplateError>, output: &str, error:
         Err(fault) => Some(format!("{}: {fault}", fault.class)),
         Ok(text) if text == wanted => None,
         Ok(text) => {
-            let at = text.bytes().zip(wanted.bytes()).position(|(a, b)| a != b).unwrap_or(text.len().min(wanted.len()));
+            let at = text
+                .bytes()
+                .zip(wanted.bytes())
+                .position(|(a, b)| a != b)
+                .unwrap_or(text.len().min(wanted.len()));
             let around = |text: &str| {
-                let start = (at.saturating_sub(50)..=at).find(|start| text.is_char_boundary(*start)).unwrap_or(0);
+                let start =
+                    (at.saturating_sub(50)..=at).find(|start| text.is_char_boundary(*start)).unwrap_or(0);
                 text[start.min(text.len())..].chars().take(140).collect::<String>()
             };
-            Some(format!("at byte {at}\n      got    {:?}\n      wanted {:?}", around(&text), around(&wanted)))
+            Some(format!(
+                "at byte {at}\n      got    {:?}\n      wanted {:?}",
+                around(&text),
+                around(&wanted)
+            ))
         }
     }
 }
@@ -151,8 +166,11 @@ fn compare(case: &Path, got: Result<String, TemplateError>, output: &str, error:
 fn differing_error(wanted: &Json, fault: &TemplateError) -> Option<String> {
     let place = fault.place().map_or((String::new(), 0), |frame| (frame.template.clone(), frame.line));
     if wanted["kind"] == "syntax" {
-        let same = fault.kind == ErrorKind::Syntax && wanted["message"] == *fault.message && wanted["line"] == place.1;
-        return (!same).then(|| format!("{fault}\n      wanted line {} {}", wanted["line"], wanted["message"]));
+        let same = fault.kind == ErrorKind::Syntax
+            && wanted["message"] == *fault.message
+            && wanted["line"] == place.1;
+        return (!same)
+            .then(|| format!("{fault}\n      wanted line {} {}", wanted["line"], wanted["message"]));
     }
     let frame = wanted["frames"].as_array().and_then(|frames| frames.last());
     let placed = frame.is_none_or(|frame| frame[0] == *place.0 && frame[1] == place.1);
@@ -166,13 +184,17 @@ fn differing_error(wanted: &Json, fault: &TemplateError) -> Option<String> {
 fn renders_what_the_original_renders() {
     let Some(root) = extra_cases() else { return };
     let world = Arc::new(read_world(&root.join("world")));
-    let mut cases: Vec<PathBuf> = std::fs::read_dir(root.join("cases")).unwrap().map(|case| case.unwrap().path()).collect();
+    let mut cases: Vec<PathBuf> =
+        std::fs::read_dir(root.join("cases")).unwrap().map(|case| case.unwrap().path()).collect();
     cases.sort();
     let mut failed = Vec::new();
     for case in &cases {
         let name = case.file_name().unwrap().to_string_lossy().into_owned();
         let flags: Json = serde_json::from_slice(&std::fs::read(case.join("flags.json")).unwrap()).unwrap();
-        let parts = [("template.j2", "output.txt", "error.json"), ("subject.j2", "subject.txt", "subject-error.json")];
+        let parts = [
+            ("template.j2", "output.txt", "error.json"),
+            ("subject.j2", "subject.txt", "subject-error.json"),
+        ];
         let mut difference = None;
         for (template, output, error) in parts {
             let Ok(text) = std::fs::read_to_string(case.join(template)) else { continue };
