@@ -87,6 +87,12 @@ impl Cx {
         Ok(match value {
             Value::Record(row) => crate::objects::attribute(self, *row, name)?,
             Value::Namespace(items) => items.borrow().get(name).cloned(),
+            // What `groupby` gives.
+            Value::Tuple(pair) if pair.len() == 2 && matches!(pair[1], Value::List(_)) => match name {
+                "grouper" => Some(pair[0].clone()),
+                "list" => Some(pair[1].clone()),
+                _ => None,
+            },
             Value::Address(_) | Value::Interface(_) | Value::Network(_) => address_attribute(value, name),
             Value::Loop(state) => loop_attribute(state, name),
             Value::Time(at) => time_attribute(at, name),

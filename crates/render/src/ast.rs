@@ -30,6 +30,7 @@ pub(crate) struct Stmt {
 pub(crate) enum StmtKind {
     Text(Rc<str>),
     Print(Expr),
+    PrintAll(Vec<Expr>),
     For(Box<ForLoop>),
     If(Vec<(Expr, Vec<Stmt>)>, Vec<Stmt>),
     Set(Target, Expr),

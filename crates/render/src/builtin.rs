@@ -407,7 +407,16 @@ impl Cx {
                 let json = json.replace('<', "\\u003c").replace('>', "\\u003e");
                 Value::Markup(json.replace('&', "\\u0026").replace('\'', "\\u0027").into())
             }
-            "pprint" => Value::Str(self.repr(value)?.into()),
+            "pprint" => match crate::ops::as_dict(value) {
+                Some(mut pairs) => {
+                    let mut keys: Vec<Value> = pairs.keys().map(|key| key.0.clone()).collect();
+                    self.sort(&mut keys, false)?;
+                    let sorted =
+                        keys.into_iter().filter_map(|key| pairs.shift_remove_entry(&Key(key))).collect();
+                    Value::Str(self.repr(&Value::dict(sorted))?.into())
+                }
+                None => Value::Str(self.repr(value)?.into()),
+            },
             "filesizeformat" => {
                 let [binary] = args.bind("do_filesizeformat", ["binary"], 0, 1)?;
                 let bytes = to_float(value, Value::Float(0.0))?.as_float().unwrap_or(0.0);
@@ -721,8 +730,12 @@ fn round(cx: &Cx, value: &Value, precision: i128, method: &str) -> Res<Value> {
         "ceil" => (number * scale).ceil() / scale,
         "floor" => (number * scale).floor() / scale,
         "common" => {
-            if value.as_int().is_some() {
-                return Ok(value.clone());
+            if let Some(whole) = value.as_int() {
+                let Ok(places) = u32::try_from(-precision) else { return Ok(Value::Int(whole)) };
+                let Some(unit) = 10_i128.checked_pow(places) else { return Ok(Value::Int(0)) };
+                let (down, rest) = (whole.div_euclid(unit), whole.rem_euclid(unit));
+                let up = rest * 2 > unit || (rest * 2 == unit && down % 2 != 0);
+                return Ok(Value::Int((down + i128::from(up)) * unit));
             }
             match usize::try_from(precision) {
                 // Printing rounds to the nearest, halves of what is really stored to even.

@@ -243,7 +243,10 @@ impl Cx {
             }
             Value::Module(module) => vec![Value::str(&module.text)],
             other => {
-                return Err(Fault::type_error(format!("'{}' object is not iterable", type_name(self, other))));
+                return Err(Fault::type_error(format!(
+                    "'{}' object is not iterable",
+                    type_name(self, other)
+                )));
             }
         };
         self.burn(items.len() as u64 / 8)?;

@@ -317,7 +317,7 @@ impl Parser {
             }
             parts[0] = Some(Box::new(first));
         }
-        while self.skip_op(":") && at < 2 {
+        while at < 2 && self.skip_op(":") {
             at += 1;
             if !self.is_op(":") && !self.is_op("]") && !self.is_op(",") {
                 parts[at] = Some(Box::new(self.expression(true)?));

@@ -332,8 +332,7 @@ fn field_value(cx: &Cx, name: &str, args: &Args, next: &mut usize) -> Res<Value>
         Some(at) => match args.pos.get(at) {
             Some(value) => value.clone(),
             None => {
-                let message = format!("Replacement index {at} out of range for positional args tuple");
-                return Err(Fault::new("IndexError", message));
+                return Err(Fault::new("IndexError", "tuple index out of range"));
             }
         },
         None => match args.kw(first) {

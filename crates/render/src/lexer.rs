@@ -29,9 +29,9 @@ impl Tok {
             Self::BlockBegin => "begin of statement block".into(),
             Self::BlockEnd => "end of statement block".into(),
             Self::Name(name) => name.to_string(),
-            Self::Str(text) => text.to_string(),
-            Self::Int(number) => number.to_string(),
-            Self::Float(number) => crate::repr::float(*number),
+            Self::Str(_) => "string".into(),
+            Self::Int(_) => "integer".into(),
+            Self::Float(_) => "float".into(),
             Self::Op(op) => (*op).into(),
             Self::Eof => "end of template".into(),
         }
@@ -160,8 +160,10 @@ impl Lexer<'_> {
     fn raw(&mut self, begin_length: usize) -> Res<()> {
         let line = self.line;
         self.advance(self.pos + begin_length);
-        let start = self.pos;
-        let mut at = start;
+        let mut at = self.pos;
+        if at == self.src.len() {
+            return Ok(());
+        }
         loop {
             let Some(found) = self.src[at..].find("{%") else {
                 return self.fail(line, "Missing end of raw directive");

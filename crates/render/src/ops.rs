@@ -368,7 +368,11 @@ fn integers(op: BinOp, a: i128, b: i128) -> Res<Value> {
     let zero = || {
         Fault::new(
             "ZeroDivisionError",
-            if op == BinOp::Div { "division by zero" } else { "integer division or modulo by zero" },
+            match op {
+                BinOp::Div => "division by zero",
+                BinOp::Mod => "integer modulo by zero",
+                _ => "integer division or modulo by zero",
+            },
         )
     };
     let number = match op {

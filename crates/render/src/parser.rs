@@ -83,6 +83,12 @@ impl Parser {
     pub(crate) fn fail_at<T>(&self, line: usize, message: impl Into<String>) -> Res<T> {
         Err(Fault::syntax(&self.name, line, message))
     }
+    /// What is written well, but cannot be meant.
+    fn wrong<T>(&self, line: usize, message: impl Into<String>) -> Res<T> {
+        let mut fault = Fault::syntax(&self.name, line, message);
+        fault.0.class = "jinja2.exceptions.TemplateAssertionError".into();
+        Err(fault)
+    }
     pub(crate) fn is_op(&self, op: &str) -> bool {
         matches!(self.peek(), Tok::Op(found) if *found == op)
     }
@@ -260,13 +266,22 @@ impl Parser {
             "include" => self.include_tag()?,
             "import" => self.import_tag()?,
             "from" => self.from_tag(None)?,
-            "print" => StmtKind::Print(self.tuple(true)?),
+            "print" => {
+                let mut parts = vec![self.expression(true)?];
+                while self.skip_op(",") {
+                    parts.push(self.expression(true)?);
+                }
+                StmtKind::PrintAll(parts)
+            }
             "do" if self.extensions.do_tag => StmtKind::Do(self.tuple(true)?),
             "break" if self.extensions.loop_controls => StmtKind::Break,
             "continue" if self.extensions.loop_controls => StmtKind::Continue,
             _ => match self.store_tag(tag)? {
                 Some(kind) => kind,
-                None => return self.unknown_tag(Some(tag), line),
+                None => {
+                    self.tags.pop();
+                    return self.unknown_tag(Some(tag), line);
+                }
             },
         };
         Ok(Some(kind))
@@ -486,7 +501,7 @@ impl Parser {
         self.soft = soft;
         self.skip_name(&name);
         if self.blocks.iter().any(|block| block.name == name) {
-            return self.fail_at(line, format!("block '{name}' defined twice"));
+            return self.wrong(line, format!("block '{name}' defined twice"));
         }
         let block = Rc::new(Block { name, body, scoped, required, line, template: self.name.clone() });
         self.blocks.push(block.clone());
@@ -548,7 +563,7 @@ impl Parser {
             }
             let name = self.expect_name()?;
             if name.starts_with('_') {
-                return self.fail("names starting with an underline can not be imported");
+                return self.wrong(self.line(), "names starting with an underline can not be imported");
             }
             let alias = if self.skip_name("as") { self.expect_name()? } else { name.clone() };
             names.push((name, alias));
@@ -558,6 +573,9 @@ impl Parser {
 
     /// What stands on the left of an assignment.
     fn target(&mut self, ends: &[&str]) -> Res<Target> {
+        if *self.peek() == Tok::BlockEnd {
+            return self.fail("Expected an expression, got 'end of statement block'");
+        }
         let mut parts = Vec::new();
         let mut comma = false;
         loop {
@@ -587,6 +605,7 @@ impl Parser {
         let line = self.line();
         let name = match self.peek().clone() {
             Tok::Name(name) => name,
+            Tok::Str(_) | Tok::Int(_) | Tok::Float(_) => return self.fail("can't assign to 'const'"),
             other => return self.fail(format!("unexpected {}", crate::repr::string(&other.describe()))),
         };
         self.next();
@@ -605,7 +624,7 @@ impl Parser {
             return Ok(());
         }
         let word = if kind == names::Kind::Filter { "filter" } else { "test" };
-        self.fail_at(line, format!("No {word} named '{name}'."))
+        self.wrong(line, format!("No {word} named '{name}'."))
     }
 
     pub(crate) fn empty_args() -> CallArgs {

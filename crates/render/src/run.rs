@@ -112,6 +112,12 @@ impl Cx {
                 self.print(&value, out)?;
                 self.guard_output(out.len())?;
             }
+            StmtKind::PrintAll(parts) => {
+                for part in parts {
+                    let value = self.eval(part, scope)?;
+                    self.print(&value, out)?;
+                }
+            }
             StmtKind::For(for_loop) => return self.for_loop(name, for_loop, scope, out),
             StmtKind::If(arms, otherwise) => {
                 for (test, body) in arms {

@@ -341,7 +341,9 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
             }
             crate::format::braces(cx, text, &Args { pos: Vec::new(), kw }).map(|text| Value::Str(text.into()))
         }
-        "encode" => made(text.to_owned()),
+        "encode" => {
+            made(format!("b{}", crate::repr::string(&text.bytes().map(char::from).collect::<String>())))
+        }
         "isalnum" => all(char::is_alphanumeric),
         "isalpha" => all(char::is_alphabetic),
         "isdigit" | "isdecimal" => {

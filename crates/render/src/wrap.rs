@@ -46,41 +46,34 @@ fn wrap(line: &str, width: usize, break_long: bool, break_hyphens: bool) -> Vec<
     let mut pending: Vec<String> = chunks(line, break_hyphens);
     pending.reverse();
     let mut lines: Vec<String> = Vec::new();
-    let is_blank = |text: &str| text.chars().all(char::is_whitespace);
+    let is_blank = |text: &String| text.chars().all(char::is_whitespace);
     let size = |text: &str| text.chars().count();
     while !pending.is_empty() {
+        // Blanks at the ends of lines go, except those the text begins with.
+        if !lines.is_empty() && pending.last().is_some_and(is_blank) {
+            pending.pop();
+        }
         let mut current: Vec<String> = Vec::new();
         let mut length = 0;
-        while let Some(chunk) = pending.pop() {
-            if length + size(&chunk) > width {
-                pending.push(chunk);
-                break;
-            }
+        while let Some(chunk) = pending.pop_if(|chunk| length + size(chunk) <= width) {
             length += size(&chunk);
             current.push(chunk);
         }
-        if let Some(chunk) = pending.last().cloned().filter(|chunk| size(chunk) > width) {
-            if break_long {
-                let room = (width - length)
-                    .max(usize::from(width == length && current.is_empty()))
-                    .max(usize::from(length == 0));
-                if room > 0 {
-                    let head: String = chunk.chars().take(room).collect();
-                    let tail: String = chunk.chars().skip(room).collect();
-                    current.push(head);
-                    pending.pop();
-                    pending.push(tail);
-                }
+        if let Some(chunk) = pending.pop_if(|chunk| size(chunk) > width) {
+            if break_long && length < width {
+                current.push(chunk.chars().take(width - length).collect());
+                pending.push(chunk.chars().skip(width - length).collect());
             } else if current.is_empty() {
-                current.extend(pending.pop());
+                current.push(chunk);
+            } else {
+                pending.push(chunk);
             }
         }
-        lines.push(current.concat());
-        if pending.iter().all(|chunk| is_blank(chunk)) && pending.len() == 1 && lines.len() > usize::MAX - 1 {
-            break;
+        if current.last().is_some_and(is_blank) {
+            current.pop();
         }
-        if current.is_empty() && pending.last().is_some_and(|chunk| size(chunk) > width && !break_long) {
-            break;
+        if !current.is_empty() {
+            lines.push(current.concat());
         }
     }
     lines
