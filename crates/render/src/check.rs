@@ -87,5 +87,5 @@ fn attribute_known(cx: &Cx, word: &str) -> bool {
 /// The known name that is nearest, if it is near.
 fn nearest<'a>(word: &str, known: Vec<&'a str>) -> Option<&'a str> {
     let near = known.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name)).min()?;
-    (near.0 > 0 && near.0 <= 2 && near.0 * 3 <= word.len()).then_some(near.1)
+    (near.0 > 0 && near.0 <= 2 && near.0 * 4 <= word.len()).then_some(near.1)
 }

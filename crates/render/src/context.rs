@@ -25,6 +25,7 @@ pub(crate) struct Cx {
     pub(crate) strict: bool,
     fuel: Cell<u64>,
     depth: Cell<usize>,
+    levels: Cell<usize>,
     pub(crate) autoescape: Cell<bool>,
     pub(crate) parsed: RefCell<HashMap<String, Rc<Template>>>,
     /// JSON columns that a template has seen, so that what it changes stays changed while it runs.
@@ -37,6 +38,17 @@ pub(crate) struct Cx {
     /// The template that the one being run extends.
     pub(crate) parent: RefCell<Option<Rc<Template>>>,
     pub(crate) warnings: RefCell<Vec<String>>,
+}
+
+const MAX_LEVELS: usize = 500;
+
+/// Held while a statement or expression is worked on.
+pub(crate) struct Level<'a>(&'a Cell<usize>);
+
+impl Drop for Level<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Cx {
@@ -60,6 +72,7 @@ impl Cx {
             strict,
             fuel: Cell::new(limits.fuel),
             depth: Cell::new(0),
+            levels: Cell::new(0),
             autoescape: Cell::new(false),
             parsed: RefCell::default(),
             documents: RefCell::default(),
@@ -100,6 +113,16 @@ impl Cx {
             return Err(Fault::limit(format!("the template makes more than {} bytes", self.limits.output)));
         }
         Ok(())
+    }
+    /// One more statement or expression inside another, until the guard is dropped. This is what takes of the thread's
+    /// stack, so it is bounded whatever the limits say.
+    pub(crate) fn level(&self) -> Res<Level<'_>> {
+        let levels = self.levels.get() + 1;
+        if levels > MAX_LEVELS {
+            return Err(Fault::limit("statements and expressions are nested too deeply"));
+        }
+        self.levels.set(levels);
+        Ok(Level(&self.levels))
     }
     /// Runs something one level deeper.
     pub(crate) fn deeper<T>(&self, run: impl FnOnce() -> Res<T>) -> Res<T> {

@@ -17,9 +17,14 @@ use crate::value::{Dict, Key, Missing, Value};
 impl Cx {
     pub(crate) fn eval(&self, expr: &Expr, scope: &Rc<Scope>) -> Res<Value> {
         self.burn(1)?;
+        match expr {
+            Expr::Const(value) => return Ok(value.clone()),
+            Expr::Name(name) => return Ok(self.name(name, scope)),
+            _ => {}
+        }
+        let _level = self.level()?;
         Ok(match expr {
-            Expr::Const(value) => value.clone(),
-            Expr::Name(name) => self.name(name, scope),
+            Expr::Const(_) | Expr::Name(_) => Value::None,
             Expr::List(items) => Value::list(self.eval_all(items, scope)?),
             Expr::Tuple(items) => Value::Tuple(self.eval_all(items, scope)?.into()),
             Expr::Dict(pairs) => {

@@ -50,8 +50,12 @@ fn call(cx: &Cx, value: &Value, name: &str, pos: Vec<Value>) -> Res<Value> {
     cx.call_method(value, name, Args::of(pos))
 }
 
+/// `hasattr(value, name)`, which is an error for what is undefined.
 fn has(cx: &Cx, value: &Value, name: &str) -> Res<bool> {
-    Ok(!matches!(value, Value::Undefined(_)) && cx.attribute(value, name)?.is_some())
+    if let Value::Undefined(missing) = value {
+        return Err(undefined(missing));
+    }
+    Ok(cx.attribute(value, name)?.is_some())
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm per filter")]
@@ -61,7 +65,6 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
     match name {
         "safe_string" => match value {
             Value::Str(text) | Value::Markup(text) => Ok(Value::str(&ascii(text))),
-            Value::Undefined(missing) => Err(undefined(missing)),
             _ => {
                 let name = type_name(cx, value);
                 Err(Fault::type_error(format!("normalize() argument 2 must be str, not {name}")))
@@ -300,7 +303,6 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             _ => Err(Fault::value("value is not a bgp session")),
         },
         "inherited_status" => match value {
-            Value::Undefined(_) => Err(Fault::value("value has no status property")),
             _ if !has(cx, value, "status")? => Err(Fault::value("value has no status property")),
             Value::Record(row) => Ok(Value::str(&crate::peering::inherited_status(&cx.world, *row))),
             other => cx.get_attr(other, "status"),
@@ -531,7 +533,6 @@ fn ip(cx: &Cx, value: &Value) -> Res<Value> {
             Ok(bits) => host(crate::address::from_bits(bits, bits <= u32::MAX.into())),
             Err(_) => Err(Fault::value(format!("{number} does not appear to be an IPv4 or IPv6 address"))),
         },
-        Value::Undefined(missing) => Err(undefined(missing)),
         other => {
             let text = cx.text(other)?;
             match Interface::parse(&text) {
@@ -709,7 +710,8 @@ fn communities(cx: &Cx, value: &Value, field: Option<&Value>) -> Res<Value> {
             _ => {}
         }
     }
-    let found = if value.is_undefined() { None } else { cx.attribute(value, "communities")? };
+    has(cx, value, "communities")?;
+    let found = cx.attribute(value, "communities")?;
     let Some(manager @ Value::Manager(_)) = found else { return Ok(Value::list(Vec::new())) };
     if field.is_some_and(|field| cx.truth(field).unwrap_or(false)) {
         cx.items(&manager)?;

@@ -51,7 +51,8 @@ impl Cx {
             template = parent;
             length += 1;
             if length > self.limits.recursion {
-                return Err(Fault::limit("templates extend one another without end"));
+                let endless = "templates extend one another without end";
+                return Err(Fault::limit(endless).at(&template.name, 1));
             }
         }
     }
@@ -98,6 +99,7 @@ impl Cx {
 
     fn statement(&self, name: &Rc<str>, stmt: &Stmt, scope: &Rc<Scope>, out: &mut String) -> Res<Flow> {
         self.burn(1)?;
+        let _level = self.level().map_err(|fault| fault.at(name, stmt.line))?;
         self.kind(name, stmt, scope, out).map_err(|fault| fault.at(name, stmt.line))
     }
 
