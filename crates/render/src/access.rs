@@ -131,9 +131,9 @@ impl Cx {
                 _ => None,
             },
             Value::Query(query) if name == "ordered" => Some(Value::Bool(query.ordered)),
-            Value::Range(start, stop, step) => match name {
+            Value::Range(start, end, step) => match name {
                 "start" => Some(Value::Int(*start)),
-                "stop" => Some(Value::Int(*stop)),
+                "stop" => Some(Value::Int(*end)),
                 "step" => Some(Value::Int(*step)),
                 _ => None,
             },
@@ -263,7 +263,6 @@ fn address_attribute(value: &Value, name: &str) -> Option<Value> {
         "compressed" => Value::str(&format!("{}/{length}", crate::address::Host(address))),
         "exploded" if is_address => Value::str(&exploded(address)),
         "exploded" => Value::str(&format!("{}/{length}", exploded(address))),
-        "packed" => return None,
         "is_multicast" => Value::Bool(address.is_multicast()),
         "is_loopback" => Value::Bool(address.is_loopback()),
         "is_unspecified" => Value::Bool(address.is_unspecified()),
@@ -335,7 +334,7 @@ fn reverse_pointer(address: std::net::IpAddr) -> String {
             format!("{d}.{c}.{b}.{a}.in-addr.arpa")
         }
         std::net::IpAddr::V6(v6) => {
-            let hex: String = v6.segments().iter().map(|part| format!("{part:04x}")).collect();
+            let hex: String = format!("{:032x}", u128::from(v6));
             let digits: Vec<String> = hex.chars().rev().map(String::from).collect();
             format!("{}.ip6.arpa", digits.join("."))
         }

@@ -222,13 +222,14 @@ impl Cx {
             "abs" => match value {
                 Value::Float(number) => Value::Float(number.abs()),
                 Value::Undefined(missing) => return Err(undefined(missing)),
-                other => match other.as_int() {
-                    Some(number) => Value::Int(number.abs()),
-                    None => {
+                other => {
+                    if let Some(number) = other.as_int() {
+                        Value::Int(number.abs())
+                    } else {
                         let name = crate::repr::type_name(self, other);
                         return Err(Fault::type_error(format!("bad operand type for abs(): '{name}'")));
                     }
-                },
+                }
             },
             "round" => {
                 let [precision, method] = args.bind("do_round", ["precision", "method"], 0, 1)?;
@@ -331,6 +332,7 @@ impl Cx {
             "unique" => {
                 let [case, attribute] = args.bind("do_unique", ["case_sensitive", "attribute"], 0, 2)?;
                 let case = flag(self, case.as_ref(), false)?;
+                #[expect(clippy::mutable_key_type, reason = "only what cannot change is a key")]
                 let mut seen = std::collections::HashSet::new();
                 let mut kept = Vec::new();
                 for item in self.items(value)? {
@@ -391,12 +393,11 @@ impl Cx {
                 if name.starts_with('_') {
                     return self.get_attr(value, &name).map(Some);
                 }
-                match self.attribute(value, &name)? {
-                    Some(found) => found,
-                    None => {
-                        let of = crate::repr::object_name(self, value);
-                        Value::undefined(format!("'{of}' has no attribute '{name}'"))
-                    }
+                if let Some(found) = self.attribute(value, &name)? {
+                    found
+                } else {
+                    let of = crate::repr::object_name(self, value);
+                    Value::undefined(format!("'{of}' has no attribute '{name}'"))
                 }
             }
             "tojson" => {
@@ -472,9 +473,9 @@ impl Cx {
                 }
             };
             if escaping {
-                out.push_str(&self.escaped(item)?)
+                out.push_str(&self.escaped(item)?);
             } else {
-                self.write_text(item, &mut out)?
+                self.write_text(item, &mut out)?;
             }
             self.guard_output(out.len())?;
         }
@@ -774,6 +775,7 @@ fn slices(items: &[Value], count: usize, fill: Option<&Value>) -> Vec<Value> {
 
 fn filesize(bytes: f64, binary: bool) -> String {
     let base = if binary { 1024.0 } else { 1000.0 };
+    #[expect(clippy::float_cmp, reason = "exactly one")]
     if bytes == 1.0 {
         return "1 Byte".into();
     }

@@ -1,12 +1,14 @@
 //! Jinja2's tests, what stands after `is`.
 
 use crate::args::Args;
+use crate::ast::CmpOp;
 use crate::context::Cx;
 use crate::error::{Fault, Res};
 use crate::ops::{equal, undefined};
 use crate::value::Value;
 
 impl Cx {
+    #[expect(clippy::too_many_lines, reason = "one arm per test")]
     pub(crate) fn test(&self, name: &str, value: &Value, args: Args) -> Res<bool> {
         self.burn(1)?;
         let number = |what: &Value| -> Res<i128> {
@@ -27,7 +29,6 @@ impl Cx {
             Ok(other.unwrap_or(Value::None))
         };
         let operator = |args: Args| args.pos.into_iter().next().unwrap_or(Value::None);
-        use crate::ast::CmpOp;
         Ok(match name {
             "defined" => !value.is_undefined(),
             "undefined" => value.is_undefined(),
@@ -127,8 +128,10 @@ fn same(a: &Value, b: &Value) -> bool {
         (Value::List(a), Value::List(b)) => Rc::ptr_eq(a, b),
         (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b),
         (Value::Bool(a), Value::Bool(b)) => a == b,
-        (Value::Bool(_), _) | (_, Value::Bool(_)) => false,
-        (Value::Int(_), Value::Float(_)) | (Value::Float(_), Value::Int(_)) => false,
+        (Value::Bool(_), _)
+        | (_, Value::Bool(_))
+        | (Value::Int(_), Value::Float(_))
+        | (Value::Float(_), Value::Int(_)) => false,
         _ => equal(a, b),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Cx {
     pub(crate) parsed: RefCell<HashMap<String, Rc<Template>>>,
     /// JSON columns that a template has seen, so that what it changes stays changed while it runs.
     pub(crate) documents: RefCell<HashMap<(Row, usize), Value>>,
-    pub(crate) mac_forms: RefCell<HashMap<(Row, usize), Rc<Cell<MacForm>>>>,
+    pub(crate) mac_forms: RefCell<HashMap<(Row, usize), SharedForm>>,
     /// Blocks of the template being run, by name, the most derived first.
     pub(crate) blocks: RefCell<HashMap<Rc<str>, Vec<Rc<Block>>>>,
     /// The outermost scope of the template being run.
@@ -39,6 +39,9 @@ pub(crate) struct Cx {
     pub(crate) parent: RefCell<Option<Rc<Template>>>,
     pub(crate) warnings: RefCell<Vec<String>>,
 }
+
+/// The notation a MAC address is printed in, shared by all that hold the address.
+pub(crate) type SharedForm = Rc<Cell<MacForm>>;
 
 const MAX_LEVELS: usize = 500;
 
@@ -52,7 +55,6 @@ impl Drop for Level<'_> {
 }
 
 impl Cx {
-    #[expect(clippy::too_many_arguments, reason = "one place makes it")]
     pub(crate) fn new(
         world: Arc<World>,
         settings: Arc<Settings>,

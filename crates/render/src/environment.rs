@@ -64,6 +64,7 @@ impl ListMerge {
 
 /// What of the program's settings templates depend on.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// IANA name of the zone of `now()`.
     pub time_zone: String,

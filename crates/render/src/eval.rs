@@ -19,7 +19,7 @@ impl Cx {
         self.burn(1)?;
         match expr {
             Expr::Const(value) => return Ok(value.clone()),
-            Expr::Name(name) => return Ok(self.name(name, scope)),
+            Expr::Name(name) => return Ok(Self::name(name, scope)),
             _ => {}
         }
         let _level = self.level()?;
@@ -95,12 +95,12 @@ impl Cx {
                 let index = self.eval(index, scope)?;
                 self.get_item(&of, &index)?
             }
-            Expr::Slice(start, stop, step) => {
+            Expr::Slice(start, end, step) => {
                 let part = |part: &Option<Box<Expr>>| match part {
                     Some(expr) => self.eval(expr, scope),
                     None => Ok(Value::None),
                 };
-                Value::Slice(Rc::new([part(start)?, part(stop)?, part(step)?]))
+                Value::Slice(Rc::new([part(start)?, part(end)?, part(step)?]))
             }
             Expr::Call(..) => self.eval_call_with(expr, scope, None)?,
             Expr::Filter(of, call) => {
@@ -120,7 +120,7 @@ impl Cx {
         items.iter().map(|item| self.eval(item, scope)).collect()
     }
 
-    fn name(&self, name: &Rc<str>, scope: &Rc<Scope>) -> Value {
+    fn name(name: &Rc<str>, scope: &Rc<Scope>) -> Value {
         if let Some(value) = scope.get(name) {
             return value;
         }
@@ -165,15 +165,20 @@ impl Cx {
     }
 
     /// A call expression, with the `caller` of a call block if there is one.
-    pub(crate) fn eval_call_with(&self, expr: &Expr, scope: &Rc<Scope>, caller: Option<Value>) -> Res<Value> {
-        let Expr::Call(callee, call_args) = expr else { return self.eval(expr, scope) };
+    pub(crate) fn eval_call_with(
+        &self,
+        expr: &Expr,
+        scope: &Rc<Scope>,
+        caller: Option<&Value>,
+    ) -> Res<Value> {
+        let Expr::Call(function_expr, call_args) = expr else { return self.eval(expr, scope) };
         let extend = |mut args: Args| {
-            if let Some(caller) = &caller {
+            if let Some(caller) = caller {
                 args.kw.push(("caller".into(), caller.clone()));
             }
             args
         };
-        if let Expr::Attr(of, name) = &**callee {
+        if let Expr::Attr(of, name) = &**function_expr {
             let of = self.eval(of, scope)?;
             if !name.starts_with('_') && self.is_method(&of, name) {
                 let args = extend(self.args(call_args, scope)?);
@@ -183,7 +188,7 @@ impl Cx {
             let args = extend(self.args(call_args, scope)?);
             return self.call(&function, args);
         }
-        let function = self.eval(callee, scope)?;
+        let function = self.eval(function_expr, scope)?;
         let args = extend(self.args(call_args, scope)?);
         self.call(&function, args)
     }
@@ -218,10 +223,10 @@ impl Cx {
                 let mut buffer = [0; 4];
                 text.chars().map(|c| Value::str(c.encode_utf8(&mut buffer))).collect()
             }
-            Value::Range(start, stop, step) => {
+            Value::Range(start, end, step) => {
                 let mut items = Vec::new();
                 let mut at = *start;
-                while (*step > 0 && at < *stop) || (*step < 0 && at > *stop) {
+                while (*step > 0 && at < *end) || (*step < 0 && at > *end) {
                     items.push(Value::Int(at));
                     at += step;
                 }
@@ -403,15 +408,15 @@ impl Cx {
                 Fault::type_error("slice indices must be integers or None or have an __index__ method")
             }),
         };
-        let (start, stop, step) = (whole(&parts[0])?, whole(&parts[1])?, whole(&parts[2])?.unwrap_or(1));
+        let (start, end, step) = (whole(&parts[0])?, whole(&parts[1])?, whole(&parts[2])?.unwrap_or(1));
         if step == 0 {
             return Err(Fault::value("slice step cannot be zero"));
         }
         if let Value::Query(query) = value {
-            if start.is_some_and(|at| at < 0) || stop.is_some_and(|at| at < 0) {
+            if start.is_some_and(|at| at < 0) || end.is_some_and(|at| at < 0) {
                 return Err(Fault::value("Negative indexing is not supported."));
             }
-            let chosen = picked(query.rows.len(), start, stop, step);
+            let chosen = picked(query.rows.len(), start, end, step);
             let rows: Vec<u32> = chosen.into_iter().map(|at| query.rows[at]).collect();
             let set = crate::queryset::QuerySet { sliced: true, ..query.with_rows(rows) };
             return Ok(if step == 1 { set.value() } else { Value::list(set.items(self)?) });
@@ -429,7 +434,7 @@ impl Cx {
             }
         };
         let chosen: Vec<Value> =
-            picked(items.len(), start, stop, step).into_iter().map(|at| items[at].clone()).collect();
+            picked(items.len(), start, end, step).into_iter().map(|at| items[at].clone()).collect();
         Ok(match value {
             Value::Str(_) => Value::Str(joined(&chosen)),
             Value::Markup(_) => Value::Markup(joined(&chosen)),
@@ -457,7 +462,9 @@ impl Cx {
             };
             match self.find_template(name)? {
                 Some(found) => return Ok(Some(found)),
-                None => last = name.split_once("::").map_or(name, |(_, identifier)| identifier).to_owned(),
+                None => {
+                    name.split_once("::").map_or(name, |(_, identifier)| identifier).clone_into(&mut last);
+                }
             }
         }
         if ignore_missing {
@@ -510,20 +517,20 @@ pub(crate) fn pick(items: &[Value], at: i128) -> Option<Value> {
     place(items.len(), at).map(|at| items[at].clone())
 }
 
-fn picked(length: usize, start: Option<i128>, stop: Option<i128>, step: i128) -> Vec<usize> {
+fn picked(length: usize, start: Option<i128>, end: Option<i128>, step: i128) -> Vec<usize> {
     let length = length as i128;
     let bound = |at: i128, low: i128, high: i128| (if at < 0 { at + length } else { at }).clamp(low, high);
-    let (start, stop) = if step > 0 {
-        (start.map_or(0, |at| bound(at, 0, length)), stop.map_or(length, |at| bound(at, 0, length)))
+    let (start, end) = if step > 0 {
+        (start.map_or(0, |at| bound(at, 0, length)), end.map_or(length, |at| bound(at, 0, length)))
     } else {
         (
             start.map_or(length - 1, |at| bound(at, -1, length - 1)),
-            stop.map_or(-1, |at| bound(at, -1, length - 1)),
+            end.map_or(-1, |at| bound(at, -1, length - 1)),
         )
     };
     let mut out = Vec::new();
     let mut at = start;
-    while (step > 0 && at < stop) || (step < 0 && at > stop) {
+    while (step > 0 && at < end) || (step < 0 && at > end) {
         out.extend(usize::try_from(at).ok());
         at += step;
     }

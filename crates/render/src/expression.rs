@@ -323,8 +323,8 @@ impl Parser {
                 parts[at] = Some(Box::new(self.expression(true)?));
             }
         }
-        let [start, stop, step] = parts;
-        Ok(Expr::Slice(start, stop, step))
+        let [start, end, step] = parts;
+        Ok(Expr::Slice(start, end, step))
     }
 
     fn call_args(&mut self) -> Res<CallArgs> {

@@ -535,12 +535,11 @@ fn ip(cx: &Cx, value: &Value) -> Res<Value> {
         },
         other => {
             let text = cx.text(other)?;
-            match Interface::parse(&text) {
-                Some(interface) => host(interface.address),
-                None => {
-                    let shown = cx.repr(other)?;
-                    Err(Fault::value(format!("{shown} does not appear to be an IPv4 or IPv6 address")))
-                }
+            if let Some(interface) = Interface::parse(&text) {
+                host(interface.address)
+            } else {
+                let shown = cx.repr(other)?;
+                Err(Fault::value(format!("{shown} does not appear to be an IPv4 or IPv6 address")))
             }
         }
     }

@@ -53,10 +53,10 @@ fn range(cx: &Cx, args: &Args) -> Res<Value> {
         let wrong = || Fault::type_error(format!("'{name}' object cannot be interpreted as an integer"));
         numbers.push(value.as_int().ok_or_else(wrong)?);
     }
-    let (start, stop, step) = match *numbers {
-        [stop] => (0, stop, 1),
-        [start, stop] => (start, stop, 1),
-        [start, stop, step] if step != 0 => (start, stop, step),
+    let (start, end, step) = match *numbers {
+        [end] => (0, end, 1),
+        [start, end] => (start, end, 1),
+        [start, end, step] if step != 0 => (start, end, step),
         [_, _, _] => return Err(Fault::value("range() arg 3 must not be zero")),
         _ => {
             return Err(Fault::type_error(format!(
@@ -65,14 +65,14 @@ fn range(cx: &Cx, args: &Args) -> Res<Value> {
             )));
         }
     };
-    let count = if (step > 0) == (start < stop) { (stop - start) / step } else { 0 };
+    let count = if (step > 0) == (start < end) { (end - start) / step } else { 0 };
     if count > MAX_RANGE {
         return Err(Fault::new(
             "OverflowError",
             "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).",
         ));
     }
-    Ok(Value::Range(start, stop, step))
+    Ok(Value::Range(start, end, step))
 }
 
 fn dict(cx: &Cx, args: Args) -> Res<Dict> {

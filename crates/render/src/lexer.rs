@@ -306,9 +306,8 @@ fn digits(text: &str, accept: fn(u8) -> bool) -> usize {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
-        if accept(bytes[at]) {
-            at += 1;
-        } else if bytes[at] == b'_' && at > 0 && bytes.get(at + 1).copied().is_some_and(accept) {
+        let joint = bytes[at] == b'_' && at > 0 && bytes.get(at + 1).copied().is_some_and(accept);
+        if accept(bytes[at]) || joint {
             at += 1;
         } else {
             break;

@@ -108,7 +108,7 @@ pub(crate) fn property(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
                 rows.iter().any(|index| world.target(Row { model, index: *index }, "router").is_some()),
             )
         }
-        ("peering.internetexchange", "peeringdb_prefixes") => exchange_prefixes(cx, row)?,
+        ("peering.internetexchange", "peeringdb_prefixes") => exchange_prefixes(cx, row),
         ("net.connection", "linked_to_peeringdb") => linked("peeringdb_netixlan"),
         ("net.connection", "name") => Value::str(&cx.connection_name(row)),
         ("peering.directpeeringsession" | "peering.internetexchangepeeringsession", "enabled") => {
@@ -154,7 +154,7 @@ fn peeringdb_contacts(cx: &Cx, row: Row) -> QuerySet {
     QuerySet::new(cx.world.index("peeringdb.networkcontact"), rows)
 }
 
-fn lan_prefixes<'a>(cx: &'a Cx, lan: Row) -> impl Iterator<Item = (u32, crate::address::Network)> + 'a {
+fn lan_prefixes(cx: &Cx, lan: Row) -> impl Iterator<Item = (u32, crate::address::Network)> + '_ {
     let model = cx.world.index("peeringdb.ixlanprefix");
     let rows = cx.world.referring_by_name("peeringdb.ixlanprefix", "ixlan", lan).iter();
     rows.filter_map(move |index| match cx.world.get(Row { model, index: *index }, "prefix") {
@@ -163,7 +163,7 @@ fn lan_prefixes<'a>(cx: &'a Cx, lan: Row) -> impl Iterator<Item = (u32, crate::a
     })
 }
 
-fn exchange_prefixes(cx: &Cx, row: Row) -> Res<Value> {
+fn exchange_prefixes(cx: &Cx, row: Row) -> Value {
     let mut out = Dict::new();
     if let Some(lan) = cx.world.target(row, "peeringdb_ixlan") {
         for (_, network) in lan_prefixes(cx, lan) {
@@ -174,7 +174,7 @@ fn exchange_prefixes(cx: &Cx, row: Row) -> Res<Value> {
             }
         }
     }
-    Ok(Value::dict(out))
+    Value::dict(out)
 }
 
 fn in_peeringdb(cx: &Cx, row: Row) -> bool {
@@ -644,21 +644,16 @@ fn missing_sessions(cx: &Cx, row: Row, other: Option<&Value>, exchange: Option<R
     }
     let Some(network) = network else { return Ok(empty) };
     let mut sessions = ixp_sessions(cx, row, None);
-    let lans: HashSet<u32> = match exchange {
-        Some(exchange) => {
-            let own: HashSet<u32> = connections(cx, exchange, None).rows.iter().copied().collect();
-            let rows = sessions.rows.iter().copied().filter(|index| {
-                world
-                    .target(sessions.row(*index), "ixp_connection")
-                    .is_some_and(|row| own.contains(&row.index))
-            });
-            sessions = sessions.with_rows(rows.collect());
-            world.target(exchange, "peeringdb_ixlan").map(|row| row.index).into_iter().collect()
-        }
-        None => {
-            let shared = shared_exchanges(cx, row, other);
-            pointed(cx, &shared, "peeringdb_ixlan", "peeringdb.ixlan").rows.iter().copied().collect()
-        }
+    let lans: HashSet<u32> = if let Some(exchange) = exchange {
+        let own: HashSet<u32> = connections(cx, exchange, None).rows.iter().copied().collect();
+        let rows = sessions.rows.iter().copied().filter(|index| {
+            world.target(sessions.row(*index), "ixp_connection").is_some_and(|row| own.contains(&row.index))
+        });
+        sessions = sessions.with_rows(rows.collect());
+        world.target(exchange, "peeringdb_ixlan").map(|row| row.index).into_iter().collect()
+    } else {
+        let shared = shared_exchanges(cx, row, other);
+        pointed(cx, &shared, "peeringdb_ixlan", "peeringdb.ixlan").rows.iter().copied().collect()
     };
     let ports: Vec<u32> = world
         .referring_by_name("peeringdb.networkixlan", "net", network)

@@ -36,6 +36,9 @@ pub enum Kind {
     ManyToMany,
 }
 
+/// Values and their labels.
+pub type Choices = Vec<(Arc<str>, Arc<str>)>;
+
 /// A field of a model.
 #[derive(Debug)]
 pub struct Field {
@@ -46,7 +49,7 @@ pub struct Field {
     /// For relations: index of the other model.
     pub target: Option<u16>,
     /// Values and their labels, if only certain values are allowed.
-    pub choices: Vec<(Arc<str>, Arc<str>)>,
+    pub choices: Choices,
     target_name: String,
     reverse: Option<String>,
 }
@@ -124,7 +127,7 @@ impl Models {
     }
 
     fn read(text: &str) -> Self {
-        let mut choices: HashMap<&str, Vec<(Arc<str>, Arc<str>)>> = HashMap::new();
+        let mut choices: HashMap<&str, Choices> = HashMap::new();
         let mut all: Vec<Model> = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -225,7 +228,7 @@ impl Model {
         model
     }
 
-    fn add(&mut self, name: &str, rest: &str, choices: &HashMap<&str, Vec<(Arc<str>, Arc<str>)>>) {
+    fn add(&mut self, name: &str, rest: &str, choices: &HashMap<&str, Choices>) {
         let mut words = rest.split(' ');
         let kind = match words.next().unwrap_or_default() {
             "int" => Kind::Int,

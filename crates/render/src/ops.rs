@@ -45,13 +45,20 @@ pub(crate) fn equal(a: &Value, b: &Value) -> bool {
         (Value::Network(a), Value::Network(b)) => a == b,
         (Value::Mac(a, _), Value::Mac(b, _)) => a == b,
         (Value::Time(a), Value::Time(b)) => a == b,
-        (Value::Range(a, b, c), Value::Range(x, y, z)) => (a, b, c) == (x, y, z),
+        (Value::Range(..), Value::Range(..)) => as_range(a) == as_range(b),
         (Value::Function(a), Value::Function(b)) => a == b,
         (Value::Query(a), Value::Query(b)) => std::rc::Rc::ptr_eq(a, b),
         (Value::Macro(a), Value::Macro(b)) => std::rc::Rc::ptr_eq(a, b),
         (Value::Namespace(a), Value::Namespace(b)) => std::rc::Rc::ptr_eq(a, b),
         (Value::Loop(a), Value::Loop(b)) => std::rc::Rc::ptr_eq(a, b),
         _ => false,
+    }
+}
+
+fn as_range(value: &Value) -> Option<(i128, i128, i128)> {
+    match value {
+        Value::Range(start, end, step) => Some((*start, *end, *step)),
+        _ => None,
     }
 }
 
@@ -137,15 +144,16 @@ impl Cx {
     /// `item in container`.
     pub(crate) fn contains(&self, container: &Value, item: &Value) -> Res<bool> {
         match container {
-            Value::Str(text) | Value::Markup(text) => match item.as_str() {
-                Some(part) => Ok(text.contains(part)),
-                None => {
+            Value::Str(text) | Value::Markup(text) => {
+                if let Some(part) = item.as_str() {
+                    Ok(text.contains(part))
+                } else {
                     let name = type_name(self, item);
                     Err(Fault::type_error(format!(
                         "'in <string>' requires string as left operand, not {name}"
                     )))
                 }
-            },
+            }
             Value::Dict(items) => {
                 self.hashable(item)?;
                 Ok(items.borrow().contains_key(&Key(item.clone())))

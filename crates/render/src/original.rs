@@ -50,7 +50,7 @@ const LISTS: &[(&str, &str)] = &[
 
 /// A world of REST lists by `app--endpoint`; `columns` adds what REST leaves out, by list, id and column.
 /// What cannot be read is left out, so that one odd value does not cost the object.
-pub fn world(lists: &HashMap<String, Json>, columns: &Json) -> World {
+pub fn world<S: std::hash::BuildHasher>(lists: &HashMap<String, Json, S>, columns: &Json) -> World {
     let models = Models::get();
     let mut records = HashMap::new();
     for (list, name) in LISTS {

@@ -265,7 +265,7 @@ impl Parser {
             "extends" => StmtKind::Extends(self.expression(true)?),
             "include" => self.include_tag()?,
             "import" => self.import_tag()?,
-            "from" => self.from_tag(None)?,
+            "from" => self.import_names_tag(None)?,
             "print" => {
                 let mut parts = vec![self.expression(true)?];
                 while self.skip_op(",") {
@@ -276,13 +276,14 @@ impl Parser {
             "do" if self.extensions.do_tag => StmtKind::Do(self.tuple(true)?),
             "break" if self.extensions.loop_controls => StmtKind::Break,
             "continue" if self.extensions.loop_controls => StmtKind::Continue,
-            _ => match self.store_tag(tag)? {
-                Some(kind) => kind,
-                None => {
+            _ => {
+                if let Some(kind) = self.store_tag(tag)? {
+                    kind
+                } else {
                     self.tags.pop();
                     return self.unknown_tag(Some(tag), line);
                 }
-            },
+            }
         };
         Ok(Some(kind))
     }
@@ -313,13 +314,13 @@ impl Parser {
     fn store_tag(&mut self, tag: &str) -> Res<Option<StmtKind>> {
         let Some((verb, kind)) = store_kind(tag) else { return Ok(None) };
         if verb == "from" {
-            return self.from_tag(Some(kind)).map(Some);
+            return self.import_names_tag(Some(kind)).map(Some);
         }
         let template = self.store_name(kind)?;
         if verb == "import" {
             self.expect_word("as")?;
             let target = self.expect_name()?;
-            let with_context = self.with_context(false)?;
+            let with_context = self.with_context(false);
             return Ok(Some(StmtKind::Import { template, target, with_context }));
         }
         Ok(Some(StmtKind::Include { template, ignore_missing: false, with_context: true }))
@@ -449,7 +450,7 @@ impl Parser {
         defaults: Vec<Expr>,
         end: &'static str,
     ) -> Res<MacroDef> {
-        let outer = std::mem::replace(&mut self.special, [false; 3]);
+        let outer = std::mem::take(&mut self.special);
         let soft = std::mem::replace(&mut self.soft, false);
         let body = self.body(end)?;
         self.soft = soft;
@@ -508,16 +509,16 @@ impl Parser {
         Ok(StmtKind::Block(block))
     }
 
-    fn with_context(&mut self, default: bool) -> Res<bool> {
+    fn with_context(&mut self, default: bool) -> bool {
         let with = self.is_name("with");
         if (with || self.is_name("without"))
             && matches!(self.peek_second(), Tok::Name(word) if &**word == "context")
         {
             self.next();
             self.next();
-            return Ok(with);
+            return with;
         }
-        Ok(default)
+        default
     }
 
     fn include_tag(&mut self) -> Res<StmtKind> {
@@ -528,7 +529,7 @@ impl Parser {
             self.next();
             self.next();
         }
-        let with_context = self.with_context(true)?;
+        let with_context = self.with_context(true);
         Ok(StmtKind::Include { template, ignore_missing, with_context })
     }
 
@@ -536,11 +537,11 @@ impl Parser {
         let template = self.expression(true)?;
         self.expect_word("as")?;
         let target = self.expect_name()?;
-        let with_context = self.with_context(false)?;
+        let with_context = self.with_context(false);
         Ok(StmtKind::Import { template, target, with_context })
     }
 
-    fn from_tag(&mut self, kind: Option<&str>) -> Res<StmtKind> {
+    fn import_names_tag(&mut self, kind: Option<&str>) -> Res<StmtKind> {
         let template = match kind {
             None => self.expression(true)?,
             Some(kind) => self.store_name(kind)?,
@@ -550,11 +551,11 @@ impl Parser {
         let mut with_context = false;
         loop {
             if !names.is_empty() && !self.skip_op(",") {
-                with_context = self.with_context(false)?;
+                with_context = self.with_context(false);
                 break;
             }
             if self.is_name("with") || self.is_name("without") {
-                let default = self.with_context(false)?;
+                let default = self.with_context(false);
                 with_context = default;
                 break;
             }

@@ -12,6 +12,7 @@ use crate::world::Row;
 
 /// Objects of one model, in order.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "what has been done to the set, each by itself")]
 pub(crate) struct QuerySet {
     pub(crate) model: u16,
     pub(crate) rows: Rc<[u32]>,
@@ -92,6 +93,7 @@ impl QuerySet {
             return Ok(self.rows.iter().map(|index| Value::Record(self.row(*index))).collect());
         };
         let mut items = Vec::new();
+        #[expect(clippy::mutable_key_type, reason = "only what cannot change is a key")]
         let mut seen: HashSet<Key> = HashSet::new();
         for index in self.rows.iter() {
             let row = self.row(*index);
@@ -121,7 +123,7 @@ impl QuerySet {
         Ok(if self.distinct { all.into_iter().collect::<HashSet<Key>>().len() } else { all.len() })
     }
 
-    fn unsupported<T>(&self, what: &str) -> Res<T> {
+    fn unsupported<T>(what: &str) -> Res<T> {
         Err(Fault::new(
             "django.db.utils.NotSupportedError",
             format!("Calling QuerySet.{what}() after union() is not supported."),
@@ -130,7 +132,7 @@ impl QuerySet {
 
     pub(crate) fn filter(&self, cx: &Cx, kw: &[(Rc<str>, Value)], keep: bool) -> Res<Self> {
         if self.union {
-            return self.unsupported(if keep { "filter" } else { "exclude" });
+            return Self::unsupported(if keep { "filter" } else { "exclude" });
         }
         if kw.is_empty() {
             return Ok(self.clone());
@@ -215,7 +217,7 @@ impl QuerySet {
     /// One object per value of a field, in the order of the values.
     pub(crate) fn unique(&self, cx: &Cx, field: &str) -> Res<Self> {
         if self.union {
-            return self.unsupported("distinct");
+            return Self::unsupported("distinct");
         }
         let sorted = self.order_by(cx, &[field.to_owned()])?;
         let path = lookup::Path::new(cx, self.model, field)?;

@@ -162,6 +162,7 @@ impl Cx {
         self.guard_output(out.len())
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm per type")]
     fn write_repr(&self, value: &Value, out: &mut String, depth: usize) -> Res<()> {
         if depth > 40 {
             out.push_str("...");
@@ -201,11 +202,11 @@ impl Cx {
                 self.write_pairs(&items, out, depth)?;
             }
             Value::Prefix(list, at) => self.write_pairs(&crate::prefixes::entry(list, *at), out, depth)?,
-            Value::Range(start, stop, step) => {
+            Value::Range(start, end, step) => {
                 let _ = if *step == 1 {
-                    write!(out, "range({start}, {stop})")
+                    write!(out, "range({start}, {end})")
                 } else {
-                    write!(out, "range({start}, {stop}, {step})")
+                    write!(out, "range({start}, {end}, {step})")
                 };
             }
             Value::Record(row) => {

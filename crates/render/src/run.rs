@@ -103,6 +103,7 @@ impl Cx {
         self.kind(name, stmt, scope, out).map_err(|fault| fault.at(name, stmt.line))
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm per statement")]
     fn kind(&self, name: &Rc<str>, stmt: &Stmt, scope: &Rc<Scope>, out: &mut String) -> Res<Flow> {
         match &stmt.kind {
             StmtKind::Text(text) => {
@@ -159,7 +160,7 @@ impl Cx {
             }
             StmtKind::Call(call, def) => {
                 let caller = Value::Macro(Rc::new(Macro { def: def.clone(), scope: scope.clone() }));
-                let value = self.eval_call_with(call, scope, Some(caller))?;
+                let value = self.eval_call_with(call, scope, Some(&caller))?;
                 self.print(&value, out)?;
             }
             StmtKind::Do(expr) => {
@@ -168,7 +169,7 @@ impl Cx {
             StmtKind::Include { template, ignore_missing, with_context } => {
                 let wanted = self.eval(template, scope)?;
                 if let Some(found) = self.load(&wanted, *ignore_missing)? {
-                    let root = if *with_context { Scope::included(scope) } else { self.globals() };
+                    let root = if *with_context { Scope::included(scope) } else { Self::globals() };
                     self.run_template(&found, &root, out)?;
                 }
             }
@@ -231,14 +232,14 @@ impl Cx {
     fn import(&self, template: &crate::ast::Expr, with_context: bool, scope: &Rc<Scope>) -> Res<Rc<Module>> {
         let wanted = self.eval(template, scope)?;
         let Some(found) = self.load(&wanted, false)? else { return Err(Fault::runtime("nothing to import")) };
-        let root = if with_context { Scope::included(scope) } else { self.globals() };
+        let root = if with_context { Scope::included(scope) } else { Self::globals() };
         let mut text = String::new();
         self.run_template(&found, &root, &mut text)?;
         Ok(Rc::new(Module { name: found.name.clone(), scope: root, text }))
     }
 
     /// A scope with nothing of the template's own.
-    fn globals(&self) -> Rc<Scope> {
+    fn globals() -> Rc<Scope> {
         Scope::root()
     }
 

@@ -1,4 +1,4 @@
-//! JSON as Python's `json.dumps` writes it, YAML as PyYAML's `dump` does.
+//! JSON as Python's `json.dumps` writes it, YAML as `PyYAML`'s `dump` does.
 
 use std::fmt::Write as _;
 
@@ -158,12 +158,11 @@ fn write_json(cx: &Cx, value: &Value, style: &JsonStyle, depth: usize, out: &mut
         Value::None => out.push_str("null"),
         Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
         Value::Str(text) | Value::Markup(text) => quote(text, out),
-        Value::Int(_) => cx.write_text(value, out)?,
         Value::Float(number) if number.is_nan() => out.push_str("NaN"),
         Value::Float(number) if number.is_infinite() => {
-            out.push_str(if *number > 0.0 { "Infinity" } else { "-Infinity" })
+            out.push_str(if *number > 0.0 { "Infinity" } else { "-Infinity" });
         }
-        Value::Float(_) => cx.write_text(value, out)?,
+        Value::Int(_) | Value::Float(_) => cx.write_text(value, out)?,
         Value::List(_) | Value::Tuple(_) | Value::Prefixes(_) => {
             let items = cx.items(value)?;
             if items.is_empty() {
@@ -292,7 +291,7 @@ fn block(
             out.push_str(&" ".repeat(indent.max(2) - 1));
             block(cx, &item, indent, sort, column + indent, true, out)?;
         } else {
-            out.push_str(&" ".repeat(1));
+            out.push(' ');
             out.push_str(&scalar(cx, &item, column + indent, false)?.0);
             out.push('\n');
         }

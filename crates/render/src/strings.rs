@@ -346,9 +346,7 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
         }
         "isalnum" => all(char::is_alphanumeric),
         "isalpha" => all(char::is_alphabetic),
-        "isdigit" | "isdecimal" => {
-            all(|c| c.is_ascii_digit() || (c.is_numeric() && c.to_digit(10).is_some()))
-        }
+        "isdigit" | "isdecimal" => all(|c| c.is_ascii_digit() || (c.is_numeric() && c.is_ascii_digit())),
         "isnumeric" => all(char::is_numeric),
         "isspace" => all(char::is_whitespace),
         "isascii" => Ok(Value::Bool(text.is_ascii())),

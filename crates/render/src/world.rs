@@ -235,7 +235,7 @@ impl Table {
             for (field, value) in record.values.iter().enumerate() {
                 match value {
                     Data::Reference(id) => {
-                        table.referring.entry(field).or_default().entry(*id).or_default().push(at)
+                        table.referring.entry(field).or_default().entry(*id).or_default().push(at);
                     }
                     Data::References(ids) => {
                         for id in ids.iter() {

@@ -1,8 +1,8 @@
-//! How PyYAML writes text: plain, in single quotes, or in double quotes.
+//! How `PyYAML` writes text: plain, in single quotes, or in double quotes.
 
 use std::fmt::Write as _;
 
-/// The column at which PyYAML begins to fold lines.
+/// The column at which `PyYAML` begins to fold lines.
 const WIDTH: usize = 80;
 
 /// Text at a column, and whether it is plain.

@@ -64,14 +64,14 @@ fn settings(flags: &Json) -> Settings {
     for (name, value) in flags["settings"].as_object().into_iter().flatten() {
         match name.as_str() {
             "CONFIG_CONTEXT_LIST_MERGE" => {
-                settings.list_merge = ListMerge::by_name(value.as_str().unwrap()).unwrap()
+                settings.list_merge = ListMerge::by_name(value.as_str().unwrap()).unwrap();
             }
             "CONFIG_CONTEXT_RECURSIVE_MERGE" => settings.recursive_merge = value.as_bool().unwrap(),
-            "TIME_ZONE" => settings.time_zone = value.as_str().unwrap().to_owned(),
+            "TIME_ZONE" => value.as_str().unwrap().clone_into(&mut settings.time_zone),
             "VALIDATE_BGP_COMMUNITY_VALUE" => settings.validate_communities = value.as_bool().unwrap(),
-            "BASE_PATH" => settings.base_path = value.as_str().unwrap().to_owned(),
+            "BASE_PATH" => value.as_str().unwrap().clone_into(&mut settings.base_path),
             "BGPQ3_SOURCES" => {
-                settings.irr_sources = value.as_str().unwrap().split(',').map(str::to_owned).collect()
+                settings.irr_sources = value.as_str().unwrap().split(',').map(str::to_owned).collect();
             }
             "EMAIL_CC_CONTACTS" => {
                 settings.cc_contacts = value.as_array().unwrap().iter().map(cc_contact).collect();

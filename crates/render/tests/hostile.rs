@@ -1,5 +1,4 @@
 //! Templates that want too much, or what is not theirs.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

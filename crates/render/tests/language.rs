@@ -1,5 +1,4 @@
 //! The language by itself: what Jinja2 3.1.6 gives for small templates, recorded in `cases/language.json`.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
