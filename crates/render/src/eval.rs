@@ -12,7 +12,7 @@ use crate::error::{Fault, Res};
 use crate::ops::undefined;
 use crate::repr::{object_name, type_name};
 use crate::scope::Scope;
-use crate::value::{Dict, Key, Missing, Value};
+use crate::value::{Dict, Key, Missing, Reason, Value};
 
 impl Cx {
     pub(crate) fn eval(&self, expr: &Expr, scope: &Rc<Scope>) -> Res<Value> {
@@ -85,7 +85,7 @@ impl Cx {
                         message:
                             "the inline if-expression evaluated to false and no else section was defined."
                                 .into(),
-                        unsafe_name: false,
+                        reason: Reason::NoElse,
                     }))
                 }
             }
@@ -235,7 +235,7 @@ impl Cx {
             Value::Query(query) => query.items(self)?,
             Value::Iter(items, _) => items.borrow_mut().by_ref().collect(),
             Value::Undefined(missing) => {
-                if self.strict || missing.unsafe_name {
+                if missing.reason == Reason::Hidden || (self.strict && missing.reason == Reason::Name) {
                     return Err(undefined(missing));
                 }
                 Vec::new()
@@ -318,7 +318,7 @@ impl Cx {
         }
         let of = type_name(self, value);
         let message = format!("access to attribute '{name}' of '{of}' object is unsafe.");
-        Value::Undefined(Rc::new(Missing { message, unsafe_name: true }))
+        Value::Undefined(Rc::new(Missing { message, reason: Reason::Hidden }))
     }
 
     /// `value[index]`: a member, else an attribute of that name.

@@ -199,7 +199,7 @@ impl Cx {
         Ok(match value {
             Value::None => false,
             Value::Undefined(missing) => {
-                if self.strict && !missing.unsafe_name {
+                if self.strict && missing.reason == crate::value::Reason::Name {
                     return Err(undefined(missing));
                 }
                 false
@@ -361,7 +361,7 @@ fn shifted(address: std::net::IpAddr, by: i128) -> Value {
 }
 
 pub(crate) fn undefined(missing: &crate::value::Missing) -> Fault {
-    if missing.unsafe_name {
+    if missing.reason == crate::value::Reason::Hidden {
         Fault::security(missing.message.clone())
     } else {
         Fault::undefined(missing.message.clone())

@@ -117,7 +117,7 @@ impl Cx {
         match value {
             Value::Str(text) | Value::Markup(text) => out.push_str(text),
             Value::Undefined(missing) => {
-                if self.strict() && !missing.unsafe_name {
+                if self.strict() && missing.reason == crate::value::Reason::Name {
                     return Err(Fault::undefined(missing.message.clone()));
                 }
             }

@@ -69,8 +69,17 @@ pub(crate) enum Value {
 /// Why a value is undefined.
 pub(crate) struct Missing {
     pub(crate) message: String,
-    /// A name the sandbox hides, rather than one that is not there.
-    pub(crate) unsafe_name: bool,
+    pub(crate) reason: Reason,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Nothing of that name. Strict templates refuse it.
+    Name,
+    /// A name the sandbox hides.
+    Hidden,
+    /// `x if y` with a false `y`: meant to be empty.
+    NoElse,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,7 +134,7 @@ impl Value {
         Self::Iter(Rc::new(RefCell::new(items.into_iter())), "generator")
     }
     pub(crate) fn undefined(message: impl Into<String>) -> Self {
-        Self::Undefined(Rc::new(Missing { message: message.into(), unsafe_name: false }))
+        Self::Undefined(Rc::new(Missing { message: message.into(), reason: Reason::Name }))
     }
     pub(crate) fn missing(name: &str) -> Self {
         Self::undefined(format!("'{name}' is undefined"))

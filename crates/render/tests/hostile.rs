@@ -133,7 +133,7 @@ fn strict_templates_tell_what_is_missing() {
         let fault = render_with(template, Undefined::Strict).unwrap_err();
         assert_eq!(fault.class, "jinja2.exceptions.UndefinedError", "{template}");
     }
-    let guarded = "{{ nothing is defined }} {{ nothing | default('x') }}";
+    let guarded = "{{ nothing is defined }} {{ nothing | default('x') }}{{ 'y' if false }}";
     assert_eq!(render_with(guarded, Undefined::Strict).unwrap().text, "False x");
 }
 

@@ -1,4 +1,5 @@
 //! How long large configurations take. Run with `--release -- --ignored --nocapture`; the bounds are for that.
+#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -34,7 +35,7 @@ ip prefix-list as{{ as.asn }} permit {{ p.prefix }}{% if not p.exact %} le {{ p[
 
 fn record(model: &str, id: u64, fields: &[(&str, Data)]) -> Record {
     let models = Models::get();
-    let model = &models.all()[usize::from(models.index(model).unwrap())];
+    let model = &models.all()[usize::from(models.index(model).unwrap_or_default())];
     let find = |name: &str| {
         fields.iter().find(|(field, _)| *field == name).map_or(Data::Null, |(_, data)| data.clone())
     };
@@ -79,8 +80,10 @@ fn world(sessions: u32, prefixes_each: u32) -> World {
     };
     records.insert("bgp.community".into(), (1..=20).map(community).collect());
     let system = |at: u32| {
-        let mut lists = PrefixLists::default();
-        lists.ipv4 = (0..prefixes_each).map(|p| prefix(at, p)).collect();
+        let lists = PrefixLists {
+            ipv4: (0..prefixes_each).map(|p| prefix(at, p)).collect(),
+            ..PrefixLists::default()
+        };
         let fields = [
             ("asn", Data::Int(i64::from(at) + 1000)),
             ("name", text(&format!("Netz {at} Größe"))),
