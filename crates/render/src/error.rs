@@ -1,0 +1,134 @@
+//! What can go wrong with a template, with the place where it went wrong.
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The kind of an error, so that a caller can tell a mistake in the text of a template from one in what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The template cannot be parsed, or names a filter or test that does not exist.
+    Syntax,
+    /// The template was running when it failed.
+    Runtime,
+    /// The template used more steps, output or depth than the limits allow.
+    Limit,
+}
+
+/// A place in a template: its loader name (`<template>` for the outermost) and a line, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Loader name, such as `configuration::footer`.
+    pub template: String,
+    /// Line from 1; 0 if unknown.
+    pub line: usize,
+    /// The text of that line, without blanks at its ends.
+    pub text: String,
+}
+
+/// Why a template gave no result. It is never mixed with rendered text.
+#[derive(Debug, Clone)]
+pub struct TemplateError {
+    /// Parsing, running, or a limit.
+    pub kind: ErrorKind,
+    /// The class Jinja2 or Python gives such an error, such as `TypeError`.
+    pub class: String,
+    /// What is wrong, in Jinja2's words where it has some.
+    pub message: String,
+    /// Where: outermost template first, the place of the error last.
+    pub frames: Vec<Frame>,
+}
+
+impl TemplateError {
+    /// The innermost place, where the error arose.
+    pub fn place(&self) -> Option<&Frame> {
+        self.frames.last()
+    }
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = self.place() {
+            write!(f, "template {}, line {}", place.template, place.line)?;
+            if !place.text.is_empty() {
+                write!(f, " (`{}`)", place.text)?;
+            }
+            f.write_str(": ")?;
+        }
+        if self.message.is_empty() { f.write_str(&self.class) } else { f.write_str(&self.message) }
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+/// An error on its way up, without its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault(pub(crate) Box<FaultInner>);
+
+#[derive(Debug, Clone)]
+pub(crate) struct FaultInner {
+    pub(crate) kind: ErrorKind,
+    pub(crate) class: Arc<str>,
+    pub(crate) message: String,
+    /// Template and line, innermost first.
+    pub(crate) frames: Vec<(Rc<str>, usize)>,
+    /// The template or macro now being left has its frame.
+    pub(crate) placed: bool,
+}
+
+/// Result of everything inside the engine.
+pub(crate) type Res<T> = Result<T, Fault>;
+
+impl Fault {
+    pub(crate) fn new(class: &str, message: impl Into<String>) -> Self {
+        Self(Box::new(FaultInner {
+            kind: ErrorKind::Runtime,
+            class: class.into(),
+            message: message.into(),
+            frames: Vec::new(),
+            placed: false,
+        }))
+    }
+    pub(crate) fn syntax(template: &Rc<str>, line: usize, message: impl Into<String>) -> Self {
+        let mut fault = Self::new("jinja2.exceptions.TemplateSyntaxError", message);
+        fault.0.kind = ErrorKind::Syntax;
+        fault.0.frames.push((template.clone(), line));
+        fault
+    }
+    /// Notes the line of a statement, unless one inside it was noted.
+    pub(crate) fn at(mut self, template: &Rc<str>, line: usize) -> Self {
+        if !self.0.placed {
+            self.0.placed = true;
+            self.0.frames.push((template.clone(), line));
+        }
+        self
+    }
+    /// Leaves a template, macro or block: what called it gets a frame of its own.
+    pub(crate) fn leave(mut self) -> Self {
+        self.0.placed = false;
+        self
+    }
+    pub(crate) fn limit(message: impl Into<String>) -> Self {
+        let mut fault = Self::new("LimitExceeded", message);
+        fault.0.kind = ErrorKind::Limit;
+        fault
+    }
+    pub(crate) fn type_error(message: impl Into<String>) -> Self {
+        Self::new("TypeError", message)
+    }
+    pub(crate) fn value(message: impl Into<String>) -> Self {
+        Self::new("ValueError", message)
+    }
+    pub(crate) fn attribute(message: impl Into<String>) -> Self {
+        Self::new("AttributeError", message)
+    }
+    pub(crate) fn undefined(message: impl Into<String>) -> Self {
+        Self::new("jinja2.exceptions.UndefinedError", message)
+    }
+    pub(crate) fn runtime(message: impl Into<String>) -> Self {
+        Self::new("jinja2.exceptions.TemplateRuntimeError", message)
+    }
+    pub(crate) fn security(message: impl Into<String>) -> Self {
+        Self::new("jinja2.exceptions.SecurityError", message)
+    }
+}
