@@ -6,10 +6,12 @@
 mod records;
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,12 +19,13 @@ use pm_lab::peeringdb::{Namespace, Options, Server, World};
 use pm_store::testing::TestDatabase;
 use serde_json::Value as Json;
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
 pub(crate) use records::{Records, assert_same, exported, oracle};
 
-/// Longer than any command takes; a test that waits for ever says nothing.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than any command takes, also on a machine whose disk is busy; a test that waits for ever says nothing.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// When the invented worlds begin. Far enough back that a world may live through many days before today.
 pub(crate) fn beginning() -> DateTime<Utc> {
@@ -228,20 +231,70 @@ impl Running {
         self.ended().await
     }
 
-    /// Waits for the end.
+    /// Waits for the end. A process that does not come to one is described by what it has said and what it waits for.
     pub(crate) async fn ended(self) -> Ran {
-        let Self { child, what } = self;
-        let waited = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
-        let output = waited.unwrap_or_else(|_| panic!("{what} did not end within {PATIENCE:?}")).unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output in UTF-8");
+        let Self { mut child, what } = self;
+        let stdout = Heard::from(child.stdout.take().expect("a pipe"));
+        let stderr = Heard::from(child.stderr.take().expect("a pipe"));
+        let status = match tokio::time::timeout(PATIENCE, child.wait()).await {
+            Ok(status) => status.unwrap(),
+            Err(tokio::time::error::Elapsed { .. }) => panic!(
+                "{what} did not end within {PATIENCE:?}; its threads:\n{}--- stdout\n{}\n--- stderr\n{}",
+                threads(child.id()),
+                stdout.so_far(),
+                stderr.so_far()
+            ),
+        };
         Ran {
             // Like a shell: a signal counts as 128 and its number.
-            code: output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap()),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
+            code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap()),
+            stdout: stdout.all().await,
+            stderr: stderr.all().await,
             what,
         }
     }
+}
+
+/// What comes out of a pipe, while it comes.
+struct Heard {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reading: tokio::task::JoinHandle<()>,
+}
+
+impl Heard {
+    fn from(mut pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&bytes);
+        let reading = tokio::spawn(async move {
+            let mut piece = vec![0; 1 << 16];
+            while let Ok(length @ 1..) = pipe.read(&mut piece).await {
+                into.lock().unwrap().extend_from_slice(&piece[..length]);
+            }
+        });
+        Self { bytes, reading }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    async fn all(self) -> String {
+        self.reading.await.unwrap();
+        String::from_utf8(std::mem::take(&mut *self.bytes.lock().unwrap())).expect("output in UTF-8")
+    }
+}
+
+/// What each thread of a process waits for in the kernel.
+fn threads(process: Option<u32>) -> String {
+    let Some(process) = process else { return "none, it has ended\n".into() };
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return "unknown\n".into() };
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let mut text = String::new();
+    for thread in threads.flatten() {
+        let [name, place, call] = ["comm", "wchan", "syscall"].map(|file| read(thread.path().join(file)));
+        writeln!(text, "{name}: {place}, system call {call}").unwrap();
+    }
+    text
 }
 
 /// What a run came to.
