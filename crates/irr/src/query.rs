@@ -129,6 +129,11 @@ pub trait Ask: Send + Sync {
     /// What the server that is used says about itself. Connects if need be.
     async fn features(&self) -> Result<Features, Failure>;
 
+    /// What the server that is used has said about itself so far; nobody is asked.
+    fn known(&self) -> Option<Features> {
+        None
+    }
+
     /// Asks all of them, as fast as the server takes them. Each question is answered exactly once, with its place in
     /// `queries`, in any order; then the channel ends. Whoever does not read holds the answers back; whoever drops the
     /// receiver ends the asking.

@@ -1,5 +1,5 @@
 //! Two ways to ask for the prefixes of many AS-SETs: bgpq4 once per list, as Peering Manager has always done, and bare
-//! pipelining, which asks for all and looks at nothing.
+//! pipelining, which asks for all and parts the answers into words, and does no more with them.
 
 use std::process::Stdio;
 
@@ -32,7 +32,7 @@ pub(crate) async fn bgpq4(host: &str, sources: &str, names: &[String]) -> anyhow
     Ok(())
 }
 
-/// Asks for all lists at once, over a few connections, and prints how many octets came.
+/// Asks for all lists at once, over a few connections, keeps the words of the answers, and prints how many there are.
 #[expect(clippy::print_stdout, reason = "the output is what the part is for")]
 pub(crate) async fn pipelined(host: &str, names: &[String]) -> anyhow::Result<()> {
     let queries: Vec<String> = ["4", "6"]
@@ -45,23 +45,23 @@ pub(crate) async fn pipelined(host: &str, names: &[String]) -> anyhow::Result<()
         text.push_str(query);
         *count += 1;
     }
-    let mut octets = 0;
+    let mut words = 0;
     let asked = shares.into_iter().map(|(text, count)| tokio::spawn(share(host.to_owned(), text, count)));
     for one in asked.collect::<Vec<_>>() {
-        octets += one.await??;
+        words += one.await??.iter().map(Vec::len).sum::<usize>();
     }
-    println!("{octets}");
+    println!("{words}");
     Ok(())
 }
 
-/// Octets of the answers to these queries, on a connection of their own.
-async fn share(host: String, queries: String, count: usize) -> anyhow::Result<u64> {
+/// The words of the answers to these queries, asked on a connection of their own.
+async fn share(host: String, queries: String, count: usize) -> anyhow::Result<Vec<Vec<String>>> {
     let stream = TcpStream::connect(&host).await.with_context(|| host.clone())?;
     stream.set_nodelay(true)?;
     let (read, mut write) = stream.into_split();
     write.write_all(queries.as_bytes()).await?;
     let mut read = BufReader::with_capacity(64 << 10, read);
-    let (mut line, mut data, mut octets) = (String::new(), Vec::new(), 0);
+    let (mut line, mut data, mut answers) = (String::new(), Vec::new(), Vec::with_capacity(count));
     for _ in 0..count {
         line.clear();
         read.read_line(&mut line).await?;
@@ -70,11 +70,12 @@ async fn share(host: String, queries: String, count: usize) -> anyhow::Result<u6
             // The data and `C`.
             data.resize(length + 2, 0);
             read.read_exact(&mut data).await?;
-            octets += length as u64;
+            let text = std::str::from_utf8(&data[..length])?;
+            answers.push(text.split_ascii_whitespace().map(str::to_owned).collect());
         } else {
             ensure!(matches!(line.trim_end(), "C" | "D"), "{host} answered {line:?}");
         }
     }
     write.write_all(b"!q\n").await?;
-    Ok(octets)
+    Ok(answers)
 }

@@ -37,8 +37,8 @@ pub(super) async fn run(
             let mut command = session.part("floor-irr");
             command.arg(&server.address).args(names);
             let (spent, output) = measure_output(command, &[0]).await?;
-            let octets: u64 = output.trim().parse()?;
-            ensure!(octets > 0, "the floor got nothing");
+            let words: u64 = output.trim().parse()?;
+            ensure!(words > 0, "the floor got nothing");
             floor.push(spent);
             say(&format!("lists alone, {}, {round}: {}", way(delay), both(&ours, &floor)));
         }

@@ -1,6 +1,6 @@
 //! Answers of one run, taken apart and kept, so that nothing is asked twice.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -119,6 +119,8 @@ enum Known {
     Nothing,
     /// The server does not answer questions of this kind.
     Unsaid,
+    /// The server does not expand this set.
+    Unexpanded(String),
     TooBig {
         what: String,
         count: u64,
@@ -180,11 +182,20 @@ pub(crate) struct View<'a> {
     pub(crate) limits: &'a Limits,
     /// Whether the server answers `!a`.
     pub(crate) set_routes: bool,
+    /// Whether it did not, when asked.
+    pub(crate) refused: Cell<bool>,
 }
 
 impl<'a> View<'a> {
     pub(crate) fn new(answers: &'a Answers, limits: &'a Limits, set_routes: bool) -> Self {
-        Self { answers, lacking: RefCell::default(), used: RefCell::default(), limits, set_routes }
+        Self {
+            answers,
+            lacking: RefCell::default(),
+            used: RefCell::default(),
+            limits,
+            set_routes,
+            refused: Cell::new(false),
+        }
     }
 
     /// Prefixes, sorted, each once, not empty. `None`: no data.
@@ -256,6 +267,10 @@ impl<'a> View<'a> {
     fn get(&self, query: Query) -> Result<&'a Known, Stop> {
         match self.answers.known.get(&query) {
             Some(Some(Known::Failed(reason))) => Err(Stop::Failed(reason.clone())),
+            Some(Some(Known::Unexpanded(reason))) => {
+                self.refused.set(true);
+                Err(Stop::Failed(reason.clone()))
+            }
             Some(Some(Known::TooBig { what, count })) => {
                 Err(Stop::TooBig { what: what.clone(), count: *count })
             }
@@ -279,7 +294,10 @@ fn take_apart(query: &Query, outcome: Outcome, limits: &Limits) -> Known {
         },
         Ok(Answer::NotFound | Answer::Done) => Known::Nothing,
         Ok(Answer::Ambiguous) => failed(query, "the server has several objects of this name"),
-        Ok(Answer::Refused(reason)) => failed(query, &format!("refused: {reason}")),
+        Ok(Answer::Refused(reason)) => match failed(query, &format!("refused: {reason}")) {
+            Known::Failed(reason) if matches!(query.kind, Kind::SetRoutes(_)) => Known::Unexpanded(reason),
+            failed => failed,
+        },
         Ok(Answer::TooBig(count)) => Known::TooBig { what: format!("bytes in the answer to {query}"), count },
         Err(failure) => failed(query, &failure.0),
     }

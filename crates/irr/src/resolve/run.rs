@@ -7,20 +7,23 @@ use tokio::sync::mpsc;
 use super::answers::{Answers, Stop, View};
 use super::lists::list;
 use super::request::{Limits, Request, Resolved, What};
-use crate::{Ask, Failure, Features, Object, Outcome, Query};
+use crate::{Ask, Failure, Outcome, Query};
 
 /// Looks up all lists of all requests, and gives each one out when it is ready, in any order. What several have in
 /// common is asked once. Whoever drops the receiver ends the run.
+///
+/// Nobody waits to hear what the server is able to do: a server is taken for one that expands sets (`!a`) until it says
+/// otherwise, or refuses. A list that was refused is expanded here.
 pub async fn resolve(
     ask: &dyn Ask,
     requests: Vec<Request>,
     limits: &Limits,
     results: mpsc::Sender<Resolved>,
 ) {
-    let server = Server::of(ask, &requests).await;
-    let mut run = Run::new(&requests, limits, server.set_routes);
+    let mut run = Run::new(&requests, limits);
     let mut ready: Vec<usize> = (0..run.lists.len()).collect();
     loop {
+        run.set_routes = ask.known().is_none_or(|features| features.set_routes);
         for place in ready.drain(..) {
             if let Some(resolved) = run.advance(place)
                 && results.send(resolved).await.is_err()
@@ -32,7 +35,7 @@ pub async fn resolve(
         if batch.is_empty() {
             return;
         }
-        let mut answers = server.ask(&batch);
+        let mut answers = ask.ask(batch.clone());
         while let Some((place, outcome)) = answers.recv().await {
             let Some(query) = batch.get(place) else { continue };
             for place in run.answered(query, outcome) {
@@ -86,44 +89,12 @@ fn no_answer() -> Failure {
     Failure("no answer came".to_owned())
 }
 
-/// Who is asked, if anybody is there.
-struct Server<'a> {
-    ask: &'a dyn Ask,
-    set_routes: bool,
-    /// Why nobody is there.
-    failure: Option<Failure>,
-}
-
-impl<'a> Server<'a> {
-    /// Not even connects where the requests hold prefixes only.
-    async fn of(ask: &'a dyn Ask, requests: &[Request]) -> Self {
-        let is_looked_up = |object: &Object| !matches!(object, Object::Prefix(_) | Object::Ignored(_));
-        let features = if requests.iter().flat_map(|request| &request.objects).any(is_looked_up) {
-            ask.features().await
-        } else {
-            Ok(Features::default())
-        };
-        match features {
-            Ok(features) => Self { ask, set_routes: features.set_routes, failure: None },
-            Err(failure) => Self { ask, set_routes: false, failure: Some(failure) },
-        }
-    }
-
-    fn ask(&self, batch: &[Query]) -> mpsc::Receiver<(usize, Outcome)> {
-        let Some(failure) = &self.failure else { return self.ask.ask(batch.to_vec()) };
-        let (sender, receiver) = mpsc::channel(batch.len().max(1));
-        for place in 0..batch.len() {
-            // There is room for all of them.
-            let _ = sender.try_send((place, Err(failure.clone())));
-        }
-        receiver
-    }
-}
-
 /// One list on its way.
 struct Pending {
     request: usize,
     what: What,
+    /// Whether the server may be asked to expand sets for it.
+    set_routes: bool,
     /// How many answers it waits for.
     lacking: usize,
     /// Big answers that it uses.
@@ -133,6 +104,7 @@ struct Pending {
 struct Run<'a> {
     requests: &'a [Request],
     limits: &'a Limits,
+    /// Whether the server expands sets, as far as is known.
     set_routes: bool,
     answers: Answers,
     lists: Vec<Pending>,
@@ -148,14 +120,16 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(requests: &'a [Request], limits: &'a Limits, set_routes: bool) -> Self {
+    fn new(requests: &'a [Request], limits: &'a Limits) -> Self {
         let lists = requests.iter().enumerate().flat_map(|(request, asked)| {
-            asked.wanted().map(move |what| Pending { request, what, lacking: 0, used: HashSet::new() })
+            let pending =
+                move |what| Pending { request, what, set_routes: true, lacking: 0, used: HashSet::new() };
+            asked.wanted().map(pending)
         });
         Self {
             requests,
             limits,
-            set_routes,
+            set_routes: true,
             answers: Answers::default(),
             lists: lists.collect(),
             waiting: HashMap::new(),
@@ -168,9 +142,14 @@ impl<'a> Run<'a> {
 
     /// Makes a list, or finds out what it lacks.
     fn advance(&mut self, place: usize) -> Option<Resolved> {
-        let Pending { request, what, .. } = self.lists[place];
-        let view = View::new(&self.answers, self.limits, self.set_routes);
-        let made = list(&view, &self.requests[request], what);
+        let Pending { request, what, set_routes, .. } = self.lists[place];
+        let mut view = View::new(&self.answers, self.limits, self.set_routes && set_routes);
+        let mut made = list(&view, &self.requests[request], what);
+        if view.refused.get() {
+            self.lists[place].set_routes = false;
+            view = View::new(&self.answers, self.limits, false);
+            made = list(&view, &self.requests[request], what);
+        }
         let Some((lookup, notes)) = made.map_or_else(|stop| Some((stop.lookup()?, Vec::new())), Some) else {
             let (lacking, used) = (view.lacking.into_inner(), view.used.into_inner());
             self.wait(place, lacking, used);
@@ -242,14 +221,14 @@ impl<'a> Run<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Answer, Want};
+    use crate::{Answer, Kind, Want};
 
     /// Answers all questions of a round; says how many lists are ready.
     fn round(run: &mut Run<'_>) -> usize {
         let mut ready = 0;
         for query in run.next_round() {
-            let text = if query.kind == crate::Kind::Members { "AS1 AS-BAR" } else { "192.0.2.0/24" };
-            let text = if query.kind == crate::Kind::AllMembers { "AS1" } else { text };
+            let text = if query.kind == Kind::Members { "AS1 AS-BAR" } else { "192.0.2.0/24" };
+            let text = if query.kind == Kind::AllMembers { "AS1" } else { text };
             for place in run.answered(&query, Ok(Answer::Data(text.to_owned()))) {
                 ready += usize::from(run.advance(place).is_some());
             }
@@ -269,7 +248,7 @@ mod tests {
     #[test]
     fn big_answers_are_let_go_with_the_last_list_that_uses_them() {
         let (limits, requests) = (Limits::default(), requests(&["AS-FOO", "AS-FOO AS-BAR"]));
-        let mut run = Run::new(&requests, &limits, true);
+        let mut run = Run::new(&requests, &limits);
         assert!(run.advance(0).is_none() && run.advance(1).is_none());
         assert_eq!(round(&mut run), 2);
         assert!(!run.answers.holds_prefixes());
@@ -278,7 +257,7 @@ mod tests {
     #[test]
     fn big_answers_are_kept_while_members_may_need_them() {
         let (limits, requests) = (Limits::default(), requests(&["AS-BAR", "AS-BAZ", "RIPE::AS-FOO"]));
-        let mut run = Run::new(&requests, &limits, true);
+        let mut run = Run::new(&requests, &limits);
         assert!((0..3).all(|place| run.advance(place).is_none()));
         assert_eq!(round(&mut run), 2);
         assert!(run.answers.holds_prefixes());

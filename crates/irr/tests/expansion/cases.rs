@@ -265,10 +265,28 @@ async fn proof_that_comes_late_is_waited_for() {
 
 #[tokio::test]
 async fn without_route_lists_of_sets_each_as_is_asked_once() {
-    let server = Server { set_routes: false, ..server() };
-    run(&server, &["AS-FOO", "AS-DEEP1"]).await;
+    let refused = ["!a4AS-FOO", "!a6AS-FOO", "!iAS-FOO,1", "!a4AS-DEEP1", "!a6AS-DEEP1", "!iAS-DEEP1,1"];
     let wanted = ["!gAS1", "!gAS2", "!6AS1", "!6AS2", "!gAS3", "!6AS3"];
-    assert_eq!(server.rounds(), [vec!["!iAS-FOO,1", "!iAS-DEEP1,1"], wanted.to_vec()]);
+    for (told, first) in [(true, vec!["!iAS-FOO,1", "!iAS-DEEP1,1"]), (false, refused.to_vec())] {
+        let server = Server { set_routes: false, told, ..server() };
+        run(&server, &["AS-FOO", "AS-DEEP1"]).await;
+        assert_eq!(server.rounds(), [first, wanted.to_vec()], "told before: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_in_the_middle_gives_the_same_lists() {
+    let refused = || Ok(pm_irr::Answer::Refused("Unrecognised command".to_owned()));
+    let wanted = run(&server(), &["AS-FOO", "AS-DEEP1", "RIPE::AS-FOO"]).await;
+    for line in ["!a4AS-FOO", "!a6AS-DEEP1", "!a4AS-BAR"] {
+        let server = server().with_fault(line, refused());
+        let found = run(&server, &["AS-FOO", "AS-DEEP1", "RIPE::AS-FOO"]).await;
+        assert!(server.rounds().concat().iter().any(|asked| asked == line), "{line} was not asked");
+        // Not the same notes: this way it is seen which members do not exist.
+        for (key, (wanted, _)) in &wanted {
+            assert_eq!(shown(&found[key].0), shown(wanted), "{line}: {key:?}");
+        }
+    }
 }
 
 #[tokio::test]

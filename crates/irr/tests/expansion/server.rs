@@ -12,6 +12,8 @@ pub struct Server {
     pub world: Arc<World>,
     /// Whether it answers `!a`.
     pub set_routes: bool,
+    /// Whether it has said so before anybody asks.
+    pub told: bool,
     /// Whether it answers `!m`.
     pub objects: bool,
     /// Answers to single questions, by the line that is sent.
@@ -31,6 +33,7 @@ impl Server {
         Self {
             world: world.clone(),
             set_routes: true,
+            told: false,
             objects: true,
             faults: HashMap::new(),
             dead: false,
@@ -59,6 +62,9 @@ impl Server {
     }
 
     fn outcome(&self, query: &Query) -> Outcome {
+        if self.dead {
+            return Err(nobody());
+        }
         if let Some(outcome) = self.faults.get(&query.to_string()) {
             return outcome.clone();
         }
@@ -69,11 +75,15 @@ impl Server {
     }
 }
 
+fn nobody() -> Failure {
+    Failure("whois.example.net:43: connection refused".to_owned())
+}
+
 #[async_trait::async_trait]
 impl Ask for Server {
     async fn features(&self) -> Result<Features, Failure> {
         if self.dead {
-            return Err(Failure("whois.example.net:43: connection refused".to_owned()));
+            return Err(nobody());
         }
         Ok(Features {
             sources: self.world.sources.clone(),
@@ -82,8 +92,12 @@ impl Ask for Server {
         })
     }
 
+    fn known(&self) -> Option<Features> {
+        self.told.then(|| Features { set_routes: self.set_routes, ..Features::default() })
+    }
+
     fn ask(&self, queries: Vec<Query>) -> mpsc::Receiver<(usize, Outcome)> {
-        assert!(!self.dead && !queries.is_empty());
+        assert!(!queries.is_empty());
         self.log.lock().unwrap().push(queries.clone());
         let mut outcomes: Vec<_> = queries.iter().map(|query| self.outcome(query)).enumerate().collect();
         outcomes.retain(|(place, _)| self.mute != Some(queries[*place].to_string()));

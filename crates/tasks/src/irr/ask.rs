@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use pm_config::{Config, IrrBackend};
-use pm_irr::{Ask as _, Client, Features, Limits, Lookup, Note, Object, Options, Program, Request, Sources};
+use pm_irr::{Ask as _, Client, Limits, Lookup, Note, Object, Options, Program, Request, Sources};
 use pm_store::irr::Kind;
+use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -35,26 +36,24 @@ const AT_ONCE: usize = 2;
 /// One way to ask, for all lists that go to the same servers.
 pub(super) enum Asker {
     /// By ourselves.
-    Native(Client, Features),
+    Native(Client),
     /// Through a program.
     Program(Program),
 }
 
 impl Asker {
-    /// Gets ready to ask `host`, which may be several separated by commas. The error says why nobody can be asked.
-    pub(super) async fn new(config: &Config, host: &str) -> Result<Self, String> {
+    /// Gets ready to ask `host`, which may be several separated by commas. The error says what is wrong with that.
+    pub(super) fn new(config: &Config, host: &str) -> Result<Self, String> {
         if config.irr_backend != IrrBackend::Native {
             return Ok(Self::Program(program(config, hosts(host).swap_remove(0))));
         }
-        let client = client(config, host)?;
-        let features = client.features().await.map_err(|failure| failure.to_string())?;
-        Ok(Self::Native(client, features))
+        client(config, host).map(Self::Native)
     }
 
     /// Names of AS-SETs that several of the sources asked hold, with the place of each autonomous system that names one
     /// and a sentence about it. Nothing when nobody can tell.
     pub(super) async fn collisions(&self, wanted: &[Arc<Wanted>]) -> Vec<(usize, String)> {
-        let Self::Native(client, _) = self else { return Vec::new() };
+        let Self::Native(client) = self else { return Vec::new() };
         let mut named: BTreeMap<(Sources, String), BTreeSet<usize>> = BTreeMap::new();
         for wanted in wanted {
             for object in &wanted.request.objects {
@@ -91,24 +90,28 @@ impl Asker {
     /// Questions sent so far.
     pub(super) fn queries(&self) -> u64 {
         match self {
-            Self::Native(client, _) => client.statistics().queries,
+            Self::Native(client) => client.statistics().queries,
             Self::Program(_) => 0,
         }
     }
 
     /// Lets go of the servers.
     pub(super) async fn close(&self) {
-        if let Self::Native(client, _) = self {
+        if let Self::Native(client) = self {
             client.close().await;
         }
     }
 
-    /// Server, and how far its copies of the sources are.
-    pub(super) fn origin(&self) -> (String, BTreeMap<String, String>) {
-        match self {
-            Self::Native(_, features) => (features.server.clone(), features.serials.clone()),
+    /// Server, and how far its copies of the sources are. The error says why nobody answers.
+    pub(super) async fn origin(&self) -> Result<Json, String> {
+        let (server, serials) = match self {
+            Self::Native(client) => {
+                let features = client.features().await.map_err(|failure| failure.to_string())?;
+                (features.server, features.serials)
+            }
             Self::Program(program) => (program.host.clone(), BTreeMap::new()),
-        }
+        };
+        Ok(json!({ "server": server, "serials": serials }))
     }
 
     /// Asks for all of them and hands each answer over as soon as it is there.
@@ -119,7 +122,7 @@ impl Asker {
         answers: mpsc::Sender<Answered>,
     ) {
         match self {
-            Self::Native(client, _) => ask_servers(client, config, wanted, &answers).await,
+            Self::Native(client) => ask_servers(client, config, wanted, &answers).await,
             Self::Program(program) => ask_program(program, config, wanted, &answers).await,
         }
     }

@@ -92,12 +92,12 @@ fn new_list(kind: Kind, entries: i64, data: Vec<u8>, blocks: Vec<Vec<u8>>) -> Ne
     NewList { kind, digest: Sha256::digest(&data).to_vec(), entries, shortest: None, data, blocks }
 }
 
-/// Length of the blocks in which lists are looked for: short enough that a list lies in few, long enough that few lists
-/// lie in one.
+/// Length of the blocks in which lists are looked for: short enough that a list lies in a few, as each is a row, and long
+/// enough that most lists lie elsewhere, as those that do not are loaded and searched.
 const fn block_length(family: Family) -> u8 {
     match family {
-        Family::V4 => 16,
-        Family::V6 => 32,
+        Family::V4 => 12,
+        Family::V6 => 24,
     }
 }
 

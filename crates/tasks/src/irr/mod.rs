@@ -40,7 +40,7 @@ pub use report::{IrrReport, Told};
 pub use review::IrrAccept;
 
 /// Autonomous systems that are stored in one transaction at most.
-const BATCH: usize = 100;
+const BATCH: usize = 250;
 /// Octets of lists that are stored in one transaction, about.
 const BATCH_OCTETS: usize = 8 << 20;
 /// How long a decision may wait for others to be stored with.
@@ -210,8 +210,8 @@ impl Run<'_> {
         let mut askers = Vec::with_capacity(groups.len());
         let mut unreachable = Vec::new();
         for (host, wanted) in groups {
-            match Asker::new(&self.context.config, host).await {
-                Ok(asker) => askers.push((asker, wanted)),
+            match Asker::new(&self.context.config, host) {
+                Ok(asker) => askers.push((host.to_owned(), asker, wanted)),
                 Err(why) => unreachable.push((why, wanted)),
             }
         }
@@ -222,7 +222,7 @@ impl Run<'_> {
         let asking = async {
             let asks = askers
                 .iter()
-                .map(|(asker, wanted)| asker.ask(&self.context.config, wanted.clone(), sender.clone()));
+                .map(|(_, asker, wanted)| asker.ask(&self.context.config, wanted.clone(), sender.clone()));
             futures::future::join_all(asks).await;
             for (why, wanted) in unreachable {
                 for wanted in wanted {
@@ -231,26 +231,36 @@ impl Run<'_> {
                 }
             }
             drop(sender);
+            Ok(())
         };
-        let origins =
-            askers.iter().map(|(asker, wanted)| (asker, wanted.first())).filter_map(|(asker, wanted)| {
-                let (server, serials) = asker.origin();
-                wanted.map(|wanted| (wanted.host.clone(), json!({ "server": server, "serials": serials })))
-            });
-        let deciding = self.decide(answers, origins.collect());
-        let colliding =
-            futures::future::join_all(askers.iter().map(|(asker, wanted)| asker.collisions(wanted)));
-        let ((), report, collisions) = tokio::join!(asking, deciding, colliding);
-        let mut report = report?;
+        let deciding = async { self.decide(answers, origins(&askers).await?).await };
+        let colliding = async {
+            let named = askers.iter().map(|(_, asker, wanted)| asker.collisions(wanted));
+            Ok(futures::future::join_all(named).await)
+        };
+        // In this order: who asks for the origin must not wait for a connection until the lists are fetched, as some of
+        // them wait until the origin is known. It also finds out first that nobody is there.
+        let (mut report, (), collisions) = tokio::try_join!(deciding, asking, colliding)?;
         for (place, note) in collisions.into_iter().flatten() {
             report.note(&self.context.reporter, self.systems[place].asn, &note);
         }
-        for (asker, _) in &askers {
+        for (_, asker, _) in &askers {
             report.queries(asker.queries());
             asker.close().await;
         }
         Ok(report)
     }
+}
+
+/// Server and serials by the host as it is set. Fails if nobody answers anywhere.
+async fn origins(askers: &[(String, Asker, Vec<Arc<Wanted>>)]) -> Result<BTreeMap<String, Json>, TaskError> {
+    let origins = futures::future::join_all(askers.iter().map(|(_, asker, _)| asker.origin())).await;
+    if let Some(Err(why)) = origins.first().filter(|_| origins.iter().all(Result::is_err)) {
+        return Err(TaskError::Failed(format!("{why}. Nothing was changed.")));
+    }
+    let known =
+        askers.iter().zip(origins).filter_map(|((host, ..), origin)| Some((host.clone(), origin.ok()?)));
+    Ok(known.collect())
 }
 
 /// An autonomous system of which answers are still due.
