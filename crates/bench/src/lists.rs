@@ -3,15 +3,21 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use pm_irr::{Client, Content, Family, Limits, Lookup, Options, Prefix, Request, Shape, Sources, Want, What};
+use futures::StreamExt as _;
+use pm_irr::{
+    Client, Content, Family, Limits, Lookup, Options, Prefix, Request, Resolved, Shape, Sources, Want, What,
+};
 use tokio::sync::mpsc;
 
 /// Prefixes of the list that is aggregated.
 const COUNT: usize = 1_000_000;
 /// Answers that wait to be made into a list.
 const WAITING: usize = 8;
+/// Lists that are made at once.
+const AT_ONCE: usize = 2;
 
-/// Asks for all lists of these AS-SETs, makes them with `-A`, and prints how many entries each has.
+/// Asks for all lists of these AS-SETs, makes them with `-A`, two at once as the tasks do, and prints how many entries
+/// each has.
 #[expect(clippy::print_stdout, reason = "the output is what the part is for")]
 pub(crate) async fn run(host: &str, sources: &str, names: &[String]) -> anyhow::Result<()> {
     let client = Client::new(Options::new(vec![host.to_owned()]))?;
@@ -21,16 +27,13 @@ pub(crate) async fn run(host: &str, sources: &str, names: &[String]) -> anyhow::
     let resolving = pm_irr::resolve(&client, requests, &limits, sender);
     let shape = Shape { aggregate: true, ..Shape::default() };
     let making = async {
-        while let Some(one) = resolved.recv().await {
-            let What::Prefixes(family) = one.what else { bail!("a list that nobody asked for") };
-            let name = names.get(one.request).context("an answer to no request")?;
-            let entries = match one.lookup {
-                Lookup::Found(Content::Prefixes { prefixes, ranges }) => {
-                    pm_irr::prefix_list(family, prefixes, &ranges, &shape).len()
-                }
-                Lookup::Empty => 0,
-                other => bail!("{name}: {other:?}"),
-            };
+        let made = futures::stream::poll_fn(|context| resolved.poll_recv(context))
+            .map(|one| tokio::task::spawn_blocking(move || entries(one, shape)))
+            .buffer_unordered(AT_ONCE);
+        let mut made = std::pin::pin!(made);
+        while let Some(one) = made.next().await {
+            let (request, family, entries) = one??;
+            let name = names.get(request).context("an answer to no request")?;
             println!("ipv{} {name} {entries}", if family == Family::V4 { 4 } else { 6 });
         }
         Ok(())
@@ -38,6 +41,19 @@ pub(crate) async fn run(host: &str, sources: &str, names: &[String]) -> anyhow::
     let ((), made) = tokio::join!(resolving, making);
     client.close().await;
     made
+}
+
+/// Makes a list, and counts its entries.
+fn entries(one: Resolved, shape: Shape) -> anyhow::Result<(usize, Family, usize)> {
+    let What::Prefixes(family) = one.what else { bail!("a list that nobody asked for") };
+    let entries = match one.lookup {
+        Lookup::Found(Content::Prefixes { prefixes, ranges }) => {
+            pm_irr::prefix_list(family, prefixes, &ranges, &shape).len()
+        }
+        Lookup::Empty => 0,
+        other => bail!("list {}: {other:?}", one.request),
+    };
+    Ok((one.request, family, entries))
 }
 
 fn request(name: &str, sources: &str) -> anyhow::Result<Request> {

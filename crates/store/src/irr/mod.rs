@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 pub use read::{data, each_data, each_listing, generations, held_back, states};
-pub use write::{NewList, Update, Verdict, apply, remove_unused};
+pub use write::{NewList, Update, Verdict, apply, remove_unused, unused};
 
 /// What a list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

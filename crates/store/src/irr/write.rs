@@ -438,18 +438,20 @@ async fn drop_blocks(session: &mut Session<'_>, updates: &[Update]) -> Result<()
     Ok(())
 }
 
-/// Removes lists that no autonomous system and no generation has any more, at most `batch` of them, and says how many.
-pub async fn remove_unused(session: &mut Session<'_>, batch: u32) -> Result<u64, StoreError> {
+/// Lists that no autonomous system and no generation has any more, at most so many of them.
+pub async fn unused(session: &mut Session<'_>, limit: u32) -> Result<Vec<i64>, StoreError> {
     let sql = "SELECT l.id FROM peering_irrlist l \
         WHERE NOT EXISTS (SELECT 1 FROM peering_irrstate s WHERE s.list_id = l.id) \
         AND NOT EXISTS (SELECT 1 FROM peering_irrstate s WHERE s.held_id = l.id) \
         AND NOT EXISTS (SELECT 1 FROM peering_irrgeneration g WHERE g.ipv6_id = l.id) \
         AND NOT EXISTS (SELECT 1 FROM peering_irrgeneration g WHERE g.ipv4_id = l.id) \
         AND NOT EXISTS (SELECT 1 FROM peering_irrgeneration g WHERE g.as_list_id = l.id) LIMIT ?";
-    let mut unused = Vec::new();
-    for row in session.rows(sql, vec![batch.into()]).await? {
-        unused.push(row.get::<i64, _>("id")?);
-    }
+    session.rows(sql, vec![limit.into()]).await?.iter().map(|row| row.get("id")).collect()
+}
+
+/// Removes lists that are [`unused`], at most so many, and says how many.
+pub async fn remove_unused(session: &mut Session<'_>, limit: u32) -> Result<u64, StoreError> {
+    let unused = unused(session, limit).await?;
     for chunk in unused.chunks(ROWS) {
         for (table, column) in [("peering_irrblock", "list_id"), ("peering_irrlist", "id")] {
             let sql = format!("DELETE FROM {table} WHERE {column} IN ({})", placeholders(chunk.len()));
