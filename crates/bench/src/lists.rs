@@ -28,19 +28,26 @@ pub(crate) async fn run(host: &str, sources: &str, names: &[String]) -> anyhow::
     let shape = Shape { aggregate: true, ..Shape::default() };
     let making = async {
         let made = futures::stream::poll_fn(|context| resolved.poll_recv(context))
-            .map(|one| tokio::task::spawn_blocking(move || entries(one, shape)))
+            .ready_chunks(WAITING)
+            .map(|some| tokio::task::spawn_blocking(move || made_of(some, shape)))
             .buffer_unordered(AT_ONCE);
         let mut made = std::pin::pin!(made);
-        while let Some(one) = made.next().await {
-            let (request, family, entries) = one??;
-            let name = names.get(request).context("an answer to no request")?;
-            println!("ipv{} {name} {entries}", if family == Family::V4 { 4 } else { 6 });
+        while let Some(some) = made.next().await {
+            for (request, family, entries) in some?? {
+                let name = names.get(request).context("an answer to no request")?;
+                println!("ipv{} {name} {entries}", if family == Family::V4 { 4 } else { 6 });
+            }
         }
         Ok(())
     };
     let ((), made) = tokio::join!(resolving, making);
     client.close().await;
     made
+}
+
+/// Makes lists, and counts their entries.
+fn made_of(some: Vec<Resolved>, shape: Shape) -> anyhow::Result<Vec<(usize, Family, usize)>> {
+    some.into_iter().map(|one| entries(one, shape)).collect()
 }
 
 /// Makes a list, and counts its entries.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use pm_config::{Config, IrrBackend};
-use pm_irr::{Ask as _, Client, Limits, Lookup, Note, Object, Options, Program, Request, Sources};
+use pm_irr::{Ask as _, Client, Limits, Lookup, Note, Object, Options, Program, Request, Resolved, Sources};
 use pm_store::irr::Kind;
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
@@ -185,37 +185,51 @@ async fn ask_servers(
         // It goes when this ends, so that nobody waits for an answer to be taken that nobody takes any more.
         let mut resolved = resolved;
         let stream = futures::stream::poll_fn(|context| resolved.poll_recv(context));
-        let shaped = stream.map(|resolved| {
-            let wanted = wanted.get(resolved.request).cloned();
+        // A million prefixes take a second, in which nobody else should have to wait. Those that came together go
+        // together, as most lists take less time than it takes to hand them over.
+        let shaped = stream.ready_chunks(WAITING).map(|some| {
+            let alone = client.statistics().answers == 0;
+            let wanted: Vec<_> = some.iter().map(|one| wanted.get(one.request).cloned()).collect();
             async move {
-                let wanted = wanted?;
-                let unreachable =
-                    matches!(resolved.lookup, Lookup::Failed(_)) && client.statistics().answers == 0;
-                let lacking = resolved.notes.iter().find(|note| is_lacking(note)).map(ToString::to_string);
-                let notes = resolved.notes.iter().map(ToString::to_string).collect();
-                let (kind, asn, shape) = (wanted.kind, wanted.asn, wanted.shape);
-                // A million prefixes take a second, in which nobody else should have to wait.
-                let work = move || lists::answer(kind, asn, shape, resolved.lookup);
-                let answer = tokio::task::spawn_blocking(work)
-                    .await
-                    .unwrap_or_else(|error| Answer::Failed(format!("the list could not be made: {error}")));
-                let answer = match (answer, lacking) {
-                    (Answer::List { list, found }, Some(why)) => Answer::Partly { list, found, why },
-                    (answer, _) => answer,
+                let asked = wanted.clone();
+                let work = move || {
+                    let some = asked.into_iter().zip(some);
+                    some.filter_map(|(wanted, one)| Some(shape(wanted?, one, alone))).collect()
                 };
-                Some(Answered { wanted, answer, unreachable, notes })
+                tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| broken(wanted, &error))
             }
         });
         let mut shaped = std::pin::pin!(shaped.buffer_unordered(AT_ONCE));
-        while let Some(answered) = shaped.next().await {
-            if let Some(answered) = answered
-                && answers.send(answered).await.is_err()
-            {
-                return;
+        while let Some(some) = shaped.next().await {
+            for answered in some {
+                if answers.send(answered).await.is_err() {
+                    return;
+                }
             }
         }
     };
     tokio::join!(resolving, shaping);
+}
+
+/// Makes a list of what was found. `unanswered`: no server has said a word.
+fn shape(wanted: Arc<Wanted>, resolved: Resolved, unanswered: bool) -> Answered {
+    let unreachable = matches!(resolved.lookup, Lookup::Failed(_)) && unanswered;
+    let lacking = resolved.notes.iter().find(|note| is_lacking(note)).map(ToString::to_string);
+    let notes = resolved.notes.iter().map(ToString::to_string).collect();
+    let answer = match (lists::answer(wanted.kind, wanted.asn, wanted.shape, resolved.lookup), lacking) {
+        (Answer::List { list, found }, Some(why)) => Answer::Partly { list, found, why },
+        (answer, _) => answer,
+    };
+    Answered { wanted, answer, unreachable, notes }
+}
+
+/// What is said of lists whose making ended in a panic.
+fn broken(wanted: Vec<Option<Arc<Wanted>>>, error: &tokio::task::JoinError) -> Vec<Answered> {
+    let failed = |wanted| {
+        let answer = Answer::Failed(format!("the list could not be made: {error}"));
+        Answered { wanted, answer, unreachable: false, notes: Vec::new() }
+    };
+    wanted.into_iter().flatten().map(failed).collect()
 }
 
 /// Whether a name is missing from what was found.
