@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept, PeeringdbFlush, PeeringdbLink, PeeringdbSync, SecretsRotate, Task};
+use crate::{
+    GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept, PeeringdbFlush, PeeringdbLink,
+    PeeringdbSync, SecretsRotate, Task,
+};
 
 /// A task as a value: its name and its arguments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -96,7 +96,9 @@ pub async fn import(editor: &Editor, asn: Option<i64>, dry_run: bool) -> Result<
     for port in &wanted {
         let lan = lans.iter().find(|lan| lan.id == port.ixlan);
         let (Some((exchange, name)), Some(lan)) = (numbers.get(&port.ixlan), lan) else {
-            imported.skipped.push(format!("netixlan {}: its LAN {} has no exchange here", port.id, port.ixlan));
+            imported
+                .skipped
+                .push(format!("netixlan {}: its LAN {} has no exchange here", port.id, port.ixlan));
             continue;
         };
         let (ipv6, ipv4) = (within(port.ipv6, lan), within(port.ipv4, lan));

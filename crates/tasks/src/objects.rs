@@ -153,13 +153,17 @@ fn members(model: &Model, words: &[String]) -> Result<Map<String, Json>, ObjectE
     use pm_store::objects::model::Kind;
     let mut members = Map::new();
     for word in words {
-        let (name, text) = word
-            .split_once('=')
-            .ok_or_else(|| wrong(format!("{word} is not of the form field=value")))?;
+        let (name, text) =
+            word.split_once('=').ok_or_else(|| wrong(format!("{word} is not of the form field=value")))?;
         let as_text = model.field(name).is_some_and(|field| {
             matches!(
                 field.kind,
-                Kind::Text(_) | Kind::LongText | Kind::Slug(_) | Kind::Email(_) | Kind::Color | Kind::Secret(_)
+                Kind::Text(_)
+                    | Kind::LongText
+                    | Kind::Slug(_)
+                    | Kind::Email(_)
+                    | Kind::Color
+                    | Kind::Secret(_)
             )
         });
         let value = match (as_text, text) {
@@ -178,7 +182,7 @@ fn members(model: &Model, words: &[String]) -> Result<Map<String, Json>, ObjectE
 pub async fn add(editor: &Editor, model: &'static Model, words: &[String]) -> Result<Shown, ObjectError> {
     let mut transaction = editor.store.begin().await?;
     let mut session = transaction.session();
-    let draft = Names::of(&mut session, model).await?.draft(&members(model, words)?)?;
+    let draft = Names::of(&mut session, model).await?.draft(&members(model, words)?).map_err(simple)?;
     let writing = editor.writing(Rules { checked: true, ..editor.rules });
     let made = write::create(&mut session, writing, &[draft]).await?;
     let mut shown = shown(&mut session, model, &made).await?;
@@ -255,7 +259,8 @@ pub async fn delete(
     }
     let mut emptied: std::collections::BTreeMap<(&'static str, &'static str), usize> = Default::default();
     for (label, _, field) in &deletion.emptied {
-        *emptied.entry((registry::model(label).map_or(*label, |model| model.plural), *field)).or_default() += 1;
+        *emptied.entry((registry::model(label).map_or(*label, |model| model.plural), *field)).or_default() +=
+            1;
     }
     let done = !dry_run && (cascade || along.is_empty());
     if done {

@@ -229,7 +229,9 @@ fn choose(place: &Place, asn: i64, ports: &[Port], skipped: &mut Vec<String>) ->
             for address in [port.ipv6, port.ipv4].into_iter().flatten() {
                 for (connection, called) in &place.connections {
                     if !speaks(connection, address) {
-                        skipped.push(format!("AS{asn} {address}: connection {called} has no address of that family"));
+                        skipped.push(format!(
+                            "AS{asn} {address}: connection {called} has no address of that family"
+                        ));
                     } else if place.taken.contains(&(connection.id, address)) {
                         skipped.push(format!("AS{asn} {address}: there is a session on connection {called}"));
                     }
@@ -288,7 +290,8 @@ async fn places(session: &mut Session<'_>, query: Query) -> Result<Vec<Place>, O
         .collect();
     let sessions = Query::of(&internet_exchange_peering_session::MODEL).without_lists().order(&[]);
     for peering in sessions.list(session).await? {
-        if let (Some(connection), Some(host)) = (peering.integer("ixp_connection"), peering.host("ip_address"))
+        if let (Some(connection), Some(host)) =
+            (peering.integer("ixp_connection"), peering.host("ip_address"))
             && let Some(exchange) = places.get(&connection)
         {
             taken.entry(*exchange).or_default().insert((connection, host));

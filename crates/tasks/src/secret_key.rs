@@ -77,9 +77,10 @@ pub(crate) fn read(file: &Path) -> Result<Option<Vec<String>>, String> {
             Ok(Some(keys))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            Err(format!("{} cannot be read: {error}; let this user read it, or set secret_key", file.display()))
-        }
+        Err(error) => Err(format!(
+            "{} cannot be read: {error}; let this user read it, or set secret_key",
+            file.display()
+        )),
     }
 }
 
@@ -119,7 +120,8 @@ fn partial(file: &Path) -> PathBuf {
 }
 
 fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

@@ -66,7 +66,8 @@ pub(crate) async fn own(session: &mut Session<'_>, asn: Option<i64>) -> Result<R
     match own.as_slice() {
         [_] => own.pop().map_or_else(|| question(String::new()), Ok),
         [] => question(
-            "none of the autonomous systems is our own: mark one with `as set ASN affiliated=true`".to_owned(),
+            "none of the autonomous systems is our own: mark one with `as set ASN affiliated=true`"
+                .to_owned(),
         ),
         several => {
             let asns: Vec<String> = several
@@ -74,7 +75,10 @@ pub(crate) async fn own(session: &mut Session<'_>, asn: Option<i64>) -> Result<R
                 .filter_map(|system| system.integer("asn"))
                 .map(|asn| asn.to_string())
                 .collect();
-            question(format!("several autonomous systems are our own ({}): name one with --as", asns.join(", ")))
+            question(format!(
+                "several autonomous systems are our own ({}): name one with --as",
+                asns.join(", ")
+            ))
         }
     }
 }

@@ -146,8 +146,8 @@ impl Keyring {
     /// The key that seals, made now if need be.
     fn sealing(&self, context: &str) -> Result<&Key, SecretError> {
         if let (None, Some(maker)) = (self.keys.get(), &self.maker) {
-            let text = maker()
-                .map_err(|reason| SecretError::Unavailable { context: context.to_owned(), reason })?;
+            let text =
+                maker().map_err(|reason| SecretError::Unavailable { context: context.to_owned(), reason })?;
             // Somebody who was faster has read the same key.
             let _ = self.keys.set(Key::new(&octets_of(&text)).into_iter().collect());
         }
@@ -303,7 +303,9 @@ mod tests {
         assert_eq!(same.open("x", &sealed).unwrap().reveal(), "hunter2");
         assert!(!same.is_current(&sealed) && keyring.is_current(&sealed));
         let refusing = Keyring::refusing("put the file back");
-        for error in [refusing.open("x", &sealed).unwrap_err(), refusing.seal("x", &Clear::new("y")).unwrap_err()] {
+        for error in
+            [refusing.open("x", &sealed).unwrap_err(), refusing.seal("x", &Clear::new("y")).unwrap_err()]
+        {
             assert!(error.to_string().contains("put the file back"), "{error}");
         }
         assert_ne!(random_text(), random_text());

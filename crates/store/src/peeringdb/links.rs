@@ -68,10 +68,7 @@ pub async fn link(session: &mut Session<'_>, writing: Writing<'_>) -> Result<Lin
 }
 
 /// The live ports that have an address of one of the connections, or are linked with one, by id.
-async fn ports(
-    session: &mut Session<'_>,
-    connections: &[Record],
-) -> Result<BTreeMap<i64, Port>, StoreError> {
+async fn ports(session: &mut Session<'_>, connections: &[Record]) -> Result<BTreeMap<i64, Port>, StoreError> {
     let addresses: Vec<Value> = connections
         .iter()
         .flat_map(|connection| [connection.host("ipv4_address"), connection.host("ipv6_address")])
@@ -123,8 +120,7 @@ fn find(connection: &Record, asn: Option<i64>, ports: &BTreeMap<i64, Port>) -> M
     if ipv4.is_none() && ipv6.is_none() {
         return Match::NoAddress;
     }
-    let mut same: Vec<&Port> =
-        ports.values().filter(|port| (port.ipv4, port.ipv6) == (ipv4, ipv6)).collect();
+    let mut same: Vec<&Port> = ports.values().filter(|port| (port.ipv4, port.ipv6) == (ipv4, ipv6)).collect();
     if same.len() > 1 {
         // A record that somebody else forgot to delete does not make ours unclear.
         let own: Vec<&Port> = same.iter().copied().filter(|port| asn.is_some() && port.asn == asn).collect();
@@ -135,9 +131,8 @@ fn find(connection: &Record, asn: Option<i64>, ports: &BTreeMap<i64, Port>) -> M
     match same.as_slice() {
         [port] => Match::One(port.id),
         [] => {
-            let near = |port: &&Port| {
-                ipv4.is_some() && port.ipv4 == ipv4 || ipv6.is_some() && port.ipv6 == ipv6
-            };
+            let near =
+                |port: &&Port| ipv4.is_some() && port.ipv4 == ipv4 || ipv6.is_some() && port.ipv6 == ipv6;
             Match::None(ports.values().filter(near).map(|port| port.id).collect())
         }
         several => Match::Several(several.iter().map(|port| port.id).collect()),

@@ -90,8 +90,9 @@ async fn ports(session: &mut Session<'_>, sql: &str, values: Vec<Value>) -> Resu
         .iter()
         .map(|row| {
             let host = |column| Ok::<_, StoreError>(address_of(row, column)?.map(|net| net.addr()));
-            let text =
-                |column| Ok::<_, StoreError>(row.get::<Option<String>, _>(column)?.filter(|text| !text.is_empty()));
+            let text = |column| {
+                Ok::<_, StoreError>(row.get::<Option<String>, _>(column)?.filter(|text| !text.is_empty()))
+            };
             Ok(Port {
                 id: row.get("id")?,
                 ixlan: row.get("ixlan_id")?,

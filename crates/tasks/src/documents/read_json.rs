@@ -83,8 +83,10 @@ impl Walk<'_> {
             }
             Some(b'"') => drop(self.string()),
             _ => {
-                while !matches!(self.rest.first(), None | Some(b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t'))
-                {
+                while !matches!(
+                    self.rest.first(),
+                    None | Some(b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t')
+                ) {
                     self.next();
                 }
             }
@@ -114,7 +116,8 @@ mod tests {
 
     #[test]
     fn every_place_has_its_line() {
-        let text = "{\"a\": 1,\n \"b\": [{\"c\\u0064\": \"x\\\"\\\\\"},\n\n {\"e\": [-1.5e3, true,\nnull]}]\n}";
+        let text =
+            "{\"a\": 1,\n \"b\": [{\"c\\u0064\": \"x\\\"\\\\\"},\n\n {\"e\": [-1.5e3, true,\nnull]}]\n}";
         let (value, lines) = read(text).unwrap();
         assert_eq!(value["b"][1]["e"][2], Json::Null);
         for (path, line) in

@@ -161,10 +161,14 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Json, Str
     match tag {
         None if plain => core(text),
         None => Ok(text.into()),
-        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" || tag.handle.is_empty() => Ok(text.into()),
+        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" || tag.handle.is_empty() => {
+            Ok(text.into())
+        }
         Some(tag) if tag.is_yaml_core_schema() => match (tag.suffix.as_str(), core(text)?) {
             ("null", value @ Json::Null) | ("bool", value @ Json::Bool(_)) => Ok(value),
-            ("int", value @ Json::Number(_)) if value.as_f64().is_some_and(|number| number.fract() == 0.0) => {
+            ("int", value @ Json::Number(_))
+                if value.as_f64().is_some_and(|number| number.fract() == 0.0) =>
+            {
                 Ok(value)
             }
             ("float", value @ Json::Number(_)) => Ok(value),

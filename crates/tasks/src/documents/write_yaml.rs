@@ -226,7 +226,8 @@ mod tests {
             any::<bool>().prop_map(Json::from),
             any::<i64>().prop_map(Json::from),
             any::<u64>().prop_map(Json::from),
-            any::<f64>().prop_map(|number| serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number)),
+            any::<f64>()
+                .prop_map(|number| serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number)),
             text.clone().prop_map(Json::from),
         ];
         leaf.prop_recursive(5, 60, 6, move |inner| {

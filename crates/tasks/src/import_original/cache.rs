@@ -68,7 +68,8 @@ fn record(row: &Map<String, Json>, columns: Option<&Json>, exchanges: &HashMap<i
         match name.as_str() {
             "created" | "updated" => {
                 if let Some(time) = value.as_str().and_then(time) {
-                    record.insert(name.clone(), time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into());
+                    record
+                        .insert(name.clone(), time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into());
                 }
             }
             "ipaddr4" | "ipaddr6" => {
@@ -100,7 +101,8 @@ fn record(row: &Map<String, Json>, columns: Option<&Json>, exchanges: &HashMap<i
 /// A directory that vanishes with what is given back, with a file per namespace.
 pub(super) fn write(records: &[(&'static str, Vec<Json>)]) -> std::io::Result<tempfile::TempDir> {
     let directory = tempfile::tempdir()?;
-    let all: BTreeMap<&str, &Vec<Json>> = records.iter().map(|(namespace, rows)| (*namespace, rows)).collect();
+    let all: BTreeMap<&str, &Vec<Json>> =
+        records.iter().map(|(namespace, rows)| (*namespace, rows)).collect();
     for namespace in pm_peeringdb::Namespace::ALL {
         let rows = all.get(namespace.as_str()).map_or(&[][..], |rows| rows.as_slice());
         let mut file =

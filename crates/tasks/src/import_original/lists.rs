@@ -74,10 +74,12 @@ fn verdicts(row: &Map<String, Json>, unreadable: &mut usize) -> Vec<(Kind, Verdi
 /// An entry as bgpq4 writes it.
 fn entry(json: &Json) -> Option<Entry> {
     let prefix: Prefix = json.get("prefix")?.as_str()?.parse().ok()?;
-    let length = |name: &str| json.get(name).and_then(Json::as_u64).and_then(|length| u8::try_from(length).ok());
-    let lengths = match (json.get("exact").and_then(Json::as_bool), length("greater-equal"), length("less-equal")) {
-        (Some(true), ..) | (_, None, None) => None,
-        (_, low, high) => Some((low.unwrap_or(prefix.length()), high.unwrap_or(prefix.family().bits()))),
-    };
+    let length =
+        |name: &str| json.get(name).and_then(Json::as_u64).and_then(|length| u8::try_from(length).ok());
+    let lengths =
+        match (json.get("exact").and_then(Json::as_bool), length("greater-equal"), length("less-equal")) {
+            (Some(true), ..) | (_, None, None) => None,
+            (_, low, high) => Some((low.unwrap_or(prefix.length()), high.unwrap_or(prefix.family().bits()))),
+        };
     Some(Entry { prefix, lengths })
 }

@@ -117,7 +117,9 @@ impl ImportOriginal {
             return Ok(());
         }
         if held(&context.store).await?.iter().any(|held| held.records > 0) {
-            takeover.files.push("the lists of PeeringDB were left alone: the cache is filled already".to_owned());
+            takeover
+                .files
+                .push("the lists of PeeringDB were left alone: the cache is filled already".to_owned());
             return Ok(());
         }
         takeover.peeringdb =
@@ -129,7 +131,9 @@ impl ImportOriginal {
             .map_err(|error| TaskError::Failed(format!("a directory for what is between: {error}")))?;
         let report = crate::peeringdb_sync::take_files(context, directory.path()).await?;
         for (namespace, report) in report.namespaces {
-            takeover.left_out.extend(report.unusable.iter().map(|text| format!("PeeringDB {namespace}: {text}")));
+            takeover
+                .left_out
+                .extend(report.unusable.iter().map(|text| format!("PeeringDB {namespace}: {text}")));
         }
         Ok(())
     }
@@ -237,9 +241,8 @@ async fn create(
     let unchecked = write::Writing { rules: Rules::FEWEST, ..writing };
     let ids: Vec<Option<i64>> = bent.iter().map(|draft| draft.id).collect();
     let (lost, reasons) = create_good(session, unchecked, bent).await?;
-    let about = |id: Option<i64>, why: &str| {
-        format!("{name}: {} {}: {why}", model.singular, id.unwrap_or_default())
-    };
+    let about =
+        |id: Option<i64>, why: &str| format!("{name}: {} {}: {why}", model.singular, id.unwrap_or_default());
     for (id, why) in ids.iter().zip(&problems).filter(|(id, _)| lost.iter().all(|lost| lost.id != **id)) {
         takeover.bent.push(about(*id, why));
     }

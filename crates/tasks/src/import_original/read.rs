@@ -90,7 +90,10 @@ fn rows(name: &str, json: Json, notes: &mut Vec<String>) -> Result<Vec<Map<Strin
         }
     }
     if let Some(count) = counted.filter(|count| *count != rows.len() as u64) {
-        notes.push(format!("{name}: holds {} of {count} objects: fetch every page, or with ?limit=0", rows.len()));
+        notes.push(format!(
+            "{name}: holds {} of {count} objects: fetch every page, or with ?limit=0",
+            rows.len()
+        ));
     }
     Ok(rows)
 }

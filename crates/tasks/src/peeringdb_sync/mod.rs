@@ -146,7 +146,9 @@ pub(crate) fn say_links(context: &TaskContext, links: &Links) {
     }
     for (list, what) in [(&links.unclear, "are unclear"), (&links.absent, "are not in PeeringDB")] {
         if list.len() > LINKS_SAID {
-            context.reporter.info(format!("{} more {what}; the job's data names them", list.len() - LINKS_SAID));
+            context
+                .reporter
+                .info(format!("{} more {what}; the job's data names them", list.len() - LINKS_SAID));
         }
     }
 }
