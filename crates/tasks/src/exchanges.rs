@@ -72,6 +72,8 @@ pub async fn import(editor: &Editor, asn: Option<i64>, dry_run: bool) -> Result<
     });
     let mut numbers: HashMap<i64, (i64, String)> = exchanges
         .iter()
+        // Another of our networks on the same LAN has an exchange of its own.
+        .filter(|one| one.integer("local_autonomous_system") == Some(own.id))
         .filter_map(|one| Some((one.integer("peeringdb_ixlan")?, (one.id, one.text("name").to_owned()))))
         .collect();
     let mut drafts = Vec::new();
@@ -148,8 +150,12 @@ fn new_exchange(lan: &Lan, lans: &[Lan], exchanges: &[Record], own: &Record) -> 
         (true, "") => format!("{} {}", lan.ix, lan.id),
         (true, part) => format!("{} {part}", lan.ix),
     };
-    let name: String = name.chars().take(100).collect();
-    if let Some(other) = exchanges.iter().find(|exchange| exchange.text("name") == name) {
+    let called = |name: &str| exchanges.iter().find(|exchange| exchange.text("name") == name);
+    let mut name: String = name.chars().take(85).collect();
+    if called(&name).is_some_and(|other| other.integer("peeringdb_ixlan") == Some(lan.id)) {
+        name = format!("{name} AS{}", own.integer("asn").unwrap_or_default());
+    }
+    if let Some(other) = called(&name) {
         return Err(format!(
             "there is an Internet exchange {name} ({}) that is not linked with LAN {}: set its peeringdb_ixlan, or give it \
              another name",

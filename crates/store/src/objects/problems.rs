@@ -140,7 +140,7 @@ pub enum ObjectError {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Document(Vec<Fault>),
     /// A secret cannot be sealed or opened.
-    #[error("{0}")]
+    #[error(transparent)]
     Secret(#[from] super::secrets::SecretError),
     /// The database.
     #[error(transparent)]

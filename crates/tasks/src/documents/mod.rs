@@ -11,6 +11,7 @@ use std::collections::HashMap;
 
 use pm_store::objects::document::{self, Report, Secrets};
 use pm_store::objects::problems::{Fault, ObjectError, Rules};
+use pm_store::objects::write::Writing;
 use pm_store::{Store, StoreError};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -128,7 +129,9 @@ impl Document {
 /// [`DocumentError::Places`] with everything that is wrong.
 pub async fn import(editor: &Editor, document: &Document, dry_run: bool) -> Result<Report, DocumentError> {
     let mut transaction = editor.store.begin().await?;
-    let writing = editor.writing(Rules { checked: true, ..editor.rules });
+    let trial = editor.keyring.for_trial().filter(|_| dry_run);
+    let keyring = trial.as_ref().unwrap_or(&editor.keyring);
+    let writing = Writing { keyring, ..editor.writing(Rules { checked: true, ..editor.rules }) };
     let report = document::import(&mut transaction.session(), writing, &document.value).await;
     match report {
         Ok(report) if dry_run => {

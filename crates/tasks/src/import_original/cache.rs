@@ -27,6 +27,8 @@ const LISTS: &[(&str, &str)] = &[
 const REFERENCES: &[&str] = &["org", "campus", "fac", "net", "ix", "ixlan", "net_side", "ix_side"];
 /// What only the original has.
 const OWN: &[&str] = &["display", "display_url", "url", "net_asn"];
+/// What is a time.
+const TIMES: &[&str] = &["created", "updated", "rir_status_updated", "ixf_last_import", "ixf_import_request"];
 /// Older than any change at PeeringDB, so that whatever comes from there wins.
 const LONG_AGO: &str = "1970-01-01T00:00:00Z";
 
@@ -66,10 +68,12 @@ fn record(row: &Map<String, Json>, columns: Option<&Json>, exchanges: &HashMap<i
     let mut record = Map::new();
     for (name, value) in row.iter().chain(more.into_iter().flatten()) {
         match name.as_str() {
-            "created" | "updated" => {
+            name if TIMES.contains(&name) => {
                 if let Some(time) = value.as_str().and_then(time) {
-                    record
-                        .insert(name.clone(), time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into());
+                    record.insert(
+                        name.to_owned(),
+                        time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into(),
+                    );
                 }
             }
             "ipaddr4" | "ipaddr6" => {
@@ -80,7 +84,8 @@ fn record(row: &Map<String, Json>, columns: Option<&Json>, exchanges: &HashMap<i
                 record.insert(format!("{name}_id"), number(value));
             }
             name if !OWN.contains(&name) => {
-                record.insert(name.to_owned(), value.clone());
+                // A choice is given with its label.
+                record.insert(name.to_owned(), value.get("value").unwrap_or(value).clone());
             }
             _ => {}
         }

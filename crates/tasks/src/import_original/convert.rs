@@ -51,6 +51,7 @@ const COMPUTED: &[&str] = &[
     "peeringdb_network_id_copy",
     "peeringdb_ixlan_id_copy",
     "tagged_items",
+    "kind",
     "object",
     "assigned_object",
     "prefixes",
@@ -94,6 +95,7 @@ pub(super) fn draft(
         draft = draft.with_json(field.name, plain(field, value));
     }
     for (name, value) in &object {
+        // The kind of a community follows from its value; that of a journal entry is a field.
         let computed = COMPUTED.contains(&name.as_str()) || name == "name" && model.label == "net.connection";
         if !computed && model.field(name).is_none() && says_something(value) {
             *unknown.entry(name.clone()).or_default() += 1;

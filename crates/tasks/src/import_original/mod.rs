@@ -94,7 +94,10 @@ impl Task for ImportOriginal {
         let mut transaction = context.store.begin().await?;
         let mut session = transaction.session();
         context.hold_lock(&mut session).await?;
-        objects(context, &mut session, &files, &mut takeover).await?;
+        let trial = context.keyring.for_trial().filter(|_| self.dry_run);
+        let keyring = trial.as_ref().unwrap_or(&context.keyring);
+        let writing = write::Writing { keyring, ..context.writing(rules(&context.config)) };
+        objects(&mut session, writing, &files, &mut takeover).await?;
         takeover.lists = lists::store(context, &mut session, &files, &mut takeover.left_out).await?;
         if self.dry_run {
             transaction.rollback().await?;
@@ -192,12 +195,11 @@ async fn must_be_empty(context: &TaskContext) -> Result<(), TaskError> {
 }
 
 async fn objects(
-    context: &TaskContext,
     session: &mut Session<'_>,
+    writing: write::Writing<'_>,
     files: &read::Files,
     takeover: &mut Takeover,
 ) -> Result<(), TaskError> {
-    let writing = context.writing(rules(&context.config));
     for model in registry::models() {
         let Some(list) = convert::list_of(model).and_then(|name| Some((name, files.lists.get(name)?))) else {
             continue;
