@@ -1,7 +1,5 @@
 //! What a deletion takes along and what it empties, for the relations that other tests do not touch.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 mod support;
 
 use pm_store::objects::models::{

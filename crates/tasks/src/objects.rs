@@ -1,5 +1,7 @@
 //! Any object by hand: find, show, add, change, delete.
 
+use std::collections::BTreeMap;
+
 use pm_store::Session;
 use pm_store::objects::document::{Changed, Names, Secrets, differences};
 use pm_store::objects::model::Model;
@@ -257,7 +259,7 @@ pub async fn delete(
             along.push((registry::model(label).map_or(*label, |model| model.plural), more));
         }
     }
-    let mut emptied: std::collections::BTreeMap<(&'static str, &'static str), usize> = Default::default();
+    let mut emptied: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
     for (label, _, field) in &deletion.emptied {
         *emptied.entry((registry::model(label).map_or(*label, |model| model.plural), *field)).or_default() +=
             1;

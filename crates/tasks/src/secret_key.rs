@@ -23,11 +23,10 @@ pub async fn keyring(config: &Config, store: &Store) -> Keyring {
         config.secret_key_previous.as_ref().map(|texts| lines(texts.expose_secret())).unwrap_or_default();
     let file = file_of(store);
     let kept = match file.as_deref().map(read) {
-        None | Some(Ok(None)) => Vec::new(),
         Some(Ok(Some(keys))) => keys,
-        // The setting can do without the file.
         Some(Err(reason)) if setting.is_empty() => return Keyring::refusing(reason),
-        Some(Err(_)) => Vec::new(),
+        // The setting can do without the file.
+        None | Some(Ok(None) | Err(_)) => Vec::new(),
     };
     let all: Vec<&str> = setting.iter().chain(&kept).chain(&previous).map(String::as_str).collect();
     if !setting.is_empty() || !kept.is_empty() {

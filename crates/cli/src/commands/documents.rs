@@ -153,10 +153,9 @@ pub(crate) async fn export(
     let file = arguments.file.as_deref().filter(|file| !is_stream(file));
     let ends_in_json = file.and_then(Path::extension).is_some_and(|ending| ending == "json");
     let format = match arguments.format {
-        Some(FormatChoice::Yaml) => Format::Yaml,
         Some(FormatChoice::Json) => Format::Json,
         None if ends_in_json || file.is_none() && output.json => Format::Json,
-        None => Format::Yaml,
+        Some(FormatChoice::Yaml) | None => Format::Yaml,
     };
     let Some(file) = file else {
         if output.json && format == Format::Json {

@@ -20,7 +20,7 @@ pub(crate) enum Command {
     List {
         /// Such as routers
         kind: String,
-        /// Names, or conditions such as status=enabled or router__name=edge1
+        /// Names, or conditions such as `status=enabled` or `router__name=edge1`
         which: Vec<String>,
         /// So many at most
         #[arg(long)]

@@ -161,8 +161,8 @@ async fn link_connections(
         let asn = connection.integer("internet_exchange_point").and_then(|id| asns.get(&id).copied());
         let kept = was.filter(|id| ports.contains_key(id));
         let described = |ids: &[i64]| {
-            let parts: Vec<String> = ids.iter().filter_map(|id| ports.get(id)).map(describe).collect();
-            parts.join("; ")
+            let texts: Vec<String> = ids.iter().filter_map(|id| ports.get(id)).map(describe).collect();
+            texts.join("; ")
         };
         let is = match find(connection, asn, ports) {
             Match::One(id) => Some(id),

@@ -165,13 +165,14 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Json, Str
             Ok(text.into())
         }
         Some(tag) if tag.is_yaml_core_schema() => match (tag.suffix.as_str(), core(text)?) {
-            ("null", value @ Json::Null) | ("bool", value @ Json::Bool(_)) => Ok(value),
+            ("null", value @ Json::Null)
+            | ("bool", value @ Json::Bool(_))
+            | ("float", value @ Json::Number(_)) => Ok(value),
             ("int", value @ Json::Number(_))
                 if value.as_f64().is_some_and(|number| number.fract() == 0.0) =>
             {
                 Ok(value)
             }
-            ("float", value @ Json::Number(_)) => Ok(value),
             _ => Err(format!("{text:?} is not of the type {tag}")),
         },
         Some(tag) => Err(unknown(tag)),
@@ -185,14 +186,16 @@ pub(super) fn core(text: &str) -> Result<Json, String> {
         "true" | "True" | "TRUE" => true.into(),
         "false" | "False" | "FALSE" => false.into(),
         _ => match number(text) {
-            Some(Some(number)) => Json::Number(number),
-            Some(None) => return Err(format!("the number {text} is larger than can be kept")),
+            Some(number) => {
+                Json::Number(number.ok_or_else(|| format!("the number {text} is larger than can be kept"))?)
+            }
             None => text.into(),
         },
     })
 }
 
 /// The number that a text is; the inner `None` stands for one that JSON here cannot hold.
+#[expect(clippy::option_option, reason = "no number, and one that cannot be held, are two things")]
 fn number(text: &str) -> Option<Option<Number>> {
     for (prefix, radix) in [("0o", 8), ("0x", 16)] {
         if let Some(digits) = text.strip_prefix(prefix)
@@ -235,6 +238,8 @@ fn number(text: &str) -> Option<Option<Number>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use serde_json::json;
 
     use super::*;
@@ -297,7 +302,7 @@ mod tests {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..20 {
             let before = format!("*a{}, ", level - 1).repeat(10);
-            text.push_str(&format!("a{level}: &a{level} [{before}]\n"));
+            writeln!(text, "a{level}: &a{level} [{before}]").unwrap();
         }
         assert!(read(&text).unwrap_err().message.contains("more than"), "taken");
         assert!(read(&"[".repeat(5000)).is_err());
