@@ -351,7 +351,7 @@ async fn the_originals_lists_are_taken_over_with_their_numbers() {
             (&router["id"], &router["fields"]["local_autonomous_system"]),
             (&json!(9), &json!(64_500))
         );
-        assert!(program.run(["irr", "show", "64500"]).await.expect(0).stdout.contains("192.0.2.0/24"));
+        assert!(program.run(["irr", "who", "192.0.2.0/24"]).await.expect(0).stdout.contains("64500"));
         program.run(["peeringdb", "net", "64501"]).await.expect(0);
         program.run(run).await.expect(3);
         // A page is not the whole.
