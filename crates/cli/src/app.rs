@@ -5,8 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use pm_config::{Loaded, LogFormat, Sources};
 use pm_store::jobs::Status;
+use pm_store::objects::problems::ObjectError;
 use pm_store::{Store, StoreError, migrations};
-use pm_tasks::{Clock as _, Finished, Runner, SystemClock, Task};
+use pm_tasks::documents::DocumentError;
+use pm_tasks::{Clock as _, Editor, Finished, Runner, SystemClock, Task};
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +22,10 @@ pub(crate) const EXIT_OK: u8 = 0;
 pub(crate) const EXIT_FAILED: u8 = 1;
 /// The command line is wrong.
 pub(crate) const EXIT_USAGE: u8 = 2;
+/// A guard said no.
+pub(crate) const EXIT_REFUSED: u8 = 3;
+/// Some of it was done.
+pub(crate) const EXIT_PARTLY: u8 = 4;
 /// It may work later.
 pub(crate) const EXIT_TRY_LATER: u8 = 75;
 
@@ -41,8 +47,21 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         EXIT_USAGE
     } else if matches!(error.downcast_ref(), Some(StoreError::Busy)) {
         EXIT_TRY_LATER
+    } else if let Some(error) = error.downcast_ref::<ObjectError>() {
+        of_objects(error)
+    } else if let Some(DocumentError::Objects(error)) = error.downcast_ref() {
+        of_objects(error)
     } else {
         EXIT_FAILED
+    }
+}
+
+fn of_objects(error: &ObjectError) -> u8 {
+    match error {
+        ObjectError::Store(StoreError::Busy) => EXIT_TRY_LATER,
+        ObjectError::Protected { .. } => EXIT_REFUSED,
+        ObjectError::Question(_) => EXIT_USAGE,
+        _ => EXIT_FAILED,
     }
 }
 
@@ -68,6 +87,12 @@ pub(crate) async fn open(shared: &Shared, output: &Output) -> anyhow::Result<(Lo
         migrations::verify(&store).await?;
     }
     Ok((loaded, store))
+}
+
+/// Who changes objects from here.
+pub(crate) async fn editor(shared: &Shared, output: &Output) -> anyhow::Result<Editor> {
+    let (loaded, store) = open(shared, output).await?;
+    Ok(Editor::new(&store, &loaded.config, &SystemClock, "command line").await)
 }
 
 /// Runs a task here and now and prints what came of it.

@@ -73,7 +73,7 @@ fn database(config: &Config) -> Option<Finding> {
 }
 
 fn secret_key(config: &Config) -> Option<Finding> {
-    // Nothing needs it yet, so a missing one is no finding.
+    // A missing one is no finding: a file beside the database can take its place.
     let length = config.secret_key.as_ref()?.expose_secret().chars().count();
     (length < SECRET_KEY_LENGTH).then(|| {
         Finding::warning(format!(

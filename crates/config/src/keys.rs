@@ -17,9 +17,13 @@ settings! {
         Used database_url: SecretUrl = SecretUrl::new("sqlite:///var/lib/peering-manager/peering-manager.db"),
             variables ["DATABASE_URL"];
 
-        /// Will encrypt the stored passwords of routers and sessions, and sign browser sessions. At least 50 random
-        /// characters.
-        Later secret_key: Option<SecretString> = None;
+        /// Encrypts the stored passwords of routers and sessions, and will sign browser sessions. At least 50 random
+        /// characters. Without it a key is made beside a SQLite database when the first password is stored.
+        Used secret_key: Option<SecretString> = None;
+
+        /// Earlier values of `secret_key`, one per line, so that what they encrypted can still be read until
+        /// `secrets rotate` has encrypted it anew.
+        Used secret_key_previous: Option<SecretString> = None;
 
         /// Address of the PeeringDB API.
         Used peeringdb_api: HttpUrl = HttpUrl::fixed("https://www.peeringdb.com/api");
@@ -314,7 +318,7 @@ settings! {
         Later git_commit_message: String = "Committed using Peering Manager".to_owned();
 
         /// Refuse BGP communities that are not well formed.
-        Later validate_bgp_community_value: bool = true;
+        Used validate_bgp_community_value: bool = true;
 
         /// Long date, in Django's format letters.
         Later date_format: String = "jS F, Y".to_owned();

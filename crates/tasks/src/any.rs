@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GetIrrData, GrabPrefixes, Housekeeping, IrrAccept, PeeringdbFlush, PeeringdbSync, Task};
+use crate::{
+    GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept, PeeringdbFlush, PeeringdbLink,
+    PeeringdbSync, SecretsRotate, Task,
+};
 
 /// A task as a value: its name and its arguments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +23,12 @@ pub enum AnyTask {
     GrabPrefixes(GrabPrefixes),
     /// Takes lists that are held back.
     IrrAccept(IrrAccept),
+    /// Links our own objects with the cache.
+    PeeringdbLink(PeeringdbLink),
+    /// Takes over what the original's REST API lists.
+    ImportOriginal(ImportOriginal),
+    /// Encrypts stored passwords anew.
+    SecretsRotate(SecretsRotate),
 }
 
 impl AnyTask {
@@ -32,6 +41,9 @@ impl AnyTask {
             Self::GetIrrData(task) => task,
             Self::GrabPrefixes(task) => task,
             Self::IrrAccept(task) => task,
+            Self::PeeringdbLink(task) => task,
+            Self::ImportOriginal(task) => task,
+            Self::SecretsRotate(task) => task,
         }
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, Done, Reporter, Sink, Task, TaskContext, TaskError, process};
+use crate::{Clock, Done, Reporter, Sink, Task, TaskContext, TaskError, process, secret_key};
 
 /// How often a run writes its log and gives a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -95,6 +95,7 @@ impl Runner {
             seed: self.seed,
             job,
             author: Author { user_id: None, user_name: format!("task {}", task.name()), request_id: job_id },
+            keyring: Arc::new(secret_key::keyring(&self.config, &self.store).await),
             lock: lock.clone(),
             committing: Arc::default(),
         };

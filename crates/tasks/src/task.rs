@@ -7,6 +7,9 @@ use pm_config::Config;
 use pm_store::changes::Author;
 use pm_store::jobs::Outcome;
 use pm_store::locks::Lock;
+use pm_store::objects::problems::{ObjectError, Rules};
+use pm_store::objects::secrets::Keyring;
+use pm_store::objects::write::Writing;
 use pm_store::{Session, Store, StoreError, Transaction, locks};
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +57,8 @@ pub struct TaskContext {
     pub job: i64,
     /// Who makes the changes.
     pub author: Author,
+    /// Keys for the secrets in the database.
+    pub keyring: Arc<Keyring>,
     pub(crate) lock: Option<Lock>,
     pub(crate) committing: Arc<AtomicBool>,
 }
@@ -66,6 +71,11 @@ impl TaskContext {
             Some(lock) => locks::hold(session, lock, self.clock.now()).await,
             None => Ok(()),
         }
+    }
+
+    /// How this run writes objects, under these rules.
+    pub fn writing(&self, rules: Rules) -> Writing<'_> {
+        Writing { author: &self.author, now: self.clock.now(), keyring: &self.keyring, rules }
     }
 
     /// Commits. To be used instead of [`Transaction::commit`]: a run that is cancelled now still waits for the answer,
@@ -107,4 +117,14 @@ pub enum TaskError {
     /// Something that should not happen.
     #[error("{0}")]
     Broken(String),
+}
+
+impl From<ObjectError> for TaskError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Store(error) => Self::Store(error),
+            ObjectError::Protected { .. } => Self::Refused(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
 }

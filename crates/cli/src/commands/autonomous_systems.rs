@@ -1,17 +1,15 @@
 //! `as`: the networks to peer with.
 
-use chrono::{DateTime, Utc};
 use clap::Subcommand;
-use pm_store::Store;
-use pm_store::changes::Author;
-use pm_store::entities::autonomous_system::{self, AutonomousSystem};
-use pm_store::peeringdb::lookup::networks_of;
-use pm_tasks::{Clock as _, SystemClock};
+use pm_store::entities::autonomous_system;
+use pm_tasks::{objects, systems};
 
 use super::peeringdb::parse_asn;
 use crate::app::{self, EXIT_OK};
 use crate::commands::Shared;
 use crate::output::Output;
+
+const KIND: &str = "autonomous_systems";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -23,16 +21,41 @@ pub(crate) enum Command {
     },
     /// List them
     List,
+    /// Show one
+    Show {
+        /// AS number, with or without AS in front
+        #[arg(value_parser = parse_asn)]
+        asn: i64,
+    },
+    /// Change fields of one
+    Set {
+        /// AS number, with or without AS in front
+        #[arg(value_parser = parse_asn)]
+        asn: i64,
+        /// Values, such as affiliated=true
+        #[arg(required = true, value_name = "FIELD=VALUE")]
+        values: Vec<String>,
+        /// Show what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> anyhow::Result<u8> {
-    let (_, store) = app::open(shared, output).await?;
+    let editor = app::editor(shared, output).await?;
     let systems = match command {
-        Command::Add { asns } => add(&store, &asns, SystemClock.now()).await?,
-        Command::List => autonomous_system::all(&mut store.connection().await?.session()).await?,
+        Command::Add { asns } => systems::add(&editor, &asns).await?,
+        Command::List => autonomous_system::all(&mut editor.store.connection().await?.session()).await?,
+        Command::Show { asn } => {
+            let shown = objects::show(&editor, objects::kind(KIND)?, &[asn.to_string()]).await?;
+            return super::objects::show(output, &shown);
+        }
+        Command::Set { asn, values, dry_run } => {
+            return super::objects::set(output, &editor, KIND, &asn.to_string(), &values, dry_run).await;
+        }
     };
     let limit = |limit: Option<i64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
-    output.table("autonomous_systems", &systems, &["ASN", "Name", "AS-SET", "IPv4", "IPv6"], |system| {
+    output.table(KIND, &systems, &["ASN", "Name", "AS-SET", "IPv4", "IPv6"], |system| {
         vec![
             system.asn.to_string(),
             system.name.clone(),
@@ -42,31 +65,4 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
         ]
     })?;
     Ok(EXIT_OK)
-}
-
-/// Adds those that are not there yet; gives back all that were asked for.
-async fn add(store: &Store, asns: &[i64], now: DateTime<Utc>) -> anyhow::Result<Vec<AutonomousSystem>> {
-    let author = Author {
-        user_id: None,
-        user_name: "command line".to_owned(),
-        request_id: uuid::Uuid::new_v4().to_string(),
-    };
-    let mut connection = store.connection().await?;
-    let mut session = connection.session();
-    let present = autonomous_system::by_asns(&mut session, asns).await?;
-    let networks = networks_of(&mut session, asns).await?;
-    let mut wanted = Vec::new();
-    for asn in asns {
-        if present.iter().any(|system| system.asn == *asn)
-            || wanted.iter().any(|system: &AutonomousSystem| system.asn == *asn)
-        {
-            continue;
-        }
-        let bare = AutonomousSystem::new(*asn, &format!("AS{asn}"), now);
-        let network = networks.iter().rfind(|network| network.asn == *asn);
-        wanted
-            .push(network.map_or_else(|| bare.clone(), |network| pm_tasks::merge_network(&bare, network).0));
-    }
-    autonomous_system::create(store, &author, wanted, now).await?;
-    Ok(autonomous_system::by_asns(&mut session, asns).await?)
 }

@@ -1,13 +1,15 @@
 //! `doctor`: what is wrong with this installation, in sentences.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_config::{Level, Loaded, Sources};
 use pm_store::jobs::{self, Status};
+use pm_store::objects::secrets::keys_in_use;
 use pm_store::peeringdb::{lookup, runs};
 use pm_store::{Store, StoreError, health, locks, migrations, releases};
-use pm_tasks::{Clock as _, SystemClock};
+use pm_tasks::{Clock as _, SystemClock, secret_key};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
@@ -143,6 +145,31 @@ fn has_directory(location: &str) -> bool {
     Path::new(path).parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.exists())
 }
 
+/// Whether every stored password can be read.
+async fn secrets(findings: &mut Findings, store: &Store, loaded: &Loaded) -> Result<(), StoreError> {
+    let in_use = keys_in_use(&mut store.connection().await?.session()).await?;
+    let keyring = secret_key::keyring(&loaded.config, store).await;
+    for (key, count) in in_use.iter().filter(|(key, _)| !keyring.knows(key)) {
+        findings.add(
+            Weight::Error,
+            format!(
+                "{count} stored passwords are encrypted under the key {key}, which is not there: put the key file back, or \
+                 the earlier secret_key into secret_key_previous."
+            ),
+        );
+    }
+    if let Some(file) = secret_key::file_of(store)
+        && let Ok(metadata) = std::fs::metadata(&file)
+        && metadata.permissions().mode() & 0o077 != 0
+    {
+        findings.add(
+            Weight::Warning,
+            format!("{} can be read by others: chmod 600 it, or run `secrets rotate`.", file.display()),
+        );
+    }
+    Ok(())
+}
+
 async fn contents(
     findings: &mut Findings,
     store: &Store,
@@ -160,6 +187,7 @@ async fn contents(
             format!("The database file is damaged ({damage}); restore a backup, and look at the disk."),
         );
     }
+    secrets(findings, store, loaded).await?;
     let held = lookup::held(store).await?;
     let records: i64 = held.iter().map(|one| one.records).sum();
     let dangling: i64 = held.iter().map(|one| one.dangling).sum();

@@ -4,8 +4,11 @@ mod autonomous_systems;
 mod backup;
 mod config;
 mod doctor;
+mod documents;
+mod exchanges;
 mod generate;
 mod housekeeping;
+mod import_original;
 mod irr;
 mod irr_data;
 mod irr_query;
@@ -13,8 +16,11 @@ mod jobs;
 #[cfg(feature = "lab")]
 mod lab;
 mod migrate;
+mod objects;
 mod peeringdb;
 mod peeringdb_sync;
+mod secrets;
+mod sessions;
 
 use std::path::PathBuf;
 
@@ -116,6 +122,24 @@ enum Command {
     /// Autonomous systems
     #[command(name = "as", subcommand)]
     AutonomousSystems(autonomous_systems::Command),
+    /// Internet exchanges
+    #[command(name = "ix", subcommand)]
+    Exchanges(exchanges::Command),
+    /// Whom to have sessions with
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// Any kind of object: list, show, add, change, delete
+    #[command(subcommand)]
+    Objects(objects::Command),
+    /// Make and change objects until they are as a document has them
+    Import(documents::ImportArguments),
+    /// Write all objects as a document
+    Export(documents::ExportArguments),
+    /// Take over what the original's REST API lists
+    ImportOriginal(import_original::Arguments),
+    /// The key that encrypts stored passwords
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// What ran, and how it ended
     #[command(subcommand)]
     Jobs(jobs::Command),
@@ -149,6 +173,13 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::Irr(command) => irr::run(shared, output, command).await,
         Command::Peeringdb(command) => peeringdb::run(shared, output, command).await,
         Command::AutonomousSystems(command) => autonomous_systems::run(shared, output, command).await,
+        Command::Exchanges(command) => exchanges::run(shared, output, command).await,
+        Command::Sessions(command) => sessions::run(shared, output, command).await,
+        Command::Objects(command) => objects::run(shared, output, command).await,
+        Command::Import(arguments) => documents::import(shared, output, &arguments).await,
+        Command::Export(arguments) => documents::export(shared, output, &arguments).await,
+        Command::ImportOriginal(arguments) => import_original::run(shared, output, arguments).await,
+        Command::Secrets(command) => secrets::run(shared, output, &command).await,
         Command::Jobs(command) => jobs::run(shared, output, command).await,
         Command::Config(command) => config::run(shared, output, command),
         Command::Migrate(arguments) => migrate::run(shared, output, &arguments).await,

@@ -26,6 +26,8 @@ pub(crate) enum Command {
     },
     /// How many records the cache holds
     Status,
+    /// Find our own connections and exchanges in the cache, as every synchronisation does
+    Link,
     /// Write the cache as {namespace}.json in the API's own shape
     Export {
         /// Directory; made if it does not exist
@@ -43,8 +45,12 @@ pub(crate) fn parse_asn(text: &str) -> Result<i64, String> {
 }
 
 pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> anyhow::Result<u8> {
+    if let Command::Link = command {
+        return Ok(app::run_task(shared, output, &pm_tasks::PeeringdbLink::default(), false).await?.exit);
+    }
     let (_, store) = app::open(shared, output).await?;
     match command {
+        Command::Link => {}
         Command::Net { asn } => {
             let network = lookup::network(&store, asn).await?.map(shown).ok_or_else(|| {
                 anyhow!("AS{asn} is not in the PeeringDB cache; `peering-manager peeringdb_sync` brings it up to date")

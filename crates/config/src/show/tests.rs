@@ -8,6 +8,7 @@ const CANARY: &str = "canary-in-the-coal-mine";
 fn planted() -> Fixture {
     let fixture = Fixture::new().file(&format!(
         "secret_key = '{CANARY}'\n\
+         secret_key_previous = '{CANARY}'\n\
          http_proxies = {{ https = 'http://me:{CANARY}@proxy:3128' }}\n\
          napalm_args = {{ secret = '{CANARY}', nested = {{ key = '{CANARY}' }} }}\n\
          redis = {{ tasks = {{ PASSWORD = '{CANARY}' }} }}\n\

@@ -86,7 +86,7 @@ macro_rules! entity {
             }
 
             /// All of its fields, for storing.
-            pub(crate) fn draft(&self) -> $crate::objects::record::Draft {
+            pub fn draft(&self) -> $crate::objects::record::Draft {
                 use crate::entities::FieldType as _;
                 $crate::objects::record::Draft::new(&$model)$(.with(stringify!($field), self.$field.data()))*
             }

@@ -21,5 +21,5 @@ pub mod registry;
 pub mod router_passwords;
 pub mod schema;
 pub mod secrets;
-mod sql;
+pub(crate) mod sql;
 pub mod write;

@@ -75,6 +75,31 @@ impl<'a> Problems<'a> {
     }
 }
 
+/// A place of a document that cannot be taken over.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Fault {
+    /// The place, such as `routers[3].hostname`; empty for the document as a whole.
+    pub path: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl Fault {
+    /// What is wrong at a place.
+    pub fn at(path: &str, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
 /// An object that keeps others from being deleted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Protector {
@@ -111,11 +136,11 @@ pub enum ObjectError {
     /// A question that cannot be asked.
     #[error("{0}")]
     Question(String),
-    /// A document that cannot be taken over: a line per place in it.
-    #[error("{}", .0.join("\n"))]
-    Document(Vec<String>),
+    /// A document that cannot be taken over, with every place that is wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Document(Vec<Fault>),
     /// A secret cannot be sealed or opened.
-    #[error("{0}")]
+    #[error(transparent)]
     Secret(#[from] super::secrets::SecretError),
     /// The database.
     #[error(transparent)]

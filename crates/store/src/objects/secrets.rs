@@ -4,13 +4,20 @@
 //! so that after a change of keys each text says which one opens it. What a text is for (model and field) is
 //! authenticated with it: one that was moved to another column does not open.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
+use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::forms::hexadecimal;
+use super::model::{Field, Kind};
+use super::registry;
+use crate::{Session, StoreError};
 
 /// Octets of a key.
 pub const KEY_OCTETS: usize = 32;
@@ -18,6 +25,14 @@ pub const KEY_OCTETS: usize = 32;
 /// Why a secret was not sealed or opened. Never holds the secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
+    /// There is no key; the reason says what to do.
+    #[error("{context} cannot be sealed or opened: {reason}")]
+    Unavailable {
+        /// What was to be sealed or opened.
+        context: String,
+        /// Why there is no key, and what to do.
+        reason: String,
+    },
     /// Nobody gave a key.
     #[error("{context} holds a secret, and no key for secrets is configured")]
     NoKey {
@@ -26,7 +41,8 @@ pub enum SecretError {
     },
     /// Sealed under a key that is not at hand.
     #[error(
-        "{context} was sealed with the key {key_id}, which is not among the configured ones; add it as a previous key"
+        "{context} was sealed with the key {key_id}, which is not among the configured ones; add the earlier \
+         secret_key to secret_key_previous, or put the key file that belongs to this database back"
     )]
     UnknownKey {
         /// What was to be opened.
@@ -75,9 +91,16 @@ struct Key {
     key: LessSafeKey,
 }
 
+/// Gives the text of a key when the first secret is sealed, or says what to do.
+type Maker = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
+
 /// The keys: one that seals, and older ones that still open.
 pub struct Keyring {
-    keys: Vec<Key>,
+    keys: OnceLock<Vec<Key>>,
+    /// Where the key comes from when there is none yet.
+    maker: Option<Maker>,
+    /// Why there can be none.
+    refusal: Option<String>,
     // Not a parameter: a nonce that somebody can hold still would give the key's work away.
     random: SystemRandom,
 }
@@ -85,20 +108,70 @@ pub struct Keyring {
 impl Keyring {
     /// `current` seals; all of them open.
     pub fn new(current: [u8; KEY_OCTETS], previous: &[[u8; KEY_OCTETS]]) -> Self {
-        let keys = std::iter::once(&current).chain(previous).filter_map(Key::new).collect();
-        Self { keys, random: SystemRandom::new() }
+        Self::holding(std::iter::once(&current).chain(previous).filter_map(Key::new).collect())
+    }
+
+    /// With keys that follow from texts such as the setting `secret_key`: the first seals, all of them open.
+    pub fn from_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::holding(texts.into_iter().filter_map(|text| Key::new(&octets_of(text))).collect())
+    }
+
+    /// With a key that `maker` gives when the first secret is sealed.
+    pub fn on_demand(maker: impl Fn() -> Result<String, String> + Send + Sync + 'static) -> Self {
+        Self { maker: Some(Box::new(maker)), ..Self::bare(OnceLock::new()) }
+    }
+
+    /// Without keys, for a reason that also says what to do.
+    pub fn refusing(reason: impl Into<String>) -> Self {
+        Self { refusal: Some(reason.into()), ..Self::empty() }
     }
 
     /// None at all: everything that needs one is refused.
     pub fn empty() -> Self {
-        Self { keys: Vec::new(), random: SystemRandom::new() }
+        Self::holding(Vec::new())
+    }
+
+    /// Another one for a run that stores nothing: it need not make a key for good. `None` if there is nothing to spare.
+    #[must_use]
+    pub fn for_trial(&self) -> Option<Self> {
+        (self.keys.get().is_none() && self.maker.is_some())
+            .then(|| Self::from_texts(random_text().as_deref()))
+    }
+
+    fn holding(keys: Vec<Key>) -> Self {
+        Self::bare(OnceLock::from(keys))
+    }
+
+    fn bare(keys: OnceLock<Vec<Key>>) -> Self {
+        Self { keys, maker: None, refusal: None, random: SystemRandom::new() }
+    }
+
+    fn keys(&self) -> &[Key] {
+        self.keys.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The key that seals, made now if need be.
+    fn sealing(&self, context: &str) -> Result<&Key, SecretError> {
+        if let (None, Some(maker)) = (self.keys.get(), &self.maker) {
+            let text =
+                maker().map_err(|reason| SecretError::Unavailable { context: context.to_owned(), reason })?;
+            // Somebody who was faster has read the same key.
+            let _ = self.keys.set(Key::new(&octets_of(&text)).into_iter().collect());
+        }
+        self.keys().first().ok_or_else(|| self.missing(context))
+    }
+
+    fn missing(&self, context: &str) -> SecretError {
+        let context = context.to_owned();
+        match &self.refusal {
+            Some(reason) => SecretError::Unavailable { context, reason: reason.clone() },
+            None => SecretError::NoKey { context },
+        }
     }
 
     /// Seals a text for `context`, which is model and field, such as `devices.router.napalm_password`.
     pub fn seal(&self, context: &str, clear: &Clear) -> Result<String, SecretError> {
-        let Some(Key { id, key }) = self.keys.first() else {
-            return Err(SecretError::NoKey { context: context.to_owned() });
-        };
+        let Key { id, key } = self.sealing(context)?;
         let random = || SecretError::Randomness { context: context.to_owned() };
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| random())?;
@@ -116,10 +189,10 @@ impl Keyring {
     pub fn open(&self, context: &str, sealed: &str) -> Result<Clear, SecretError> {
         let damaged = || SecretError::Damaged { context: context.to_owned() };
         let (id, text) = parts(sealed).ok_or_else(damaged)?;
-        if self.keys.is_empty() {
-            return Err(SecretError::NoKey { context: context.to_owned() });
+        if self.keys().is_empty() {
+            return Err(self.missing(context));
         }
-        let Some(Key { key, .. }) = self.keys.iter().find(|key| key.id == id) else {
+        let Some(Key { key, .. }) = self.keys().iter().find(|key| key.id == id) else {
             return Err(SecretError::UnknownKey { context: context.to_owned(), key_id: id.to_owned() });
         };
         let mut octets = STANDARD.decode(text).map_err(|_| damaged())?;
@@ -132,13 +205,18 @@ impl Keyring {
 
     /// Whether the text is sealed under the key that seals now.
     pub fn is_current(&self, sealed: &str) -> bool {
-        parts(sealed).is_some_and(|(id, _)| self.keys.first().is_some_and(|key| key.id == id))
+        parts(sealed).is_some_and(|(id, _)| self.keys().first().is_some_and(|key| key.id == id))
+    }
+
+    /// Whether a key with this id is at hand.
+    pub fn knows(&self, id: &str) -> bool {
+        self.keys().iter().any(|key| key.id == id)
     }
 }
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| &key.id)).finish()
+        f.debug_list().entries(self.keys().iter().map(|key| &key.id)).finish()
     }
 }
 
@@ -149,6 +227,44 @@ impl Key {
         let key = UnboundKey::new(&AES_256_GCM, octets).ok()?;
         Some(Self { id, key: LessSafeKey::new(key) })
     }
+}
+
+/// The key that follows from a text. The text is long and random, so nothing has to be made slow.
+fn octets_of(text: &str) -> [u8; KEY_OCTETS] {
+    let purpose = hmac::Key::new(hmac::HMAC_SHA256, b"peering-manager: secrets at rest");
+    let tag = hmac::sign(&purpose, text.trim().as_bytes());
+    let mut octets = [0; KEY_OCTETS];
+    octets.copy_from_slice(tag.as_ref());
+    octets
+}
+
+/// A new text for a key: 64 characters, or `None` if the operating system gives no randomness.
+pub fn random_text() -> Option<String> {
+    let mut octets = [0; 48];
+    SystemRandom::new().fill(&mut octets).ok()?;
+    Some(STANDARD.encode(octets))
+}
+
+/// The ids of the keys under which secrets in the database are sealed, with how many each seals.
+///
+/// # Errors
+/// Those of the database.
+pub async fn keys_in_use(session: &mut Session<'_>) -> Result<BTreeMap<String, i64>, StoreError> {
+    let mut found = BTreeMap::new();
+    for model in registry::models() {
+        let secrets = model.fields.iter().filter(|field| matches!(field.kind, Kind::Secret(_)));
+        for column in secrets.filter_map(Field::column) {
+            let sql = format!(
+                "SELECT SUBSTR({column}, 3, 8) AS key_id, COUNT(*) AS count FROM {} WHERE {column} LIKE '1:%' \
+                 GROUP BY SUBSTR({column}, 3, 8)",
+                model.table
+            );
+            for row in session.rows(&sql, vec![]).await? {
+                *found.entry(row.get("key_id")?).or_default() += row.get::<i64, _>("count")?;
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Key id and octets of a sealed text.
@@ -177,6 +293,29 @@ mod tests {
         let rotated = Keyring::new([2; 32], &[[1; 32]]);
         assert_eq!(rotated.open("devices.router.napalm_password", &sealed), Ok(clear));
         assert!(!rotated.is_current(&sealed) && keyring.is_current(&sealed));
+    }
+
+    #[test]
+    fn a_key_on_demand_is_made_once_and_a_missing_one_says_what_to_do() {
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counter = std::sync::Arc::clone(&asked);
+        let keyring = Keyring::on_demand(move || {
+            counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok("a text of any length".to_owned())
+        });
+        let sealed = keyring.seal("x", &Clear::new("hunter2")).unwrap();
+        keyring.seal("x", &Clear::new("again")).unwrap();
+        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
+        let same = Keyring::from_texts(["newer", " a text of any length\n"]);
+        assert_eq!(same.open("x", &sealed).unwrap().reveal(), "hunter2");
+        assert!(!same.is_current(&sealed) && keyring.is_current(&sealed));
+        let refusing = Keyring::refusing("put the file back");
+        for error in
+            [refusing.open("x", &sealed).unwrap_err(), refusing.seal("x", &Clear::new("y")).unwrap_err()]
+        {
+            assert!(error.to_string().contains("put the file back"), "{error}");
+        }
+        assert_ne!(random_text(), random_text());
     }
 
     #[test]

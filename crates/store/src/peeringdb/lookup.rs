@@ -284,7 +284,7 @@ async fn presences(
         .collect()
 }
 
-fn address_of(row: &Row, column: &str) -> Result<Option<IpNet>, StoreError> {
+pub(super) fn address_of(row: &Row, column: &str) -> Result<Option<IpNet>, StoreError> {
     row.get::<Option<Vec<u8>>, _>(column)?
         .map(|octets| {
             address::decode(&octets)

@@ -44,13 +44,18 @@ pub(super) fn of_members(asn: i64, mut asns: Vec<u32>) -> Answer {
     asns.retain(|asn| *asn != AS_TRANS);
     asns.sort_unstable();
     asns.dedup();
-    let found = count(asns.len());
-    let data = pack_asns(&asns);
-    Answer::List { list: new_list(Kind::AsList, found, data, Vec::new()), found }
+    Answer::List { found: count(asns.len()), list: of_asns(&asns) }
+}
+
+/// An AS list as it is, but for order and repetitions.
+pub(crate) fn of_asns(asns: &[u32]) -> NewList {
+    let data = pack_asns(asns);
+    let entries = pm_irr::unpack_asns(&data).map_or(0, |asns| asns.len());
+    new_list(Kind::AsList, count(entries), data, Vec::new())
 }
 
 /// A prefix list.
-pub(super) fn of_entries(family: Family, entries: &[Entry]) -> NewList {
+pub(crate) fn of_entries(family: Family, entries: &[Entry]) -> NewList {
     let kind = if family == Family::V4 { Kind::Ipv4 } else { Kind::Ipv6 };
     let blocks: BTreeSet<Prefix> = entries.iter().map(|entry| block(entry.prefix)).collect();
     let blocks = blocks.into_iter().filter_map(encoded).collect();

@@ -9,7 +9,7 @@
 
 mod ask;
 mod judge;
-mod lists;
+pub(crate) mod lists;
 pub mod look;
 mod plan;
 pub mod query;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use pm_peeringdb::Namespace;
+use pm_store::objects::problems::Rules;
 use pm_store::peeringdb::feed::{Feed, Taking};
+use pm_store::peeringdb::links::{self, Links};
 use pm_store::peeringdb::references;
 use pm_store::peeringdb::runs::{self, Watermark};
 use pm_store::peeringdb::staging::{self, Applied, Staging};
@@ -44,6 +46,9 @@ pub struct SyncReport {
     pub dangling: i64,
     /// Autonomous systems that took values from PeeringDB.
     pub autonomous_systems: u64,
+    /// What became of the links between our own objects and the cache.
+    #[serde(default)]
+    pub links: Links,
     /// Per namespace.
     pub namespaces: BTreeMap<String, NamespaceReport>,
     /// How long the write transaction took up to its commit, in milliseconds.
@@ -187,6 +192,7 @@ pub(crate) async fn write(
     }
     let Refreshed { changed, lines } = autonomous_systems::refresh(context, &mut session).await?;
     report.autonomous_systems = changed;
+    report.links = links::link(&mut session, context.writing(Rules::FEWEST)).await?;
     (report.created, report.updated, report.deleted) = (total.created, total.updated, total.deleted);
     if intake.keep_watermarks {
         runs::set_watermarks(&mut session, &watermarks(context, intake, before)).await?;
@@ -197,7 +203,7 @@ pub(crate) async fn write(
     runs::complete(&mut session, run, total, report.drift, &details, now).await?;
     context.commit(transaction).await?;
     // Said only now: before the commit it would not have been true.
-    for line in lines {
+    for line in lines.into_iter().chain(report.links.changes.iter().cloned()) {
         context.reporter.info(line);
     }
     Ok(report)

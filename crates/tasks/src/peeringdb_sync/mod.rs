@@ -14,10 +14,11 @@ mod fetch;
 mod plan;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pm_store::jobs::Outcome;
 use pm_store::peeringdb::feed::Feed;
+use pm_store::peeringdb::links::Links;
 use pm_store::peeringdb::runs;
 use pm_store::peeringdb::staging::Staging;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ use crate::{Done, Task, TaskContext, TaskError};
 
 /// Elements that could not be stored and are said one by one.
 const UNUSABLE_SAID: usize = 20;
+
+/// Objects without a clear link that are said one by one.
+const LINKS_SAID: usize = 20;
 
 /// The task's arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +80,29 @@ impl Task for PeeringdbSync {
     }
 }
 
+/// Puts files into the cache beside what is there, as `peeringdb_sync --from` does.
+pub(crate) async fn take_files(context: &TaskContext, directory: &Path) -> Result<SyncReport, TaskError> {
+    let mut staging = Staging::open(&context.store).await?;
+    let taken = async {
+        let watermarks = runs::watermarks(&context.store).await?;
+        let staged = fetch::from_files(context, &mut staging, directory, Feed::Changes).await?;
+        let intake = apply::Intake {
+            kind: "files",
+            staged: &staged,
+            questions: &[],
+            force: false,
+            keep_watermarks: false,
+            started: context.clock.now(),
+        };
+        apply::write(context, &mut staging, &intake, &watermarks).await
+    };
+    let taken = taken.await;
+    let closed = staging.close().await;
+    let report = taken?;
+    closed?;
+    Ok(report)
+}
+
 impl PeeringdbSync {
     async fn synchronise(&self, context: &TaskContext, staging: &mut Staging) -> Result<Done, TaskError> {
         let started = context.clock.now();
@@ -109,6 +136,23 @@ impl PeeringdbSync {
     }
 }
 
+/// Says what of our own objects cannot be found in the cache, or not clearly.
+pub(crate) fn say_links(context: &TaskContext, links: &Links) {
+    for text in links.unclear.iter().take(LINKS_SAID) {
+        context.reporter.warning(format!("not linked: {text}"));
+    }
+    for text in links.absent.iter().take(LINKS_SAID) {
+        context.reporter.info(text.clone());
+    }
+    for (list, what) in [(&links.unclear, "are unclear"), (&links.absent, "are not in PeeringDB")] {
+        if list.len() > LINKS_SAID {
+            context
+                .reporter
+                .info(format!("{} more {what}; the job's data names them", list.len() - LINKS_SAID));
+        }
+    }
+}
+
 fn done(context: &TaskContext, report: &SyncReport) -> Done {
     let unusable = report
         .namespaces
@@ -130,7 +174,9 @@ fn done(context: &TaskContext, report: &SyncReport) -> Done {
             dangling.join(", ")
         ));
     }
-    let changes = report.created + report.updated + report.deleted + report.autonomous_systems;
+    say_links(context, &report.links);
+    let links = (report.links.connections + report.links.exchanges) as u64;
+    let changes = links + report.created + report.updated + report.deleted + report.autonomous_systems;
     let nothing = changes + report.unusable == 0;
     let outcome = match (report.unusable > 0, nothing) {
         (true, _) => Outcome::Partial,
@@ -145,6 +191,9 @@ fn done(context: &TaskContext, report: &SyncReport) -> Done {
             report.created, report.updated, report.deleted, report.autonomous_systems
         )
     };
+    if links > 0 {
+        let _ = write!(summary, " {links} links to our own objects changed.");
+    }
     if report.drift > 0 {
         let _ = write!(summary, " {} differences were found only by comparing everything.", report.drift);
     }

@@ -43,7 +43,7 @@ pub async fn export(session: &mut Session<'_>, secrets: Secrets<'_>) -> Result<J
     Ok(document.into())
 }
 
-fn item(record: &Record, keys: &Keys, secrets: Secrets<'_>) -> Result<Json, ObjectError> {
+pub(super) fn item(record: &Record, keys: &Keys, secrets: Secrets<'_>) -> Result<Json, ObjectError> {
     let mut item = Map::new();
     for (field, _) in record.values() {
         if let Some(value) = value(record, field, keys, secrets)? {

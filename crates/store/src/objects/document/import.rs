@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::keys::{Keys, key_of_draft, type_of};
 use super::{FORMAT, VERSION, member};
 use crate::objects::model::{Kind, Model};
-use crate::objects::problems::{ObjectError, Problem};
+use crate::objects::problems::{Fault, ObjectError, Problem};
 use crate::objects::read::displays;
 use crate::objects::record::{Draft, Graph, Record};
 use crate::objects::registry;
@@ -45,7 +45,7 @@ pub struct Changed {
 /// Makes and changes objects until they are as the document has them, in the caller's transaction.
 ///
 /// # Errors
-/// [`ObjectError::Document`] with a line per place that is wrong. The transaction then has to be dropped.
+/// [`ObjectError::Document`] with every place that is wrong. The transaction then has to be dropped.
 pub async fn import(
     session: &mut Session<'_>,
     writing: Writing<'_>,
@@ -79,16 +79,18 @@ pub async fn dry_run(store: &Store, writing: Writing<'_>, document: &Json) -> Re
 
 /// The items of each model, by its label, after a look at their form.
 fn sections(document: &Json) -> Result<HashMap<&'static str, &Vec<Json>>, ObjectError> {
-    let refuse = |line: String| Err(ObjectError::Document(vec![line]));
+    let refuse = |path: &str, message: String| {
+        Err(ObjectError::Document(vec![Fault { path: path.to_owned(), message }]))
+    };
     let Some(members) = document.as_object() else {
-        return refuse("the document is not an object".to_owned());
+        return refuse("", "the document is not an object".to_owned());
     };
     if members.get("format").and_then(Json::as_str) != Some(FORMAT) {
-        return refuse(format!("format: is not {FORMAT:?}"));
+        return refuse("format", format!("is not {FORMAT:?}"));
     }
     if members.get("version").and_then(Json::as_u64) != Some(VERSION) {
         let found = members.get("version").cloned().unwrap_or_default();
-        return refuse(format!("version: {found} is not {VERSION}, the one that this program knows"));
+        return refuse("version", format!("{found} is not {VERSION}, the one that this program knows"));
     }
     let mut sections = HashMap::new();
     let mut lines = Vec::new();
@@ -97,8 +99,8 @@ fn sections(document: &Json) -> Result<HashMap<&'static str, &Vec<Json>>, Object
             (Some(model), Json::Array(items)) => {
                 sections.insert(model.label, items);
             }
-            (Some(_), _) => lines.push(format!("{name}: is not a list")),
-            (None, _) => lines.push(format!("{name}: is no kind of object")),
+            (Some(_), _) => lines.push(Fault::at(name, "is not a list")),
+            (None, _) => lines.push(Fault::at(name, "is no kind of object")),
         }
     }
     if lines.is_empty() { Ok(sections) } else { Err(ObjectError::Document(lines)) }
@@ -151,7 +153,8 @@ async fn section(
     Ok(())
 }
 
-fn differences(before: &Record, after: &Record, tags: &Graph) -> Vec<(&'static str, Json, Json)> {
+/// Fields that differ, with values before and after as the change log has them. `tags` holds the tags of both.
+pub fn differences(before: &Record, after: &Record, tags: &Graph) -> Vec<(&'static str, Json, Json)> {
     let (was, is) = snapshots(Some(before), Some(after), tags);
     let (was, is) = (was.unwrap_or_default(), is.unwrap_or_default());
     let fields = after.model().fields.iter().map(|field| field.name);
@@ -169,35 +172,37 @@ fn drafts(model: &'static Model, items: &[Json], keys: &Keys) -> Result<Vec<Draf
         let path = format!("{}[{place}]", model.section());
         match item {
             Json::Object(members) => drafts.push(draft(model, members, keys, &path, &mut lines)),
-            _ => lines.push(format!("{path}: is not an object")),
+            _ => lines.push(Fault::at(&path, "is not an object")),
         }
         if lines.len() >= LINES {
-            lines.push("… and perhaps more".to_owned());
+            lines.push(Fault::at("", "… and perhaps more"));
             break;
         }
     }
     if lines.is_empty() { Ok(drafts) } else { Err(ObjectError::Document(lines)) }
 }
 
-fn draft(
+pub(super) fn draft(
     model: &'static Model,
     members: &Map<String, Json>,
     keys: &Keys,
     path: &str,
-    lines: &mut Vec<String>,
+    lines: &mut Vec<Fault>,
 ) -> Draft {
     let mut draft = Draft::new(model);
     for (name, value) in members {
         let Some(field) = model.fields.iter().find(|field| member(field) == name) else {
-            lines.push(format!("{path}.{name}: {} have no such field", model.plural));
+            let message = format!("{} have no such field", model.plural);
+            lines.push(Fault::at(&format!("{path}.{name}"), message));
             continue;
         };
         match keys.data(field, value, type_of(model, members)) {
             Ok(data) => draft = draft.with(field.name, data),
             Err(message) if matches!(field.kind, Kind::Secret(_)) => {
-                lines.push(format!("{path}.{name}: {}", message.split('"').next().unwrap_or_default()));
+                let message = message.split('"').next().unwrap_or_default();
+                lines.push(Fault::at(&format!("{path}.{name}"), message));
             }
-            Err(message) => lines.push(format!("{path}.{name}: {message}")),
+            Err(message) => lines.push(Fault::at(&format!("{path}.{name}"), message)),
         }
     }
     draft
@@ -209,7 +214,7 @@ fn placed(error: ObjectError, places: &[usize], path: &dyn Fn(usize) -> String) 
     let line = |problem: &Problem| {
         let path = path(places.get(problem.index).copied().unwrap_or_default());
         let field = problem.field.map(|field| format!(".{field}")).unwrap_or_default();
-        format!("{path}{field}: {} ({})", problem.message, problem.object)
+        Fault::at(&format!("{path}{field}"), format!("{} ({})", problem.message, problem.object))
     };
     ObjectError::Document(problems.iter().take(LINES).map(line).collect())
 }

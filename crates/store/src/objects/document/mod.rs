@@ -15,9 +15,11 @@
 mod export;
 mod import;
 mod keys;
+mod names;
 
 pub use export::{Secrets, export};
-pub use import::{Changed, Report, dry_run, import};
+pub use import::{Changed, Report, differences, dry_run, import};
+pub use names::Names;
 
 /// What a document's `format` says.
 pub const FORMAT: &str = "peering-manager objects";

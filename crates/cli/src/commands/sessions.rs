@@ -1,0 +1,96 @@
+//! `sessions`: whom to have sessions with at Internet exchanges.
+
+use std::collections::BTreeSet;
+
+use clap::Subcommand;
+use pm_tasks::peers::{self, Available};
+
+use super::peeringdb::parse_asn;
+use crate::app::{self, EXIT_OK, EXIT_PARTLY};
+use crate::commands::Shared;
+use crate::output::Output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List whom we could have more sessions with
+    Available {
+        /// An exchange (slug, name or number), or a network as AS and its number; everywhere and everybody, if left out
+        #[arg(value_name = "IX|ASN")]
+        which: Option<String>,
+        /// Show hidden peers too
+        #[arg(long)]
+        hidden: bool,
+    },
+    /// Make the sessions with these networks that an exchange lacks
+    Create {
+        /// The exchange: slug, name or number
+        ix: String,
+        /// AS numbers, with or without AS in front
+        #[arg(value_parser = parse_asn, required = true)]
+        asns: Vec<i64>,
+        /// Status of the new sessions [default: enabled]
+        #[arg(long)]
+        status: Option<String>,
+        /// Show what would be made, and make nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> anyhow::Result<u8> {
+    let editor = app::editor(shared, output).await?;
+    match command {
+        Command::Available { which, hidden } => {
+            let asn = which.as_deref().and_then(asn_of);
+            let exchange = which.as_deref().filter(|_| asn.is_none());
+            let found = peers::available(&editor, exchange, asn, hidden).await?;
+            let header = ["Exchange", "ASN", "Name", "IPv6", "IPv4", "Policy", "RS", "Mbit/s", "Missing"];
+            output.table("available", &found, &header, cells)?;
+            Ok(EXIT_OK)
+        }
+        Command::Create { ix, asns, status, dry_run } => {
+            let created = peers::create(&editor, &ix, &asns, status.as_deref(), dry_run).await?;
+            for why in &created.skipped {
+                output.warning(&format!("left out: {why}"));
+            }
+            let without: BTreeSet<&i64> =
+                asns.iter().filter(|asn| created.sessions.iter().all(|one| one.asn != **asn)).collect();
+            let code = if without.is_empty() { EXIT_OK } else { EXIT_PARTLY };
+            if output.json {
+                output.json(&created)?;
+                return Ok(code);
+            }
+            output.table("sessions", &created.sessions, &["ASN", "Address", "Connection"], |one| {
+                vec![one.asn.to_string(), one.ip_address.to_string(), one.connection.clone()]
+            })?;
+            let would = if dry_run { " would be" } else { "" };
+            output.remark(&format!(
+                "{} sessions and {} autonomous systems{would} made.",
+                created.sessions.len(),
+                created.autonomous_systems.len()
+            ));
+            Ok(code)
+        }
+    }
+}
+
+/// A number may be that of an exchange, so that AS has to stand before it.
+fn asn_of(text: &str) -> Option<i64> {
+    text.get(..2).filter(|letters| letters.eq_ignore_ascii_case("as"))?;
+    parse_asn(text).ok()
+}
+
+fn cells(one: &Available) -> Vec<String> {
+    let address = |address: Option<std::net::IpAddr>| address.map(|one| one.to_string()).unwrap_or_default();
+    vec![
+        one.exchange.clone(),
+        one.port.asn.to_string(),
+        one.port.network.clone(),
+        address(one.port.ipv6),
+        address(one.port.ipv4),
+        one.port.policy.clone().unwrap_or_default(),
+        if one.port.is_rs_peer { "yes" } else { "no" }.to_owned(),
+        one.port.speed.map(|speed| speed.to_string()).unwrap_or_default(),
+        one.missing.len().to_string(),
+    ]
+}
