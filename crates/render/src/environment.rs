@@ -62,6 +62,20 @@ impl ListMerge {
     }
 }
 
+/// What becomes of prefix lists that are used but missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingPrefixes {
+    /// Using one is an error.
+    #[default]
+    Error,
+    /// It is an empty list, and using it a warning.
+    Empty,
+}
+
+/// Makes of a password the text that routers show, or the other way round, given the name of the notation, the text and
+/// a key; `None` for what means nothing in that notation.
+pub type PasswordForm = fn(&str, &str, &str) -> Option<String>;
+
 /// What of the program's settings templates depend on.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
@@ -84,6 +98,12 @@ pub struct Settings {
     pub cc_contacts: Vec<(String, String)>,
     /// What paths of pages begin with, such as `peering/`.
     pub base_path: String,
+    /// What becomes of prefix lists that are missing.
+    pub missing_prefixes: MissingPrefixes,
+    /// `encrypt_password` of platforms.
+    pub encrypt_password: Option<PasswordForm>,
+    /// `decrypt_password` of platforms.
+    pub decrypt_password: Option<PasswordForm>,
 }
 
 impl Default for Settings {
@@ -99,6 +119,9 @@ impl Default for Settings {
             irr_sources: sources.split(',').map(str::to_owned).collect(),
             cc_contacts: Vec::new(),
             base_path: String::new(),
+            missing_prefixes: MissingPrefixes::Error,
+            encrypt_password: None,
+            decrypt_password: None,
         }
     }
 }
@@ -288,7 +311,10 @@ impl Environment {
             Ok(out)
         };
         match run() {
-            Ok(text) => Ok(Rendered { text, warnings: cx.warnings.take() }),
+            Ok(text) => {
+                let warnings = cx.warnings.take().into_iter().map(|text| cx.without_secrets(text)).collect();
+                Ok(Rendered { text, warnings })
+            }
             Err(fault) => Err(self.placed(&cx, source, fault)),
         }
     }
@@ -320,7 +346,7 @@ impl Environment {
         TemplateError {
             kind: inner.kind,
             class: inner.class.to_string(),
-            message: inner.message.clone(),
+            message: cx.without_secrets(inner.message.clone()),
             frames: frames.collect(),
         }
     }
