@@ -101,7 +101,10 @@ impl Cx {
     /// A message in which no secret is left that the template has seen.
     pub(crate) fn without_secrets(&self, text: String) -> String {
         let secrets = self.secrets.borrow();
-        secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(&**secret, "***"))
+        secrets
+            .iter()
+            .filter(|secret| !secret.is_empty())
+            .fold(text, |text, secret| text.replace(&**secret, "***"))
     }
     /// Pays for `steps` of work.
     pub(crate) fn burn(&self, steps: u64) -> Res<()> {

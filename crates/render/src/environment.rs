@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::check::Finding;
+use crate::check::{About, Finding};
 use crate::context::Cx;
 use crate::error::{Fault, Frame, Res, TemplateError};
 use crate::parser::{Extensions, Flags};
@@ -151,6 +151,24 @@ pub enum Undefined {
     Lenient,
     /// It is an error, except in `is defined` and `default`.
     Strict,
+}
+
+impl Undefined {
+    /// What a template says of itself in a comment such as `{# undefined: lenient #}`; the first one counts. The error is
+    /// a word that says nothing.
+    pub fn declared(text: &str) -> Result<Option<Self>, String> {
+        for comment in text.split("{#").skip(1).filter_map(|rest| rest.split_once("#}")) {
+            let words = comment.0.trim_matches(|c: char| matches!(c, '-' | '+') || c.is_whitespace());
+            let Some(rest) = words.strip_prefix("undefined") else { continue };
+            let Some(word) = rest.trim_start().strip_prefix([':', '=']) else { continue };
+            return match word.trim() {
+                "strict" => Ok(Some(Self::Strict)),
+                "lenient" => Ok(Some(Self::Lenient)),
+                other => Err(other.to_owned()),
+            };
+        }
+        Ok(None)
+    }
 }
 
 /// A template as someone wrote it.
@@ -408,8 +426,8 @@ impl Environment {
     }
 
     /// What is wrong with a template, without rendering it.
-    pub fn check(&self, source: &Source) -> Vec<Finding> {
-        crate::check::check(&self.cx(source), source)
+    pub fn check(&self, source: &Source, about: &About) -> Vec<Finding> {
+        crate::check::check(&self.cx(source), source, about)
     }
 }
 

@@ -29,7 +29,9 @@ pub(crate) fn demand(cx: &Cx, value: Option<&Value>, most: &Value) -> Res<()> {
         return Err(Fault::value(format!("{most:?} is no age such as 90m, 26h or 2d")));
     };
     let system = match value {
-        Some(Value::Record(row)) if &*cx.world.model(row.model).name == "peering.autonomoussystem" => Some(*row),
+        Some(Value::Record(row)) if &*cx.world.model(row.model).name == "peering.autonomoussystem" => {
+            Some(*row)
+        }
         _ => None,
     };
     let (what, command, looked): (String, &str, Option<DateTime<Utc>>) = match system {
@@ -38,7 +40,11 @@ pub(crate) fn demand(cx: &Cx, value: Option<&Value>, most: &Value) -> Res<()> {
                 Data::Prefixes(lists) => lists.checked,
                 _ => None,
             };
-            (format!("prefix lists of AS{}", cx.world.int(row, "asn").unwrap_or_default()), "get_irr_data", checked)
+            (
+                format!("prefix lists of AS{}", cx.world.int(row, "asn").unwrap_or_default()),
+                "get_irr_data",
+                checked,
+            )
         }
         None => ("PeeringDB records".to_owned(), "peeringdb_sync", cx.world.peeringdb_synchronised()),
     };

@@ -44,19 +44,20 @@ mod run;
 mod scope;
 mod serialise;
 mod strings;
+mod typed;
 mod value;
 mod world;
 mod wrap;
 mod yamltext;
 
 pub use address::{Interface, Network};
-pub use check::Finding;
-pub use filters::mac_bytes;
+pub use check::{About, Finding};
 pub use environment::{
     Environment, Limits, ListMerge, MissingPrefixes, PasswordForm, Rendered, Settings, Source, Templates,
     Undefined,
 };
 pub use error::{ErrorKind, Frame, TemplateError};
+pub use filters::mac_bytes;
 pub use model::{Field, Kind, Model, Models, Reverse};
 pub use world::{
     Coverage, Data, Lazy, PrefixEntry, PrefixList, PrefixLists, PrefixSource, Record, Row, Unavailable, World,

@@ -92,10 +92,8 @@ pub(crate) fn property(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
             Value::Bool(is_private(world.int(row, "asn").unwrap_or(0)))
         }
         ("peering.autonomoussystem", "peeringdb_network") => object(peeringdb_network(world, row)),
-        ("peering.autonomoussystem", "general_policy") => {
-            peeringdb_network(world, row)
-                .map_or(Ok(Value::None), |net| cx.stored_by_name(net, "policy_general"))?
-        }
+        ("peering.autonomoussystem", "general_policy") => peeringdb_network(world, row)
+            .map_or(Ok(Value::None), |net| cx.stored_by_name(net, "policy_general"))?,
         ("peering.autonomoussystem", "peeringdb_contacts") => peeringdb_contacts(cx, row).value(),
         ("peering.autonomoussystem", "can_receive_email") => {
             let assigned = !world.hanging("messaging.contactassignment", row).is_empty();
@@ -519,12 +517,8 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
             missing_sessions(cx, row, other.as_ref(), row_of(exchange.as_ref()))?.value()
         }
         "get_irr_as_set_prefixes" => {
-            let [family, missing] = args.bind(
-                "AutonomousSystem.get_irr_as_set_prefixes",
-                ["address_family", "missing"],
-                0,
-                1,
-            )?;
+            let [family, missing] =
+                args.bind("AutonomousSystem.get_irr_as_set_prefixes", ["address_family", "missing"], 0, 1)?;
             prefixes(cx, row, family.and_then(|f| f.as_int()), missing.as_ref())?
         }
         "get_irr_as_set_as_list" => cx.stored_by_name(row, "as_list")?,

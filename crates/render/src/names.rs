@@ -163,7 +163,8 @@ pub(crate) const TESTS: &[&str] = &[
 ];
 
 /// Global functions.
-pub(crate) const GLOBALS: &[&str] = &["range", "dict", "namespace", "cycler", "joiner", "lipsum", "now", "fresh"];
+pub(crate) const GLOBALS: &[&str] =
+    &["range", "dict", "namespace", "cycler", "joiner", "lipsum", "now", "fresh"];
 
 /// Whether there is a filter or test of that name.
 pub(crate) fn exists(kind: Kind, name: &str) -> bool {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use crate::args::Args;
 use crate::context::Cx;
+use crate::environment::MissingPrefixes;
 use crate::error::{Fault, Res};
 use crate::model::Kind;
 use crate::queryset::{Manager, ManagerKind, QuerySet};
-use crate::environment::MissingPrefixes;
 use crate::value::{Dict, Key, MacForm, Prefixes, Value};
 use crate::world::{Data, Lazy, PrefixList, PrefixLists, Row, Unavailable};
 
@@ -38,7 +38,7 @@ fn short(cx: &Cx, row: Row) -> &'static str {
 }
 
 /// Methods of a model, besides those all have.
-fn methods(model: &str) -> &'static [&'static str] {
+pub(crate) fn methods(model: &str) -> &'static [&'static str] {
     match model {
         "peering.autonomoussystem" => crate::methods::AUTONOMOUS_SYSTEM,
         "peering.bgpgroup" => crate::methods::GROUP,
@@ -55,7 +55,11 @@ fn display_field(name: &str) -> Option<&str> {
 }
 
 pub(crate) fn is_method(cx: &Cx, row: Row, name: &str) -> bool {
-    let model = cx.world.model(row.model);
+    is_method_of(cx.world.model(row.model), name)
+}
+
+/// Whether objects of this model have a method of that name.
+pub(crate) fn is_method_of(model: &crate::model::Model, name: &str) -> bool {
     if methods(&model.name).contains(&name) || WRITES.contains(&name) {
         return true;
     }
@@ -208,10 +212,8 @@ impl Cx {
                 if let Some(made) = self.documents.borrow().get(&(row, field)) {
                     return Ok(made.clone());
                 }
-                let both_missing = matches!(
-                    (&lists.ipv4, &lists.ipv6),
-                    (PrefixList::Missing(_), PrefixList::Missing(_))
-                );
+                let both_missing =
+                    matches!((&lists.ipv4, &lists.ipv6), (PrefixList::Missing(_), PrefixList::Missing(_)));
                 let may_be_missing = self.settings.missing_prefixes == MissingPrefixes::Empty;
                 let made = if both_missing && may_be_missing {
                     // What an autonomous system without lists has in the original.
@@ -245,7 +247,14 @@ impl Cx {
         let Data::Prefixes(lists) = self.world.get(row, "prefixes") else { return Ok(None) };
         let stored = self.stored_by_name(row, "prefixes")?;
         let Value::Dict(items) = &stored else {
-            return self.both_lists(row, lists, allowing.unwrap_or(true)).map(Some);
+            if allowing == Some(false) {
+                return self.both_lists(row, lists, false).map(Some);
+            }
+            if let PrefixList::Missing(why) = &lists.ipv6 {
+                let asn = self.world.int(row, "asn").unwrap_or_default();
+                self.warn(format!("AS{asn} has no prefix lists and empty ones are used: {why}"));
+            }
+            return Ok(None);
         };
         let Some(allowing) = allowing else { return Ok(Some(stored)) };
         let with = |value: &Value| match value {

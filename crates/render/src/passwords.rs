@@ -6,7 +6,13 @@
 use crate::environment::Settings;
 use crate::error::{Fault, Res};
 
-pub(crate) fn apply(settings: &Settings, algorithm: &str, method: &str, password: &str, key: &str) -> Res<String> {
+pub(crate) fn apply(
+    settings: &Settings,
+    algorithm: &str,
+    method: &str,
+    password: &str,
+    key: &str,
+) -> Res<String> {
     let encrypt = method == "encrypt_password";
     let done = match algorithm {
         "" => true,

@@ -277,6 +277,42 @@ impl World {
             .collect()
     }
 
+    /// Hands over everything that tells this world from another, the same for equal worlds: for a hash of what a rendering
+    /// was made from.
+    pub fn fingerprint(&self, take: &mut dyn FnMut(&[u8])) {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for (model, table) in self.models.all().iter().zip(&self.tables) {
+            take(model.name.as_bytes());
+            for record in &table.records {
+                take(&record.id.to_le_bytes());
+                for value in &record.values {
+                    match value {
+                        Data::Null => take(&[0]),
+                        Data::Bool(flag) => take(&[1, u8::from(*flag)]),
+                        Data::Int(number) => take(&number.to_le_bytes()),
+                        Data::Reference(id) => take(&id.to_le_bytes()),
+                        Data::Text(text) => take(text.as_bytes()),
+                        Data::Time(time) => take(&time.timestamp_micros().to_le_bytes()),
+                        Data::References(ids) => {
+                            let mut ids = ids.to_vec();
+                            ids.sort_unstable();
+                            ids.iter().for_each(|id| take(&id.to_le_bytes()));
+                        }
+                        other => {
+                            text.clear();
+                            // Writing to a text does not fail.
+                            let _ = write!(text, "{other:?}");
+                            take(text.as_bytes());
+                        }
+                    }
+                    // No UTF-8 text holds it, so that neighbours cannot trade octets.
+                    take(&[0xff]);
+                }
+            }
+        }
+    }
+
     /// The description of a model.
     pub fn model(&self, model: u16) -> &'static Model {
         &self.models.all()[usize::from(model)]
@@ -373,7 +409,8 @@ impl World {
         table.miss();
         table.hanging.get(&key).map_or(&[], Vec::as_slice)
     }
-    pub(crate) fn network(&self, asn: i64) -> Option<Row> {
+    /// The PeeringDB network with that AS number.
+    pub fn network(&self, asn: i64) -> Option<Row> {
         match self.networks_by_asn.get(&asn) {
             Some(index) => Some(Row { model: self.network_model, index: *index }),
             None => {

@@ -77,8 +77,8 @@ pub struct Listed {
     pub list: Option<i64>,
     /// SHA-256 of its octets.
     pub digest: Option<Vec<u8>>,
-    /// When it was last looked for.
-    pub checked: DateTime<Utc>,
+    /// When it was last looked for with success, as far as is known; a look that failed leaves when the list last changed.
+    pub checked: Option<DateTime<Utc>>,
     /// Length of the answer that was too long.
     pub too_long: Option<i64>,
     /// Why the last look brought nothing, when it did not.
@@ -87,25 +87,33 @@ pub struct Listed {
 
 /// Where every list of every autonomous system stands.
 pub async fn lists(session: &mut Session<'_>) -> Result<Vec<Listed>, StoreError> {
-    let sql = "SELECT s.autonomous_system_id, s.kind, s.state, s.list_id, l.digest, s.checked, s.too_long, s.failure \
+    let sql = "SELECT s.autonomous_system_id, s.kind, s.state, s.list_id, l.digest, s.checked, s.too_long, s.failure, s.taken \
                FROM peering_irrstate s LEFT JOIN peering_irrlist l ON l.id = s.list_id AND s.state = 'current'";
     let mut found = Vec::new();
     session
         .each(sql, vec![], |row| {
             let (kind, state): (String, String) = (row.get(1)?, row.get(2)?);
-            let unknown = |word: &str| StoreError::Data(format!("peering_irrstate holds the unknown word {word:?}"));
-            let kind = ListKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| unknown(&kind))?;
-            let state = Stand::ALL.into_iter().find(|known| known.as_str() == state).ok_or_else(|| unknown(&state))?;
+            let unknown =
+                |word: &str| StoreError::Data(format!("peering_irrstate holds the unknown word {word:?}"));
+            let kind = ListKind::ALL
+                .into_iter()
+                .find(|known| known.as_str() == kind)
+                .ok_or_else(|| unknown(&kind))?;
+            let state = Stand::ALL
+                .into_iter()
+                .find(|known| known.as_str() == state)
+                .ok_or_else(|| unknown(&state))?;
             let digest: Option<Vec<u8>> = row.get(4)?;
+            let failure: Option<String> = row.get(7)?;
             found.push(Listed {
                 autonomous_system: row.get(0)?,
                 kind,
                 state,
                 list: if digest.is_some() { row.get(3)? } else { None },
                 digest,
-                checked: row.get(5)?,
+                checked: if failure.is_some() { row.get(8)? } else { Some(row.get(5)?) },
                 too_long: row.get(6)?,
-                failure: row.get(7)?,
+                failure,
             });
             Ok(())
         })
@@ -114,10 +122,7 @@ pub async fn lists(session: &mut Session<'_>) -> Result<Vec<Listed>, StoreError>
 }
 
 /// The octets of every list that some autonomous system shows, with its number.
-pub async fn octets(
-    session: &mut Session<'_>,
-    mut take: impl FnMut(i64, Vec<u8>),
-) -> Result<(), StoreError> {
+pub async fn octets(session: &mut Session<'_>, mut take: impl FnMut(i64, Vec<u8>)) -> Result<(), StoreError> {
     let sql = "SELECT id, data FROM peering_irrlist WHERE id IN \
                (SELECT list_id FROM peering_irrstate WHERE state = 'current' AND list_id IS NOT NULL)";
     session
@@ -175,7 +180,8 @@ pub async fn cached(
     among_these: &[(&str, &[i64])],
 ) -> Result<Vec<Cached>, StoreError> {
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
-    let mut sql = format!("SELECT id, created, updated{} FROM {} WHERE status = 'ok'", listed(&names), table.table);
+    let mut sql =
+        format!("SELECT id, created, updated{} FROM {} WHERE status = 'ok'", listed(&names), table.table);
     let mut values: Vec<Value> = Vec::new();
     if !among_these.is_empty() {
         let conditions: Vec<String> =

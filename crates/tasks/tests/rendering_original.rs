@@ -17,11 +17,24 @@ use pm_store::testing::each_engine;
 use pm_tasks::render::{Snapshot, Wants, with_snapshot};
 
 /// Where a rendering from the store is meant to differ: case and reason.
-const DIFFERENT: &[(&str, &str)] = &[];
+const DIFFERENT: &[(&str, &str)] = &[
+    ("filter_as_list", LISTS),
+    ("filter_prefix_list", LISTS),
+    ("full_frr_edge", LISTS),
+    ("full_iosxr_r3", LISTS),
+    ("full_openbgpd_edge", LISTS),
+    ("mail_unicode_subject", LISTS),
+];
+
+/// The database there has lists that no IRR tool of today makes. With lists as they are kept here, these cases are equal
+/// too, which the test looks at.
+const LISTS: &str =
+    "lists are kept sorted, prefixes in their shortest form, and without lower bounds that say nothing";
 
 #[tokio::test]
 async fn a_store_renders_what_the_original_renders() {
     let Some(root) = recorded::extra_cases() else { return };
+    let tidied = Arc::new(original::tidied_world(&root.join("world")));
     each_engine(async |store| {
         let keyring = Arc::new(Keyring::new([7; 32], &[]));
         original::load(&store, &root.join("world"), &keyring).await;
@@ -29,7 +42,7 @@ async fn a_store_renders_what_the_original_renders() {
         let mut session = transaction.session();
         // As a command does: what each template seems to need, and more if it reaches for more.
         let mut renderings = Vec::new();
-        for (folder, _, flags) in recorded::cases(&root) {
+        for (folder, name, flags) in recorded::cases(&root) {
             for (template, _, _) in recorded::PARTS {
                 let Ok(text) = std::fs::read_to_string(folder.join(template)) else { continue };
                 let adjust = |settings: &mut pm_render::Settings| {
@@ -40,10 +53,18 @@ async fn a_store_renders_what_the_original_renders() {
                 if let Some(asn) = flags["mail"]["asn"].as_i64() {
                     wants = wants.with_networks(&[asn]);
                 }
-                let render = async |snapshot: &Snapshot| -> Result<_, ObjectError> {
+                let render = |snapshot: &Snapshot| -> Result<_, ObjectError> {
                     Ok(recorded::render(&snapshot.world, &flags, &text, &adjust))
                 };
-                renderings.push(with_snapshot(&mut session, &keyring, wants, render).await.unwrap());
+                let rendered = with_snapshot(&mut session, &keyring, wants, render).await.unwrap();
+                if DIFFERENT.iter().any(|(different, _)| *different == name) {
+                    let wanted = recorded::render(&tidied, &flags, &text, &adjust);
+                    assert!(
+                        rendered.as_ref().ok() == wanted.as_ref().ok(),
+                        "{name} differs in more than its lists"
+                    );
+                }
+                renderings.push(rendered);
             }
         }
         let mut renderings = renderings.into_iter();

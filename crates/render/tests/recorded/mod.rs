@@ -1,6 +1,8 @@
 //! Cases that the original rendered, in `$EXTRA_CASES/render` (`world/`, `cases/<name>/`), and how a rendering is compared
 //! with them. Another crate's tests use this file too.
 
+#![allow(dead_code, clippy::allow_attributes, reason = "each file of tests takes what it needs")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,7 +75,7 @@ fn find(world: &World, model: &str, field: &str, wanted: &Json) -> Row {
         .unwrap()
 }
 
-fn settings(flags: &Json) -> Settings {
+pub fn settings(flags: &Json) -> Settings {
     let mut settings = Settings::default();
     let extensions: Vec<&str> = flags["extensions"]
         .as_array()

@@ -109,7 +109,11 @@ pub(super) enum CacheSource {
 /// Where each field of `model` comes from, in its order.
 pub(super) fn cache_sources(model: &pm_render::Model, table: &'static CacheTable) -> Vec<CacheSource> {
     let source = |field: &pm_render::Field| {
-        let column = if field.kind == Kind::ForeignKey { format!("{}_id", field.name) } else { field.name.to_string() };
+        let column = if field.kind == Kind::ForeignKey {
+            format!("{}_id", field.name)
+        } else {
+            field.name.to_string()
+        };
         match &*field.name {
             "created" => CacheSource::Created,
             "updated" => CacheSource::Updated,
@@ -132,7 +136,10 @@ mod tests {
 
     /// Fields of the database that templates of the original do not see.
     const UNSEEN: &[(&str, &str)] = &[
-        ("bgp_role", "newer than the models that templates were written for; it would change what `as_json` prints"),
+        (
+            "bgp_role",
+            "newer than the models that templates were written for; it would change what `as_json` prints",
+        ),
         ("created_by", "templates see no users"),
         ("assigned_object_type", "by another name"),
     ];
@@ -155,7 +162,9 @@ mod tests {
                 continue;
             };
             for (field, source) in model.fields.iter().zip(sources(model, stored)) {
-                if matches!(source, Source::Absent(_)) && !ABSENT.iter().any(|(name, _)| *name == &*field.name) {
+                if matches!(source, Source::Absent(_))
+                    && !ABSENT.iter().any(|(name, _)| *name == &*field.name)
+                {
                     missing.push(format!("{}.{}", model.name, field.name));
                 }
             }

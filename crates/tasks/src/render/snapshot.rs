@@ -73,11 +73,21 @@ impl Wants {
                     wants.cache = wants.cache.max(Cache::Ours);
                 }
                 wants.journal |= word.contains("journal");
-                wants.lists |=
-                    word.contains("prefix") || matches!(word, "as_list" | "get_irr_as_set_as_list" | "as_json" | "as_yaml");
+                wants.lists |= word.contains("prefix")
+                    || matches!(word, "as_list" | "get_irr_as_set_as_list" | "as_json" | "as_yaml");
             }
         }
         wants
+    }
+
+    /// What this and the other want.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.cache = self.cache.max(other.cache);
+        self.journal |= other.journal;
+        self.lists |= other.lists;
+        self.networks.extend(&other.networks);
+        self
     }
 
     /// With the networks of these AS numbers and what hangs on them.
@@ -88,8 +98,8 @@ impl Wants {
         self
     }
 
-    /// With what a rendering reached for in vain.
-    fn more(&self, snapshot: &Snapshot) -> Option<Self> {
+    /// With what a rendering reached for in vain; `None` if that is nothing, so that the rendering counts.
+    pub fn more(&self, snapshot: &Snapshot) -> Option<Self> {
         let lacking = snapshot.world.lacking();
         let mut more = self.clone();
         more.lists |= snapshot.lists_asked.load(Ordering::Relaxed);
@@ -120,14 +130,14 @@ pub async fn with_snapshot<T, E>(
     session: &mut Session<'_>,
     keyring: &Arc<Keyring>,
     mut wants: Wants,
-    mut make: impl AsyncFnMut(&Snapshot) -> Result<T, E>,
+    mut make: impl FnMut(&Snapshot) -> Result<T, E>,
 ) -> Result<T, E>
 where
     E: From<ObjectError>,
 {
     loop {
         let snapshot = read(session, keyring, &wants).await?;
-        let made = make(&snapshot).await;
+        let made = make(&snapshot);
         match wants.more(&snapshot) {
             // It went wrong, or turned out so, without what is lacking.
             Some(more) => wants = more,
@@ -279,11 +289,16 @@ impl Lists {
         Ok(lists)
     }
 
-    fn find(&self, system: i64, kind: ListKind) -> (Result<Arc<Vec<u8>>, Lack>, Vec<u8>, Option<DateTime<Utc>>) {
+    fn find(
+        &self,
+        system: i64,
+        kind: ListKind,
+    ) -> (Result<Arc<Vec<u8>>, Lack>, Vec<u8>, Option<DateTime<Utc>>) {
         if !self.read {
             return (Err(Lack::Unread(Arc::clone(&self.asked))), Vec::new(), None);
         }
-        let Some(listed) = self.of.get(&system).and_then(|of| of.iter().find(|listed| listed.kind == kind)) else {
+        let Some(listed) = self.of.get(&system).and_then(|of| of.iter().find(|listed| listed.kind == kind))
+        else {
             return (Err(Lack::Missing("it was never fetched".into())), Vec::new(), None);
         };
         let octets = listed.list.and_then(|id| self.octets.get(&id));
@@ -292,7 +307,7 @@ impl Lists {
             (None, Stand::Off) => Err(Lack::Unwanted),
             (None, state) => Err(Lack::Missing(why(listed, state).into())),
         };
-        (found, listed.digest.clone().unwrap_or_default(), Some(listed.checked))
+        (found, listed.digest.clone().unwrap_or_default(), listed.checked)
     }
 
     fn prefixes(&mut self, system: i64) -> Data {
@@ -370,7 +385,8 @@ async fn read_ours(
         records.insert(name.to_owned(), rows);
         Ok::<(), ObjectError>(())
     };
-    keep(session, "peeringdb.networkixlan", &[("ixlan_id", &our_lans), ("net_id", &ours), ("id", &ports)]).await?;
+    keep(session, "peeringdb.networkixlan", &[("ixlan_id", &our_lans), ("net_id", &ours), ("id", &ports)])
+        .await?;
     keep(session, "peeringdb.networkcontact", &[("net_id", &ours)]).await?;
     keep(session, "peeringdb.networkfacility", &[("net_id", &ours)]).await?;
     networks.extend(referred(records, "peeringdb.networkixlan", "net"));
