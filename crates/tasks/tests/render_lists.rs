@@ -65,7 +65,8 @@ async fn render(
 ) -> Result<(String, Vec<String>), String> {
     let mut transaction = store.begin_reading().await.unwrap();
     // Nothing is asked for by words, so that all of it has to be noticed.
-    let rendered = with_snapshot(&mut transaction.session(), keyring, Wants::default(), |snapshot| {
+    let mut session = transaction.session();
+    let rendered = with_snapshot(&mut session, keyring, Wants::default(), |snapshot| {
         let now = epoch() + TimeDelta::hours(30);
         let engine = Engine::new(&snapshot.world, config, now);
         let source = Source {

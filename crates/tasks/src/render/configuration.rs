@@ -134,7 +134,7 @@ impl Task for RenderConfiguration {
         if let Template::Given(given) = &self.template {
             wants = wants.and(&Wants::of([given.text.as_str()]));
         }
-        let mut configurations = loop {
+        let (mut configurations, without) = loop {
             let snapshot = read(&mut session, &keyring, &wants).await.map_err(super::failed)?;
             let rendered = self.render(context, &snapshot).await;
             match wants.more(&snapshot) {
@@ -143,6 +143,9 @@ impl Task for RenderConfiguration {
             }
         };
         drop(transaction);
+        for name in without {
+            context.reporter.warning(format!("router {name} has no configuration template and is left out"));
+        }
         self.place(&mut configurations)?;
         let done = self.report(context, &configurations);
         match self.rendered.lock() {
@@ -154,14 +157,15 @@ impl Task for RenderConfiguration {
 }
 
 impl RenderConfiguration {
+    /// The configurations, and the routers without a template.
     async fn render(
         &self,
         context: &TaskContext,
         snapshot: &Snapshot,
-    ) -> Result<Vec<Configuration>, TaskError> {
+    ) -> Result<(Vec<Configuration>, Vec<String>), TaskError> {
         let fail = TaskError::Failed;
         let world = &snapshot.world;
-        let jobs = self.jobs(context, world).map_err(fail)?;
+        let (jobs, without) = self.jobs(context, world).map_err(fail)?;
         let engine = Engine::new(world, &context.config, context.clock.now());
         let rendered: Vec<(String, Result<Rendering, _>)> = futures::stream::iter(jobs)
             .map(|(router, source)| {
@@ -191,11 +195,15 @@ impl RenderConfiguration {
                 Err(error) => problems.push(format!("router {router}: {error}")),
             }
         }
-        if problems.is_empty() { Ok(configurations) } else { Err(fail(problems.join("\n"))) }
+        if problems.is_empty() { Ok((configurations, without)) } else { Err(fail(problems.join("\n"))) }
     }
 
-    /// Routers, and the template of each.
-    fn jobs(&self, context: &TaskContext, world: &World) -> Result<Vec<(Router, Source)>, String> {
+    /// Routers with the template of each, and the names of those without one.
+    fn jobs(
+        &self,
+        context: &TaskContext,
+        world: &World,
+    ) -> Result<(Vec<(Router, Source)>, Vec<String>), String> {
         let routers = engine::all(world, "devices.router").into_iter().map(|row| Router {
             row,
             name: engine::text(world, row, "name").to_owned(),
@@ -245,10 +253,7 @@ impl RenderConfiguration {
                 without.join(", ")
             ));
         }
-        for name in without {
-            context.reporter.warning(format!("router {name} has no configuration template and is left out"));
-        }
-        Ok(jobs)
+        Ok((jobs, without))
     }
 
     /// Compares with what is there, or puts it there.
