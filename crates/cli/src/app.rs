@@ -26,6 +26,8 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 pub(crate) const EXIT_REFUSED: u8 = 3;
 /// Some of it was done.
 pub(crate) const EXIT_PARTLY: u8 = 4;
+/// There is a difference, and that was the question.
+pub(crate) const EXIT_DIFFERENT: u8 = 5;
 /// It may work later.
 pub(crate) const EXIT_TRY_LATER: u8 = 75;
 

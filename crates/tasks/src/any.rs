@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::render::RenderConfiguration;
 use crate::{
     GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept, PeeringdbFlush, PeeringdbLink,
     PeeringdbSync, SecretsRotate, Task,
@@ -29,6 +30,8 @@ pub enum AnyTask {
     ImportOriginal(ImportOriginal),
     /// Encrypts stored passwords anew.
     SecretsRotate(SecretsRotate),
+    /// Renders configurations.
+    RenderConfiguration(RenderConfiguration),
 }
 
 impl AnyTask {
@@ -44,6 +47,7 @@ impl AnyTask {
             Self::PeeringdbLink(task) => task,
             Self::ImportOriginal(task) => task,
             Self::SecretsRotate(task) => task,
+            Self::RenderConfiguration(task) => task,
         }
     }
 }

@@ -23,6 +23,7 @@ mod peeringdb_link;
 mod peeringdb_sync;
 pub mod peers;
 mod process;
+pub mod render;
 mod reporter;
 mod runner;
 pub mod secret_key;

@@ -10,7 +10,7 @@ pub mod data;
 pub mod document;
 mod field;
 mod forms;
-mod join;
+pub(crate) mod join;
 pub mod model;
 pub mod models;
 pub mod problems;
