@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use clap::Subcommand;
-use pm_store::objects::secrets::Keyring;
 use pm_tasks::render;
-use pm_tasks::{Clock as _, SystemClock};
+use pm_tasks::{Clock as _, SystemClock, secret_key};
 use serde_json::json;
 
 use super::peeringdb::parse_asn;
@@ -40,7 +39,7 @@ pub(crate) enum ExportCommand {
 pub(crate) async fn email(shared: &Shared, output: &Output, command: EmailCommand) -> anyhow::Result<u8> {
     let EmailCommand::Render { name, asn, network } = command;
     let (loaded, store) = app::open(shared, output).await?;
-    let keyring = Arc::new(Keyring::empty());
+    let keyring = Arc::new(secret_key::keyring(&loaded.config, &store).await);
     let mail =
         render::email(&store, &loaded.config, &keyring, SystemClock.now(), &name, asn, network).await?;
     store.close().await;
@@ -58,7 +57,7 @@ pub(crate) async fn email(shared: &Shared, output: &Output, command: EmailComman
 pub(crate) async fn export(shared: &Shared, output: &Output, command: ExportCommand) -> anyhow::Result<u8> {
     let ExportCommand::Render { name } = command;
     let (loaded, store) = app::open(shared, output).await?;
-    let keyring = Arc::new(Keyring::empty());
+    let keyring = Arc::new(secret_key::keyring(&loaded.config, &store).await);
     let rendering = render::export(&store, &loaded.config, &keyring, SystemClock.now(), &name).await?;
     store.close().await;
     for warning in &rendering.warnings {

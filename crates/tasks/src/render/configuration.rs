@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use super::engine::{self, Engine, Rendering};
 use super::hosts::{Host, limited};
 use super::snapshot::{Snapshot, Wants, read};
-use super::{files, keyring, templates_of};
+use super::{files, templates_of};
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// Routers that are rendered at the same time, each by a thread of its own.
@@ -127,7 +127,6 @@ impl Task for RenderConfiguration {
     }
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
-        let keyring = keyring(context);
         let mut transaction = context.store.begin_reading().await?;
         let mut session = transaction.session();
         let mut wants = templates_of(&mut session).await.map_err(super::failed)?;
@@ -135,7 +134,7 @@ impl Task for RenderConfiguration {
             wants = wants.and(&Wants::of([given.text.as_str()]));
         }
         let (mut configurations, without) = loop {
-            let snapshot = read(&mut session, &keyring, &wants).await.map_err(super::failed)?;
+            let snapshot = read(&mut session, &context.keyring, &wants).await.map_err(super::failed)?;
             let rendered = self.render(context, &snapshot).await;
             match wants.more(&snapshot) {
                 Some(more) => wants = more,

@@ -14,11 +14,8 @@ mod lazy;
 mod mail;
 mod snapshot;
 
-use std::sync::Arc;
-
 use pm_store::objects::problems::ObjectError;
 use pm_store::objects::registry;
-use pm_store::objects::secrets::Keyring;
 use pm_store::{Session, picture};
 
 pub use check::{Checked, check_given, check_stored};
@@ -28,12 +25,7 @@ pub use hosts::{Host, limited};
 pub use mail::{Mail, RenderError, email, export};
 pub use snapshot::{Snapshot, Wants, read, with_snapshot};
 
-use crate::{TaskContext, TaskError};
-
-/// The keys that open secrets. None yet: a template that prints a password is told so.
-pub fn keyring(_: &TaskContext) -> Arc<Keyring> {
-    Arc::new(Keyring::empty())
-}
+use crate::TaskError;
 
 /// What the templates in the database seem to need: any of them may be included.
 async fn templates_of(session: &mut Session<'_>) -> Result<Wants, ObjectError> {
