@@ -34,7 +34,7 @@ pub use explain::{Explanation, Reason, explain};
 pub use json::{AS_LIST_WIDTH, AsListJson, PrefixListJson, as_list_json, prefix_list_json};
 pub use names::{Field, SetReference, parse_field};
 pub use object::{Exception, Object, ObjectError, parse_arguments, parse_prefix_range};
-pub use packed::{Change, CorruptList, PackedList, changes, diff, pack, pack_asns, unpack_asns};
+pub use packed::{Change, CorruptList, OwnedList, PackedList, changes, diff, pack, pack_asns, unpack_asns};
 pub use program::Program;
 pub use query::{Answer, Ask, Class, Failure, Features, Kind, Outcome, Query, Sources};
 pub use resolve::{

@@ -168,6 +168,54 @@ impl<'a> PackedList<'a> {
     }
 }
 
+/// A packed prefix list with its bytes, checked once. Entries are read where they lie.
+#[derive(Clone)]
+pub struct OwnedList {
+    family: Family,
+    bytes: std::sync::Arc<Vec<u8>>,
+}
+
+impl OwnedList {
+    /// Of what [`pack`] gave. Looks at every record, as [`PackedList::new`] does.
+    pub fn new(bytes: std::sync::Arc<Vec<u8>>) -> Result<Self, CorruptList> {
+        let family = PackedList::new(&bytes)?.family();
+        Ok(Self { family, bytes })
+    }
+
+    /// How many entries it has.
+    pub fn len(&self) -> usize {
+        self.records().len() / width(self.family)
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.records().is_empty()
+    }
+
+    /// Entry number `at`, from 0, in the order of the list.
+    pub fn get(&self, at: usize) -> Option<Entry> {
+        let width = width(self.family);
+        let begin = at.checked_mul(width)?;
+        let record = self.records().get(begin..begin.checked_add(width)?)?;
+        Some(read(self.family, record))
+    }
+
+    /// The bytes it was made of.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn records(&self) -> &[u8] {
+        self.bytes.get(HEADER..).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for OwnedList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OwnedList({} entries)", self.len())
+    }
+}
+
 /// One bit per length; 0 and 128 share theirs.
 const fn length_bit(length: u8) -> u128 {
     1 << (length % 128)

@@ -16,21 +16,20 @@ pub struct Finding {
     pub message: String,
 }
 
-/// Names that are there without being set.
-const CONTEXT: &[&str] = &[
-    "router",
-    "local_as",
-    "autonomous_systems",
-    "bgp_groups",
-    "internet_exchange_points",
-    "communities",
-    "routing_policies",
-    "autonomous_system",
-    "affiliated_autonomous_systems",
-    "dataset",
-];
+/// What a template is for, which says what names it has without setting them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// A router's configuration.
+    Configuration,
+    /// An e-mail.
+    Mail,
+    /// An export of a model's objects.
+    Export(String),
+    /// It is not known, or it is included by several.
+    Anything,
+}
 
-pub(crate) fn check(cx: &Cx, source: &Source) -> Vec<Finding> {
+pub(crate) fn check(cx: &Cx, source: &Source, about: &About) -> Vec<Finding> {
     let name: Rc<str> = source.name.as_str().into();
     let mut findings = Vec::new();
     let text = crate::lexer::normalise(&source.text);
@@ -46,12 +45,6 @@ pub(crate) fn check(cx: &Cx, source: &Source) -> Vec<Finding> {
                 {
                     ("test", names::TESTS.to_vec())
                 }
-                Tok::Op(".") if !window[2].tok.eq(&Tok::Op("(")) && !attribute_known(cx, word) => {
-                    let Some(near) = nearest(word, attributes(cx)) else { continue };
-                    let message = format!("nothing has an attribute `{word}`, did you mean `{near}`?");
-                    findings.push(Finding { line: window[1].line, message });
-                    continue;
-                }
                 _ => continue,
             };
             let hint =
@@ -60,32 +53,25 @@ pub(crate) fn check(cx: &Cx, source: &Source) -> Vec<Finding> {
                 .push(Finding { line: window[1].line, message: format!("no {} `{word}`{hint}", known.0) });
         }
     }
-    if let Err(fault) = crate::parser::parse(&name, &source.text, cx.flags) {
-        let line = fault.0.frames.first().map_or(0, |(_, line)| *line);
-        if !findings.iter().any(|finding| finding.line == line) {
-            findings.push(Finding { line, message: fault.0.message });
+    if let Err(word) = crate::environment::Undefined::declared(&source.text) {
+        let message = format!("`undefined: {word}` is neither `strict` nor `lenient`");
+        findings.push(Finding { line: 1, message });
+    }
+    match crate::parser::parse(&name, &source.text, cx.flags) {
+        Ok(template) => findings.extend(crate::typed::check(&template.body, about)),
+        Err(fault) => {
+            let line = fault.0.frames.first().map_or(0, |(_, line)| *line);
+            if !findings.iter().any(|finding| finding.line == line) {
+                findings.push(Finding { line, message: fault.0.message });
+            }
         }
     }
+    findings.sort_by_key(|finding| finding.line);
     findings
 }
 
-fn attributes(cx: &Cx) -> Vec<&str> {
-    let models = crate::model::Models::get().all();
-    let mut all: Vec<&str> =
-        models.iter().flat_map(|model| model.fields.iter().map(|field| &*field.name)).collect();
-    all.extend(models.iter().flat_map(|model| model.reverse.iter().map(|reverse| &*reverse.name)));
-    all.extend(CONTEXT);
-    let _ = cx;
-    all
-}
-
-/// Fields and whatever else may stand behind a dot.
-fn attribute_known(cx: &Cx, word: &str) -> bool {
-    attributes(cx).contains(&word)
-}
-
 /// The known name that is nearest, if it is near.
-fn nearest<'a>(word: &str, known: Vec<&'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: Vec<&'a str>) -> Option<&'a str> {
     let near = known.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name)).min()?;
     (near.0 > 0 && near.0 <= 2 && near.0 * 4 <= word.len()).then_some(near.1)
 }

@@ -1,7 +1,7 @@
 //! What one rendering carries along: the world, the settings, what is left of its limits, and what it has made so far.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,6 +38,8 @@ pub(crate) struct Cx {
     /// The template that the one being run extends.
     pub(crate) parent: RefCell<Option<Rc<Template>>>,
     pub(crate) warnings: RefCell<Vec<String>>,
+    /// Secrets that the template has seen, which no message may show.
+    pub(crate) secrets: RefCell<HashSet<Arc<str>>>,
 }
 
 /// The notation a MAC address is printed in, shared by all that hold the address.
@@ -83,6 +85,7 @@ impl Cx {
             root: RefCell::new(Scope::root()),
             parent: RefCell::default(),
             warnings: RefCell::default(),
+            secrets: RefCell::default(),
         }
     }
     pub(crate) fn strict(&self) -> bool {
@@ -94,6 +97,14 @@ impl Cx {
         if warnings.len() < 100 && !warnings.contains(&text) {
             warnings.push(text);
         }
+    }
+    /// A message in which no secret is left that the template has seen.
+    pub(crate) fn without_secrets(&self, text: String) -> String {
+        let secrets = self.secrets.borrow();
+        secrets
+            .iter()
+            .filter(|secret| !secret.is_empty())
+            .fold(text, |text, secret| text.replace(&**secret, "***"))
     }
     /// Pays for `steps` of work.
     pub(crate) fn burn(&self, steps: u64) -> Res<()> {

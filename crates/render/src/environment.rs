@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::check::Finding;
+use crate::check::{About, Finding};
 use crate::context::Cx;
 use crate::error::{Fault, Frame, Res, TemplateError};
 use crate::parser::{Extensions, Flags};
@@ -62,6 +62,20 @@ impl ListMerge {
     }
 }
 
+/// What becomes of prefix lists that are used but missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingPrefixes {
+    /// Using one is an error.
+    #[default]
+    Error,
+    /// It is an empty list, and using it a warning.
+    Empty,
+}
+
+/// Makes of a password the text that routers show, or the other way round, given the name of the notation, the text and
+/// a key; `None` for what means nothing in that notation.
+pub type PasswordForm = fn(&str, &str, &str) -> Option<String>;
+
 /// What of the program's settings templates depend on.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
@@ -84,6 +98,12 @@ pub struct Settings {
     pub cc_contacts: Vec<(String, String)>,
     /// What paths of pages begin with, such as `peering/`.
     pub base_path: String,
+    /// What becomes of prefix lists that are missing.
+    pub missing_prefixes: MissingPrefixes,
+    /// `encrypt_password` of platforms.
+    pub encrypt_password: Option<PasswordForm>,
+    /// `decrypt_password` of platforms.
+    pub decrypt_password: Option<PasswordForm>,
 }
 
 impl Default for Settings {
@@ -99,6 +119,9 @@ impl Default for Settings {
             irr_sources: sources.split(',').map(str::to_owned).collect(),
             cc_contacts: Vec::new(),
             base_path: String::new(),
+            missing_prefixes: MissingPrefixes::Error,
+            encrypt_password: None,
+            decrypt_password: None,
         }
     }
 }
@@ -128,6 +151,24 @@ pub enum Undefined {
     Lenient,
     /// It is an error, except in `is defined` and `default`.
     Strict,
+}
+
+impl Undefined {
+    /// What a template says of itself in a comment such as `{# undefined: lenient #}`; the first one counts. The error is
+    /// a word that says nothing.
+    pub fn declared(text: &str) -> Result<Option<Self>, String> {
+        for comment in text.split("{#").skip(1).filter_map(|rest| rest.split_once("#}")) {
+            let words = comment.0.trim_matches(|c: char| matches!(c, '-' | '+') || c.is_whitespace());
+            let Some(rest) = words.strip_prefix("undefined") else { continue };
+            let Some(word) = rest.trim_start().strip_prefix([':', '=']) else { continue };
+            return match word.trim() {
+                "strict" => Ok(Some(Self::Strict)),
+                "lenient" => Ok(Some(Self::Lenient)),
+                other => Err(other.to_owned()),
+            };
+        }
+        Ok(None)
+    }
 }
 
 /// A template as someone wrote it.
@@ -288,7 +329,10 @@ impl Environment {
             Ok(out)
         };
         match run() {
-            Ok(text) => Ok(Rendered { text, warnings: cx.warnings.take() }),
+            Ok(text) => {
+                let warnings = cx.warnings.take().into_iter().map(|text| cx.without_secrets(text)).collect();
+                Ok(Rendered { text, warnings })
+            }
             Err(fault) => Err(self.placed(&cx, source, fault)),
         }
     }
@@ -320,7 +364,7 @@ impl Environment {
         TemplateError {
             kind: inner.kind,
             class: inner.class.to_string(),
-            message: inner.message.clone(),
+            message: cx.without_secrets(inner.message.clone()),
             frames: frames.collect(),
         }
     }
@@ -382,8 +426,8 @@ impl Environment {
     }
 
     /// What is wrong with a template, without rendering it.
-    pub fn check(&self, source: &Source) -> Vec<Finding> {
-        crate::check::check(&self.cx(source), source)
+    pub fn check(&self, source: &Source, about: &About) -> Vec<Finding> {
+        crate::check::check(&self.cx(source), source, about)
     }
 }
 

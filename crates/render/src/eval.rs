@@ -218,7 +218,10 @@ impl Cx {
             Value::Prefix(list, at) => {
                 crate::prefixes::entry(list, *at).into_keys().map(|key| key.0).collect()
             }
-            Value::Prefixes(list) => (0..list.0.len()).map(|at| Value::Prefix(list.clone(), at)).collect(),
+            Value::Prefixes(list) => {
+                self.usable(list)?;
+                (0..list.len()).map(|at| Value::Prefix(list.clone(), at)).collect()
+            }
             Value::Str(text) | Value::Markup(text) => {
                 let mut buffer = [0; 4];
                 text.chars().map(|c| Value::str(c.encode_utf8(&mut buffer))).collect()
@@ -270,7 +273,10 @@ impl Cx {
             Value::List(items) => items.borrow().len(),
             Value::Tuple(items) => items.len(),
             Value::Dict(items) => items.borrow().len(),
-            Value::Prefixes(list) => list.0.len(),
+            Value::Prefixes(list) => {
+                self.usable(list)?;
+                list.len()
+            }
             Value::Query(query) => query.count(self)?,
             Value::Loop(state) => state.items.len(),
             Value::Range(..) | Value::Prefix(..) | Value::Undefined(_) => self.items(value)?.len(),
@@ -379,7 +385,8 @@ impl Cx {
                     Value::List(items) => pick(&items.borrow(), at),
                     Value::Tuple(items) => pick(items, at),
                     Value::Prefixes(list) => {
-                        place(list.0.len(), at).map(|at| Value::Prefix(list.clone(), at))
+                        self.usable(list)?;
+                        place(list.len(), at).map(|at| Value::Prefix(list.clone(), at))
                     }
                     Value::Str(_) | Value::Markup(_) | Value::Range(..) => pick(&self.items(value)?, at),
                     Value::Network(network) => {

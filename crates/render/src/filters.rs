@@ -70,6 +70,11 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
                 Err(Fault::type_error(format!("normalize() argument 2 must be str, not {name}")))
             }
         },
+        "fresh" => {
+            let [age] = args.bind("fresh", ["age"], 1, 1)?;
+            crate::fresh::demand(cx, Some(value), &or_none(age))?;
+            Ok(value.clone())
+        }
         "quote" => {
             let [char] = args.bind("quote", ["char"], 0, 1)?;
             if !cx.truth(value)? {
@@ -209,10 +214,14 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             Ok(crate::peering::possible_sessions(cx, a, b, lan).value())
         }
         "prefix_list" => {
-            let [family] = args.bind("prefix_list", ["family"], 0, 1)?;
+            let [family, missing] = args.bind("prefix_list", ["family", "missing"], 0, 1)?;
             let family = family.unwrap_or(Value::Int(0));
             match own {
-                AUTONOMOUS_SYSTEM => call(cx, value, "get_irr_as_set_prefixes", vec![family]),
+                AUTONOMOUS_SYSTEM => {
+                    let mut args = Args::of(vec![family]);
+                    args.kw.extend(missing.map(|missing| ("missing".into(), missing)));
+                    cx.call_method(value, "get_irr_as_set_prefixes", args)
+                }
                 EXCHANGE => {
                     let prefixes = or_none(cx.attribute(value, "peeringdb_prefixes")?);
                     match family.as_int() {
@@ -298,7 +307,7 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             (Some(address), Value::Record(row)) => {
                 let field = if address.is_ipv4() { "ipv4_max_prefixes" } else { "ipv6_max_prefixes" };
                 let peer = cx.world.target(*row, "autonomous_system");
-                Ok(peer.map_or(Value::None, |peer| cx.stored_by_name(peer, field)))
+                peer.map_or(Ok(Value::None), |peer| cx.stored_by_name(peer, field))
             }
             _ => Err(Fault::value("value is not a bgp session")),
         },
@@ -546,7 +555,7 @@ fn ip(cx: &Cx, value: &Value) -> Res<Value> {
 }
 
 /// The bytes of a MAC address in any usual notation.
-pub(crate) fn mac_bytes(text: &str) -> Option<[u8; 6]> {
+pub fn mac_bytes(text: &str) -> Option<[u8; 6]> {
     let separators = [':', '-', '.'];
     let parts: Vec<&str> = text.trim().split(separators).collect();
     let width = match parts.len() {
@@ -601,14 +610,14 @@ fn mac(cx: &Cx, value: &Value, format: Option<&Value>) -> Res<Value> {
 fn local_ips(cx: &Cx, value: &Value, family: Option<&Value>) -> Res<Value> {
     let Value::Record(row) = value else { return Ok(Value::None) };
     match class(cx, value) {
-        DIRECT => Ok(cx.stored_by_name(*row, "local_ip_address")),
+        DIRECT => cx.stored_by_name(*row, "local_ip_address"),
         IXP_SESSION => {
             let v6 = session_address(cx, value).is_some_and(|address| address.is_ipv6());
             let Some(connection) = cx.world.target(*row, "ixp_connection") else {
                 let field = if v6 { "ipv6_address" } else { "ipv4_address" };
                 return Err(Fault::attribute(format!("'NoneType' object has no attribute '{field}'")));
             };
-            Ok(cx.stored_by_name(connection, if v6 { "ipv6_address" } else { "ipv4_address" }))
+            cx.stored_by_name(connection, if v6 { "ipv6_address" } else { "ipv4_address" })
         }
         EXCHANGE => {
             let family = family.and_then(Value::as_int).unwrap_or(0);
@@ -617,7 +626,7 @@ fn local_ips(cx: &Cx, value: &Value, family: Option<&Value>) -> Res<Value> {
             for index in cx.world.referring_by_name("net.connection", "internet_exchange_point", *row) {
                 let connection = Row { model, index: *index };
                 for (field, other) in [("ipv4_address", 6), ("ipv6_address", 4)] {
-                    let address = cx.stored_by_name(connection, field);
+                    let address = cx.stored_by_name(connection, field)?;
                     if family != other && !address.is_none() {
                         out.push(address);
                     }

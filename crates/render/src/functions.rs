@@ -32,6 +32,11 @@ pub(crate) fn call(cx: &Cx, name: &str, args: Args) -> Res<Value> {
             let [sep] = args.bind("__init__", ["sep"], 0, 1)?;
             Ok(Value::Joiner(Rc::new((sep.unwrap_or_else(|| Value::str(", ")), Cell::new(false)))))
         }
+        "fresh" => {
+            let [age] = args.bind("fresh", ["age"], 1, 0)?;
+            crate::fresh::demand(cx, None, &age.unwrap_or(Value::None))?;
+            Ok(Value::str(""))
+        }
         "lipsum" => Ok(Value::str("Lorem ipsum dolor sit amet, consectetur adipiscing elit.")),
         _ => {
             let [format, zone] = args.bind("time_now", ["format", "timezone"], 0, 0)?;

@@ -24,6 +24,7 @@ mod eval;
 mod expression;
 mod filters;
 mod format;
+mod fresh;
 mod functions;
 mod lexer;
 mod lookup;
@@ -43,14 +44,21 @@ mod run;
 mod scope;
 mod serialise;
 mod strings;
+mod typed;
 mod value;
 mod world;
 mod wrap;
 mod yamltext;
 
 pub use address::{Interface, Network};
-pub use check::Finding;
-pub use environment::{Environment, Limits, ListMerge, Rendered, Settings, Source, Templates, Undefined};
+pub use check::{About, Finding};
+pub use environment::{
+    Environment, Limits, ListMerge, MissingPrefixes, PasswordForm, Rendered, Settings, Source, Templates,
+    Undefined,
+};
 pub use error::{ErrorKind, Frame, TemplateError};
+pub use filters::mac_bytes;
 pub use model::{Field, Kind, Model, Models, Reverse};
-pub use world::{Data, PrefixEntry, PrefixLists, Record, Row, World};
+pub use world::{
+    Coverage, Data, Lazy, PrefixEntry, PrefixList, PrefixLists, PrefixSource, Record, Row, Unavailable, World,
+};

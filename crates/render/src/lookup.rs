@@ -167,7 +167,7 @@ impl Path {
                 };
                 match step {
                     Step::Id => reached.push(Value::Int(cx.world.id(row).into())),
-                    Step::Field(field) => reached.push(cx.stored(row, *field)),
+                    Step::Field(field) => reached.push(cx.stored(row, *field)?),
                     Step::Forward(field) => next.push(cx.world.target_at(row, *field)),
                     Step::Many(field) => {
                         let target = cx.world.model(row.model).fields[*field].target.unwrap_or_default();

@@ -92,9 +92,8 @@ pub(crate) fn property(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
             Value::Bool(is_private(world.int(row, "asn").unwrap_or(0)))
         }
         ("peering.autonomoussystem", "peeringdb_network") => object(peeringdb_network(world, row)),
-        ("peering.autonomoussystem", "general_policy") => {
-            peeringdb_network(world, row).map_or(Value::None, |net| cx.stored_by_name(net, "policy_general"))
-        }
+        ("peering.autonomoussystem", "general_policy") => peeringdb_network(world, row)
+            .map_or(Ok(Value::None), |net| cx.stored_by_name(net, "policy_general"))?,
         ("peering.autonomoussystem", "peeringdb_contacts") => peeringdb_contacts(cx, row).value(),
         ("peering.autonomoussystem", "can_receive_email") => {
             let assigned = !world.hanging("messaging.contactassignment", row).is_empty();
@@ -518,9 +517,11 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
             missing_sessions(cx, row, other.as_ref(), row_of(exchange.as_ref()))?.value()
         }
         "get_irr_as_set_prefixes" => {
-            prefixes(cx, row, one("address_family", 0, args)?.and_then(|f| f.as_int()))
+            let [family, missing] =
+                args.bind("AutonomousSystem.get_irr_as_set_prefixes", ["address_family", "missing"], 0, 1)?;
+            prefixes(cx, row, family.and_then(|f| f.as_int()), missing.as_ref())?
         }
-        "get_irr_as_set_as_list" => cx.stored_by_name(row, "as_list"),
+        "get_irr_as_set_as_list" => cx.stored_by_name(row, "as_list")?,
         "get_contact_email_addresses" => contact_addresses(cx, row),
         "get_cc_email_contacts" => {
             let rows = cx.settings.cc_contacts.iter().map(|(email, name)| {
@@ -529,7 +530,7 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
             });
             Value::list(rows.collect())
         }
-        "divergence_from_peeringdb" => divergence(cx, row),
+        "divergence_from_peeringdb" => divergence(cx, row)?,
         "get_prefixes" => {
             let family = one("family", 0, args)?.and_then(|family| family.as_int()).unwrap_or(0);
             let rows = world.target(row, "peeringdb_ixlan").map_or(Vec::new(), |lan| {
@@ -583,6 +584,7 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
             };
             let (password, key) = (text(password)?, text(key)?);
             Value::str(&crate::passwords::apply(
+                &cx.settings,
                 world.text(row, "password_algorithm"),
                 name,
                 &password,
@@ -711,10 +713,17 @@ fn available_peers(cx: &Cx, row: Row, show_hidden: bool) -> Res<QuerySet> {
     QuerySet::new(model, open_ports(cx, &ports, &taken.unwrap_or_default())).order_by(cx, &["asn".to_owned()])
 }
 
-fn prefixes(cx: &Cx, row: Row, family: Option<i128>) -> Value {
-    let stored = cx.stored_by_name(row, "prefixes");
-    let both = if let Value::Dict(_) = &stored {
-        stored
+fn prefixes(cx: &Cx, row: Row, family: Option<i128>, missing: Option<&Value>) -> Res<Value> {
+    let allowing = match missing.map(|word| cx.text(word)).transpose()?.as_deref() {
+        None => None,
+        Some("error") => Some(false),
+        Some("empty") => Some(true),
+        Some(other) => {
+            return Err(Fault::value(format!("missing=\"{other}\" is neither \"error\" nor \"empty\"")));
+        }
+    };
+    let both = if let Some(lists) = cx.prefix_lists(row, allowing)? {
+        lists
     } else {
         let pairs = ["ipv6", "ipv4"].map(|key| (Key::str(key), Value::list(Vec::new())));
         Value::dict(pairs.into_iter().collect())
@@ -722,14 +731,14 @@ fn prefixes(cx: &Cx, row: Row, family: Option<i128>) -> Value {
     let key = match family {
         Some(6) => "ipv6",
         Some(4) => "ipv4",
-        _ => return both,
+        _ => return Ok(both),
     };
-    match &both {
+    Ok(match &both {
         Value::Dict(items) => {
             items.borrow().get(&Key::str(key)).cloned().unwrap_or_else(|| Value::list(Vec::new()))
         }
         _ => both,
-    }
+    })
 }
 
 fn contact_addresses(cx: &Cx, row: Row) -> Value {
@@ -760,8 +769,8 @@ fn contact_addresses(cx: &Cx, row: Row) -> Value {
     Value::list(out)
 }
 
-fn divergence(cx: &Cx, row: Row) -> Value {
-    let Some(network) = peeringdb_network(&cx.world, row) else { return Value::list(Vec::new()) };
+fn divergence(cx: &Cx, row: Row) -> Res<Value> {
+    let Some(network) = peeringdb_network(&cx.world, row) else { return Ok(Value::list(Vec::new())) };
     let fields = [
         ("Name", "name", "name"),
         ("IRR AS-SET", "irr_as_set", "irr_as_set"),
@@ -770,7 +779,7 @@ fn divergence(cx: &Cx, row: Row) -> Value {
     ];
     let mut out = Vec::new();
     for (label, local, remote) in fields {
-        let (ours, theirs) = (cx.stored_by_name(row, local), cx.stored_by_name(network, remote));
+        let (ours, theirs) = (cx.stored_by_name(row, local)?, cx.stored_by_name(network, remote)?);
         if !crate::ops::equal(&ours, &theirs) {
             let pairs = [
                 ("label", Value::str(label)),
@@ -782,5 +791,5 @@ fn divergence(cx: &Cx, row: Row) -> Value {
             out.push(Value::dict(pairs.into_iter().map(|(key, value)| (Key::str(key), value)).collect()));
         }
     }
-    Value::list(out)
+    Ok(Value::list(out))
 }

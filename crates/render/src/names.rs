@@ -25,6 +25,7 @@ pub(crate) const OWN_FILTERS: &[&str] = &[
     "direct_peers",
     "direct_sessions",
     "filter",
+    "fresh",
     "get",
     "has_not_tag",
     "has_tag",
@@ -162,7 +163,8 @@ pub(crate) const TESTS: &[&str] = &[
 ];
 
 /// Global functions.
-pub(crate) const GLOBALS: &[&str] = &["range", "dict", "namespace", "cycler", "joiner", "lipsum", "now"];
+pub(crate) const GLOBALS: &[&str] =
+    &["range", "dict", "namespace", "cycler", "joiner", "lipsum", "now", "fresh"];
 
 /// Whether there is a filter or test of that name.
 pub(crate) fn exists(kind: Kind, name: &str) -> bool {

@@ -5,14 +5,16 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::args::Args;
 use crate::context::Cx;
+use crate::environment::MissingPrefixes;
 use crate::error::{Fault, Res};
 use crate::model::Kind;
 use crate::queryset::{Manager, ManagerKind, QuerySet};
 use crate::value::{Dict, Key, MacForm, Prefixes, Value};
-use crate::world::{Data, Row};
+use crate::world::{Data, Lazy, PrefixList, PrefixLists, Row, Unavailable};
 
 const WRITES: &[&str] = &[
     "save",
@@ -36,7 +38,7 @@ fn short(cx: &Cx, row: Row) -> &'static str {
 }
 
 /// Methods of a model, besides those all have.
-fn methods(model: &str) -> &'static [&'static str] {
+pub(crate) fn methods(model: &str) -> &'static [&'static str] {
     match model {
         "peering.autonomoussystem" => crate::methods::AUTONOMOUS_SYSTEM,
         "peering.bgpgroup" => crate::methods::GROUP,
@@ -53,7 +55,11 @@ fn display_field(name: &str) -> Option<&str> {
 }
 
 pub(crate) fn is_method(cx: &Cx, row: Row, name: &str) -> bool {
-    let model = cx.world.model(row.model);
+    is_method_of(cx.world.model(row.model), name)
+}
+
+/// Whether objects of this model have a method of that name.
+pub(crate) fn is_method_of(model: &crate::model::Model, name: &str) -> bool {
     if methods(&model.name).contains(&name) || WRITES.contains(&name) {
         return true;
     }
@@ -80,7 +86,7 @@ pub(crate) fn attribute(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
                 let kind = if name == "tags" { ManagerKind::Tags } else { ManagerKind::Many };
                 manager(QuerySet::new(target, cx.world.many(row, at)), kind)
             }
-            _ => cx.stored(row, at),
+            _ => cx.stored(row, at)?,
         }));
     }
     if matches!(name, "id" | "pk") {
@@ -148,7 +154,7 @@ pub(crate) fn call(cx: &Cx, row: Row, name: &str, args: Args) -> Res<Value> {
         return cx.config_context(row);
     }
     if let Some(at) = display_field(name).and_then(|field| model.field(field)) {
-        let value = cx.stored(row, at);
+        let value = cx.stored(row, at)?;
         let text = cx.text(&value)?;
         let label = model.fields[at].choices.iter().find(|(known, _)| **known == *text);
         return Ok(label.map_or(value, |(_, label)| Value::str(label)));
@@ -179,8 +185,9 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Value {
 
 impl Cx {
     /// A stored value as a template's.
-    pub(crate) fn stored(&self, row: Row, field: usize) -> Value {
-        match self.world.value(row, field) {
+    pub(crate) fn stored(&self, row: Row, field: usize) -> Res<Value> {
+        Ok(match self.world.value(row, field) {
+            Data::Lazy(lazy) => return self.opened(row, field, &**lazy),
             Data::Null => Value::None,
             Data::Bool(flag) => Value::Bool(*flag),
             Data::Int(number) => Value::Int((*number).into()),
@@ -202,20 +209,95 @@ impl Cx {
                 documents.entry((row, field)).or_insert_with(|| from_json(json)).clone()
             }
             Data::Prefixes(lists) => {
-                let mut documents = self.documents.borrow_mut();
-                let made = documents.entry((row, field)).or_insert_with(|| {
-                    let mut pairs = Dict::new();
-                    pairs.insert(Key::str("ipv4"), Value::Prefixes(Prefixes(lists.ipv4.clone())));
-                    pairs.insert(Key::str("ipv6"), Value::Prefixes(Prefixes(lists.ipv6.clone())));
-                    Value::dict(pairs)
-                });
-                made.clone()
+                if let Some(made) = self.documents.borrow().get(&(row, field)) {
+                    return Ok(made.clone());
+                }
+                let both_missing =
+                    matches!((&lists.ipv4, &lists.ipv6), (PrefixList::Missing(_), PrefixList::Missing(_)));
+                let may_be_missing = self.settings.missing_prefixes == MissingPrefixes::Empty;
+                let made = if both_missing && may_be_missing {
+                    // What an autonomous system without lists has in the original.
+                    Value::None
+                } else {
+                    self.both_lists(row, lists, may_be_missing)?
+                };
+                self.documents.borrow_mut().insert((row, field), made.clone());
+                made
             }
-        }
+        })
     }
 
-    pub(crate) fn stored_by_name(&self, row: Row, field: &str) -> Value {
-        self.world.model(row.model).field(field).map_or(Value::None, |at| self.stored(row, at))
+    fn both_lists(&self, row: Row, lists: &PrefixLists, may_be_missing: bool) -> Res<Value> {
+        let asn: Arc<str> = format!("AS{}", self.world.int(row, "asn").unwrap_or_default()).into();
+        let mut pairs = Dict::new();
+        for (key, family, list) in [("ipv4", "IPv4", &lists.ipv4), ("ipv6", "IPv6", &lists.ipv6)] {
+            if let PrefixList::Known(source) = list {
+                source
+                    .check()
+                    .map_err(|error| Fault::runtime(format!("the {family} prefix list of {asn}: {error}")))?;
+            }
+            let list = Prefixes::new((asn.clone(), family), list.clone(), may_be_missing);
+            pairs.insert(Key::str(key), Value::Prefixes(list));
+        }
+        Ok(Value::dict(pairs))
+    }
+
+    /// The two prefix lists of an autonomous system, with a say about missing ones, if it has any.
+    pub(crate) fn prefix_lists(&self, row: Row, allowing: Option<bool>) -> Res<Option<Value>> {
+        let Data::Prefixes(lists) = self.world.get(row, "prefixes") else { return Ok(None) };
+        let stored = self.stored_by_name(row, "prefixes")?;
+        let Value::Dict(items) = &stored else {
+            if allowing == Some(false) {
+                return self.both_lists(row, lists, false).map(Some);
+            }
+            if let PrefixList::Missing(why) = &lists.ipv6 {
+                let asn = self.world.int(row, "asn").unwrap_or_default();
+                self.warn(format!("AS{asn} has no prefix lists and empty ones are used: {why}"));
+            }
+            return Ok(None);
+        };
+        let Some(allowing) = allowing else { return Ok(Some(stored)) };
+        let with = |value: &Value| match value {
+            Value::Prefixes(list) => Value::Prefixes(list.allowing(allowing)),
+            other => other.clone(),
+        };
+        let pairs = items.borrow().iter().map(|(key, value)| (key.clone(), with(value))).collect();
+        Ok(Some(Value::dict(pairs)))
+    }
+
+    /// A value that is made when it is asked for, once.
+    fn opened(&self, row: Row, field: usize, lazy: &dyn Lazy) -> Res<Value> {
+        if let Some(made) = self.documents.borrow().get(&(row, field)) {
+            return Ok(made.clone());
+        }
+        let name = &self.world.model(row.model).fields[field].name;
+        let made = match lazy.open() {
+            Ok(Data::Text(text)) => {
+                if lazy.is_secret() {
+                    self.secrets.borrow_mut().insert(text.clone());
+                }
+                Value::Str(text)
+            }
+            Ok(Data::Json(json)) => from_json(&json),
+            Ok(_) => Value::None,
+            Err(Unavailable::Missing(why)) => {
+                let of = self.display(row)?;
+                if self.settings.missing_prefixes == MissingPrefixes::Error {
+                    return Err(Fault::new("MissingPrefixes", format!("{of} has no {name}: {why}")));
+                }
+                self.warn(format!("{of} has no {name} and an empty one is used: {why}"));
+                Value::list(Vec::new())
+            }
+            Err(Unavailable::Broken(why)) => {
+                return Err(Fault::runtime(format!("{name} of {}: {why}", self.display(row)?)));
+            }
+        };
+        self.documents.borrow_mut().insert((row, field), made.clone());
+        Ok(made)
+    }
+
+    pub(crate) fn stored_by_name(&self, row: Row, field: &str) -> Res<Value> {
+        self.world.model(row.model).field(field).map_or(Ok(Value::None), |at| self.stored(row, at))
     }
 
     /// An object's string form.
@@ -228,7 +310,7 @@ impl Cx {
             None => Ok(format!("no {field}")),
         };
         let system = |field: &str| of(field).and_then(|row| world.int(row, "asn")).unwrap_or(0);
-        let address = || self.text(&self.stored_by_name(row, "ip_address"));
+        let address = || self.text(&self.stored_by_name(row, "ip_address")?);
         Ok(match short(self, row) {
             "peering.autonomoussystem" | "peeringdb.network" => {
                 format!("AS{} - {}", world.int(row, "asn").unwrap_or(0), world.text(row, "name"))
@@ -262,7 +344,7 @@ impl Cx {
                 if name.is_empty() { exchange } else { format!("{exchange} - {name}") }
             }
             "peeringdb.ixlanprefix" => {
-                let prefix = self.text(&self.stored_by_name(row, "prefix"))?;
+                let prefix = self.text(&self.stored_by_name(row, "prefix")?)?;
                 format!("{} - {prefix}", shown("LAN", of("ixlan"))?)
             }
             "peeringdb.networkcontact" => {
@@ -279,7 +361,7 @@ impl Cx {
                 format!("{} on {}", shown("network", of("net"))?, shown("LAN", of("ixlan"))?)
             }
             "peeringdb.hiddenpeer" => {
-                let copy = |field: &str| self.text(&self.stored_by_name(row, field));
+                let copy = |field: &str| self.text(&self.stored_by_name(row, field)?);
                 let network = match of("peeringdb_network") {
                     Some(row) => self.display(row)?,
                     None => format!("Network ID {}", copy("peeringdb_network_id_copy")?),
@@ -315,7 +397,7 @@ impl Cx {
 
     /// The config contexts of an object, merged, and its own data on top; none if there is nothing.
     pub(crate) fn config_context(&self, row: Row) -> Res<Value> {
-        let own = self.stored_by_name(row, "local_context_data");
+        let own = self.stored_by_name(row, "local_context_data")?;
         let model = self.world.index("extras.configcontextassignment");
         let assigned = self.world.hanging("extras.configcontextassignment", row);
         let mut merged = Dict::new();
@@ -323,7 +405,7 @@ impl Cx {
             let Some(context) = self.world.target(Row { model, index: *index }, "config_context") else {
                 continue;
             };
-            if let Value::Dict(data) = self.stored_by_name(context, "data") {
+            if let Value::Dict(data) = self.stored_by_name(context, "data")? {
                 merged = self.merge(&merged, &data.borrow(), 0)?;
             }
         }

@@ -28,10 +28,10 @@ pub(crate) fn equal(a: &Value, b: &Value) -> bool {
         (Value::List(a), Value::List(b)) => {
             std::rc::Rc::ptr_eq(a, b) || equal_items(&a.borrow(), &b.borrow())
         }
-        (Value::Prefixes(a), Value::Prefixes(b)) => a.0 == b.0,
+        (Value::Prefixes(a), Value::Prefixes(b)) => a.same(b),
         (Value::Prefixes(list), Value::List(other)) | (Value::List(other), Value::Prefixes(list)) => {
             let other = other.borrow();
-            list.0.len() == other.len()
+            list.len() == other.len()
                 && other.iter().enumerate().all(|(at, item)| equal(&Value::Prefix(list.clone(), at), item))
         }
         (Value::Prefix(..) | Value::Dict(_), Value::Prefix(..) | Value::Dict(_)) => {
@@ -209,7 +209,10 @@ impl Cx {
             Value::Float(number) => *number != 0.0,
             Value::Str(text) | Value::Markup(text) => !text.is_empty(),
             Value::List(items) => !items.borrow().is_empty(),
-            Value::Prefixes(list) => !list.0.is_empty(),
+            Value::Prefixes(list) => {
+                self.usable(list)?;
+                list.len() > 0
+            }
             Value::Tuple(items) => !items.is_empty(),
             Value::Dict(items) => !items.borrow().is_empty(),
             Value::Query(query) => !query.rows.is_empty(),

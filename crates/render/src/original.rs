@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::address::Interface;
 use crate::model::{Field, Kind, Model, Models};
-use crate::world::{Data, PrefixEntry, PrefixLists, Record, World};
+use crate::world::{Data, PrefixEntry, PrefixList, PrefixLists, Record, World};
 
 /// The REST list of a model, as `app--endpoint`.
 const LISTS: &[(&str, &str)] = &[
@@ -101,6 +101,7 @@ fn data(field: &Field, json: &Json) -> Data {
         Kind::Prefixes => Data::Prefixes(Arc::new(PrefixLists {
             ipv6: entries(json.get("ipv6")),
             ipv4: entries(json.get("ipv4")),
+            checked: None,
         })),
         Kind::ForeignKey => id(json).map_or(Data::Null, Data::Reference),
         Kind::ManyToMany => {
@@ -123,7 +124,7 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)).ok().map(|time| time.to_utc())
 }
 
-fn entries(json: Option<&Json>) -> Arc<[PrefixEntry]> {
+fn entries(json: Option<&Json>) -> PrefixList {
     let rows = json.and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let length =
         |row: &Json, key: &str| row.get(key).and_then(Json::as_u64).and_then(|n| u8::try_from(n).ok());
@@ -139,5 +140,5 @@ fn entries(json: Option<&Json>) -> Arc<[PrefixEntry]> {
             less_equal: length(row, "less-equal"),
         })
     };
-    rows.iter().filter_map(entry).collect()
+    rows.iter().filter_map(entry).collect::<Vec<_>>().into()
 }

@@ -120,6 +120,9 @@ impl Cx {
                 if self.strict() && missing.reason == crate::value::Reason::Name {
                     return Err(Fault::undefined(missing.message.clone()));
                 }
+                if missing.reason == crate::value::Reason::Name {
+                    self.warn(format!("{}, and nothing is printed for it", missing.message));
+                }
             }
             Value::Int(number) => {
                 let _ = write!(out, "{number}");

@@ -57,7 +57,7 @@ fn object(cx: &Cx, row: Row) -> Res<Value> {
             }
             (Kind::List, _) => {
                 // Array columns are written as JSON within JSON.
-                let items = cx.items(&cx.stored(row, at))?;
+                let items = cx.items(&cx.stored(row, at)?)?;
                 let texts: Res<Vec<Value>> =
                     items.iter().map(|item| Ok(Value::str(&cx.text(item)?))).collect();
                 if &*field.name == "as_list" {
@@ -67,9 +67,9 @@ fn object(cx: &Cx, row: Row) -> Res<Value> {
                 }
             }
             (Kind::Json | Kind::Prefixes | Kind::Bool | Kind::Int | Kind::Float | Kind::Text, _) => {
-                cx.stored(row, at)
+                cx.stored(row, at)?
             }
-            _ => Value::str(&cx.text(&cx.stored(row, at))?),
+            _ => Value::str(&cx.text(&cx.stored(row, at)?)?),
         };
         out.insert(Key::str(&field.name), value);
     }

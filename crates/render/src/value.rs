@@ -13,7 +13,7 @@ use crate::address::{Interface, Network};
 use crate::ast::{MacroDef, Stmt, Target};
 use crate::queryset::{Manager, QuerySet};
 use crate::scope::{Module, Scope};
-use crate::world::{PrefixEntry, Row};
+use crate::world::{PrefixEntry, PrefixList, PrefixSource, Row};
 
 pub(crate) type Dict = IndexMap<Key, Value>;
 
@@ -93,7 +93,46 @@ pub(crate) enum MacForm {
 
 /// A stored prefix list of one address family.
 #[derive(Clone)]
-pub(crate) struct Prefixes(pub(crate) Arc<[PrefixEntry]>);
+pub(crate) struct Prefixes(Rc<Listing>);
+
+pub(crate) struct Listing {
+    /// Whose list it is, for messages: `AS64500`, `IPv6`.
+    pub(crate) of: (Arc<str>, &'static str),
+    pub(crate) list: PrefixList,
+    /// Whether a missing list is an empty one.
+    pub(crate) may_be_missing: bool,
+}
+
+impl Prefixes {
+    pub(crate) fn new(of: (Arc<str>, &'static str), list: PrefixList, may_be_missing: bool) -> Self {
+        Self(Rc::new(Listing { of, list, may_be_missing }))
+    }
+    /// The same list, with another say about whether it may be missing.
+    pub(crate) fn allowing(&self, may_be_missing: bool) -> Self {
+        Self::new(self.0.of.clone(), self.0.list.clone(), may_be_missing)
+    }
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.0
+    }
+    /// Entries of a list that is there.
+    fn source(&self) -> Option<&dyn PrefixSource> {
+        match &self.0.list {
+            PrefixList::Known(source) => Some(&**source),
+            PrefixList::Missing(_) => None,
+        }
+    }
+    pub(crate) fn len(&self) -> usize {
+        self.source().map_or(0, PrefixSource::len)
+    }
+    pub(crate) fn get(&self, at: usize) -> Option<PrefixEntry> {
+        self.source()?.get(at)
+    }
+    /// Whether both have the same entries.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+            || (self.len() == other.len() && (0..self.len()).all(|at| self.get(at) == other.get(at)))
+    }
+}
 
 pub(crate) struct Macro {
     pub(crate) def: Rc<MacroDef>,

@@ -6,8 +6,10 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering as Memory};
 
 use chrono::{DateTime, Utc};
 
@@ -54,15 +56,97 @@ pub enum Data {
     References(Arc<[u64]>),
     /// Prefix lists.
     Prefixes(Arc<PrefixLists>),
+    /// A value that is made when a template asks for it: a secret to open, a list to unpack.
+    Lazy(Arc<dyn Lazy>),
+}
+
+/// Makes a value when a template asks for it.
+pub trait Lazy: std::fmt::Debug + Send + Sync {
+    /// The value, any but another [`Data::Lazy`].
+    fn open(&self) -> Result<Data, Unavailable>;
+    /// Whether it is a secret, which no message may show.
+    fn is_secret(&self) -> bool {
+        false
+    }
+}
+
+/// Why a value cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unavailable {
+    /// There is none, for this reason. Whether that is an error is for the template and the settings to say.
+    Missing(Arc<str>),
+    /// It is there, and cannot be read.
+    Broken(String),
 }
 
 /// The two prefix lists of an autonomous system.
 #[derive(Debug, Clone, Default)]
 pub struct PrefixLists {
     /// IPv6 entries.
-    pub ipv6: Arc<[PrefixEntry]>,
+    pub ipv6: PrefixList,
     /// IPv4 entries.
-    pub ipv4: Arc<[PrefixEntry]>,
+    pub ipv4: PrefixList,
+    /// When they were last looked for in an IRR database.
+    pub checked: Option<DateTime<Utc>>,
+}
+
+/// A prefix list of one address family.
+#[derive(Debug, Clone)]
+pub enum PrefixList {
+    /// It is there.
+    Known(Arc<dyn PrefixSource>),
+    /// There is none, for this reason.
+    Missing(Arc<str>),
+}
+
+impl Default for PrefixList {
+    /// One without entries.
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl From<Vec<PrefixEntry>> for PrefixList {
+    fn from(entries: Vec<PrefixEntry>) -> Self {
+        Self::Known(Arc::new(entries))
+    }
+}
+
+/// Entries of a prefix list, taken out one at a time where they lie.
+pub trait PrefixSource: std::fmt::Debug + Send + Sync {
+    /// Makes sure that the list can be read, before it is. The error is a sentence about the list.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+    /// How many there are.
+    fn len(&self) -> usize;
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Entry number `at`, from 0.
+    fn get(&self, at: usize) -> Option<PrefixEntry>;
+}
+
+impl PrefixSource for Vec<PrefixEntry> {
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+    fn get(&self, at: usize) -> Option<PrefixEntry> {
+        self.as_slice().get(at).cloned()
+    }
+}
+
+/// How much of a model's objects a world holds. Looking for what it may lack is noted, see [`World::lacking`].
+#[derive(Debug, Clone, Default)]
+pub enum Coverage {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that refer to one of these ids by this field, per field; others may be lacking.
+    Referring(HashMap<String, HashSet<u64>>),
+    /// None.
+    Nothing,
 }
 
 /// One entry of a prefix list.
@@ -97,6 +181,26 @@ struct Table {
     referring: HashMap<usize, HashMap<u64, Vec<u32>>>,
     /// For objects that hang on others of any model: (model, id) → rows here.
     hanging: HashMap<(Arc<str>, u64), Vec<u32>>,
+    coverage: Held,
+    missed: AtomicBool,
+}
+
+/// [`Coverage`] with the places of fields.
+#[derive(Default)]
+enum Held {
+    #[default]
+    All,
+    Referring(HashMap<usize, HashSet<u64>>),
+    Nothing,
+}
+
+impl Table {
+    /// Notes that a template asked for what may not be here.
+    fn miss(&self) {
+        if !matches!(self.coverage, Held::All) {
+            self.missed.store(true, Memory::Relaxed);
+        }
+    }
 }
 
 /// All objects. Cheap to share, never changed.
@@ -105,6 +209,7 @@ pub struct World {
     tables: Vec<Table>,
     networks_by_asn: HashMap<i64, u32>,
     network_model: u16,
+    peeringdb_synchronised: Option<DateTime<Utc>>,
 }
 
 impl World {
@@ -128,7 +233,84 @@ impl World {
                 _ => None,
             })
             .collect();
-        Self { models, tables, networks_by_asn, network_model }
+        Self { models, tables, networks_by_asn, network_model, peeringdb_synchronised: None }
+    }
+
+    /// With the moment up to which the PeeringDB records are known.
+    #[must_use]
+    pub fn synchronised(mut self, peeringdb: Option<DateTime<Utc>>) -> Self {
+        self.peeringdb_synchronised = peeringdb;
+        self
+    }
+
+    /// When the PeeringDB records were last brought up to date.
+    pub fn peeringdb_synchronised(&self) -> Option<DateTime<Utc>> {
+        self.peeringdb_synchronised
+    }
+
+    /// Says of a model that not all of its objects are here.
+    #[must_use]
+    pub fn holding(mut self, model: &str, coverage: Coverage) -> Self {
+        let Some(index) = self.models.index(model) else { return self };
+        let description = self.model(index);
+        let table = &mut self.tables[usize::from(index)];
+        table.coverage = match coverage {
+            Coverage::All => Held::All,
+            Coverage::Nothing => Held::Nothing,
+            Coverage::Referring(fields) => Held::Referring(
+                fields
+                    .into_iter()
+                    .filter_map(|(field, ids)| Some((description.field(&field)?, ids)))
+                    .collect(),
+            ),
+        };
+        self
+    }
+
+    /// The models of which templates asked for objects that are not here but may be elsewhere. What was rendered then
+    /// is worth nothing: a world that holds more is needed.
+    pub fn lacking(&self) -> Vec<&'static str> {
+        let tables = self.models.all().iter().zip(&self.tables);
+        tables
+            .filter(|(_, table)| table.missed.load(Memory::Relaxed))
+            .map(|(model, _)| &*model.name)
+            .collect()
+    }
+
+    /// Hands over everything that tells this world from another, the same for equal worlds: for a hash of what a rendering
+    /// was made from.
+    pub fn fingerprint(&self, take: &mut dyn FnMut(&[u8])) {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for (model, table) in self.models.all().iter().zip(&self.tables) {
+            take(model.name.as_bytes());
+            for record in &table.records {
+                take(&record.id.to_le_bytes());
+                for value in &record.values {
+                    match value {
+                        Data::Null => take(&[0]),
+                        Data::Bool(flag) => take(&[1, u8::from(*flag)]),
+                        Data::Int(number) => take(&number.to_le_bytes()),
+                        Data::Reference(id) => take(&id.to_le_bytes()),
+                        Data::Text(text) => take(text.as_bytes()),
+                        Data::Time(time) => take(&time.timestamp_micros().to_le_bytes()),
+                        Data::References(ids) => {
+                            let mut ids = ids.to_vec();
+                            ids.sort_unstable();
+                            ids.iter().for_each(|id| take(&id.to_le_bytes()));
+                        }
+                        other => {
+                            text.clear();
+                            // Writing to a text does not fail.
+                            let _ = write!(text, "{other:?}");
+                            take(text.as_bytes());
+                        }
+                    }
+                    // No UTF-8 text holds it, so that neighbours cannot trade octets.
+                    take(&[0xff]);
+                }
+            }
+        }
     }
 
     /// The description of a model.
@@ -140,11 +322,19 @@ impl World {
     }
     /// All objects of a model, in default order.
     pub fn all(&self, model: u16) -> Vec<u32> {
+        self.tables[usize::from(model)].miss();
         (0..u32::try_from(self.tables[usize::from(model)].records.len()).unwrap_or(u32::MAX)).collect()
     }
     /// The object with that primary key.
     pub fn find(&self, model: u16, id: u64) -> Option<Row> {
-        self.tables[usize::from(model)].by_id.get(&id).map(|index| Row { model, index: *index })
+        let table = &self.tables[usize::from(model)];
+        match table.by_id.get(&id) {
+            Some(index) => Some(Row { model, index: *index }),
+            None => {
+                table.miss();
+                None
+            }
+        }
     }
     /// Primary key of an object.
     pub fn id(&self, row: Row) -> u64 {
@@ -200,11 +390,12 @@ impl World {
     }
     /// The objects of `model` whose `field` refers to the object with this id.
     pub(crate) fn referring(&self, model: u16, field: usize, id: u64) -> &[u32] {
-        self.tables[usize::from(model)]
-            .referring
-            .get(&field)
-            .and_then(|by| by.get(&id))
-            .map_or(&[], Vec::as_slice)
+        let table = &self.tables[usize::from(model)];
+        match &table.coverage {
+            Held::Referring(covered) if covered.get(&field).is_some_and(|ids| ids.contains(&id)) => {}
+            _ => table.miss(),
+        }
+        table.referring.get(&field).and_then(|by| by.get(&id)).map_or(&[], Vec::as_slice)
     }
     pub(crate) fn referring_by_name(&self, model: &str, field: &str, to: Row) -> &[u32] {
         let model = self.index(model);
@@ -214,10 +405,23 @@ impl World {
     /// The objects of `model` that hang on `row` by a content type and an id.
     pub(crate) fn hanging(&self, model: &str, row: Row) -> &[u32] {
         let key = (self.model(row.model).name.clone(), self.id(row));
-        self.tables[usize::from(self.index(model))].hanging.get(&key).map_or(&[], Vec::as_slice)
+        let table = &self.tables[usize::from(self.index(model))];
+        table.miss();
+        table.hanging.get(&key).map_or(&[], Vec::as_slice)
     }
-    pub(crate) fn network(&self, asn: i64) -> Option<Row> {
-        self.networks_by_asn.get(&asn).map(|index| Row { model: self.network_model, index: *index })
+    /// The PeeringDB network with that AS number.
+    pub fn network(&self, asn: i64) -> Option<Row> {
+        match self.networks_by_asn.get(&asn) {
+            Some(index) => Some(Row { model: self.network_model, index: *index }),
+            None => {
+                let table = &self.tables[usize::from(self.network_model)];
+                // Whoever reads some of the networks reads those of the autonomous systems there are.
+                if matches!(table.coverage, Held::Nothing) {
+                    table.miss();
+                }
+                None
+            }
+        }
     }
     pub(crate) fn rows_where(&self, model: u16, field: &str, wanted: &str) -> Vec<u32> {
         let mut rows = self.all(model);

@@ -3,28 +3,17 @@
 //! Runs over `$EXTRA_CASES/render` (`world/`, `cases/<name>/`), if that is set.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
 
+mod recorded;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use pm_render::{
-    Data, Environment, ErrorKind, Limits, ListMerge, Row, Settings, Source, TemplateError, Templates,
-    Undefined, World,
-};
+use pm_render::World;
 use serde_json::Value as Json;
 
 /// Where this program is meant to differ: case and reason.
 const DIFFERENT: &[(&str, &str)] = &[];
-
-fn extra_cases() -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "a test finds its cases through the environment")]
-    let found = std::env::var_os("EXTRA_CASES").map(|root| PathBuf::from(root).join("render"));
-    if found.is_none() {
-        println!("skipped: EXTRA_CASES not set");
-    }
-    found.filter(|root| root.is_dir())
-}
 
 fn read_world(folder: &Path) -> World {
     let mut lists = HashMap::new();
@@ -42,171 +31,12 @@ fn read_world(folder: &Path) -> World {
     pm_render::original::world(&lists, &columns)
 }
 
-fn find(world: &World, model: &str, field: &str, wanted: &Json) -> Row {
-    let model = pm_render::Models::get().index(model).unwrap();
-    let rows = world.all(model).into_iter().map(|index| Row { model, index });
-    rows.into_iter()
-        .find(|row| match world.get(*row, field) {
-            Data::Text(text) => wanted.as_str() == Some(text),
-            Data::Int(number) => wanted.as_i64() == Some(*number),
-            _ => false,
-        })
-        .unwrap()
-}
-
-fn settings(flags: &Json) -> Settings {
-    let mut settings = Settings::default();
-    let extensions: Vec<&str> = flags["extensions"]
-        .as_array()
-        .map_or(Vec::new(), |all| all.iter().filter_map(Json::as_str).collect());
-    settings.do_tag = extensions.contains(&"jinja2.ext.do");
-    settings.loop_controls = extensions.contains(&"jinja2.ext.loopcontrols");
-    for (name, value) in flags["settings"].as_object().into_iter().flatten() {
-        match name.as_str() {
-            "CONFIG_CONTEXT_LIST_MERGE" => {
-                settings.list_merge = ListMerge::by_name(value.as_str().unwrap()).unwrap();
-            }
-            "CONFIG_CONTEXT_RECURSIVE_MERGE" => settings.recursive_merge = value.as_bool().unwrap(),
-            "TIME_ZONE" => value.as_str().unwrap().clone_into(&mut settings.time_zone),
-            "VALIDATE_BGP_COMMUNITY_VALUE" => settings.validate_communities = value.as_bool().unwrap(),
-            "BASE_PATH" => value.as_str().unwrap().clone_into(&mut settings.base_path),
-            "BGPQ3_SOURCES" => {
-                settings.irr_sources = value.as_str().unwrap().split(',').map(str::to_owned).collect();
-            }
-            "EMAIL_CC_CONTACTS" => {
-                settings.cc_contacts = value.as_array().unwrap().iter().map(cc_contact).collect();
-            }
-            "JINJA2_TEMPLATE_EXTENSIONS" => {
-                settings.do_tag |= value.to_string().contains("ext.do");
-                settings.loop_controls |= value.to_string().contains("loopcontrols");
-            }
-            _ => {}
-        }
-    }
-    settings
-}
-
-fn cc_contact(json: &Json) -> (String, String) {
-    match json.as_array() {
-        Some(pair) => {
-            let text = |at: usize| pair.get(at).and_then(Json::as_str).unwrap_or_default().to_owned();
-            (text(0), text(1))
-        }
-        None => (json.as_str().unwrap().to_owned(), String::new()),
-    }
-}
-
-fn now() -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339("2026-11-23T14:00:00Z").unwrap().to_utc()
-}
-
-fn render(world: &Arc<World>, flags: &Json, text: &str) -> Result<String, TemplateError> {
-    let templates = Templates::of(world);
-    let environment = Environment::new(world.clone(), templates, settings(flags), Limits::default(), now());
-    let source = Source {
-        name: "<template>".into(),
-        text: text.into(),
-        trim: flags["trim"] == true,
-        lstrip: flags["lstrip"] == true,
-        undefined: Undefined::Lenient,
-    };
-    let mail = &flags["mail"];
-    let rendered = match mail["kind"].as_str() {
-        Some("network") => {
-            let own = find(world, "peering.autonomoussystem", "asn", &mail["local_asn"]);
-            let network = find(world, "peeringdb.network", "asn", &mail["asn"]);
-            environment.render_network_mail(own, network, &source)
-        }
-        Some(_) => {
-            let system = find(world, "peering.autonomoussystem", "asn", &mail["asn"]);
-            environment.render_mail(system, &source)
-        }
-        None => {
-            let router = find(world, "devices.router", "name", &flags["router"]);
-            environment.render_configuration(router, &source)
-        }
-    };
-    rendered.map(|rendered| rendered.text)
-}
-
-/// What differs, in a few words.
-fn compare(case: &Path, got: Result<String, TemplateError>, output: &str, error: &str) -> Option<String> {
-    let wanted_error = case.join(error);
-    if wanted_error.exists() {
-        let wanted: Json = serde_json::from_slice(&std::fs::read(&wanted_error).unwrap()).unwrap();
-        return match got {
-            Ok(text) => Some(format!("no error but {:?}", text.chars().take(120).collect::<String>())),
-            Err(fault) => differing_error(&wanted, &fault),
-        };
-    }
-    let wanted = std::fs::read_to_string(case.join(output)).unwrap();
-    match got {
-        Err(fault) => Some(format!("{}: {fault}", fault.class)),
-        Ok(text) if text == wanted => None,
-        Ok(text) => {
-            let at = text
-                .bytes()
-                .zip(wanted.bytes())
-                .position(|(a, b)| a != b)
-                .unwrap_or(text.len().min(wanted.len()));
-            let around = |text: &str| {
-                let start =
-                    (at.saturating_sub(50)..=at).find(|start| text.is_char_boundary(*start)).unwrap_or(0);
-                text[start.min(text.len())..].chars().take(140).collect::<String>()
-            };
-            Some(format!(
-                "at byte {at}\n      got    {:?}\n      wanted {:?}",
-                around(&text),
-                around(&wanted)
-            ))
-        }
-    }
-}
-
-fn differing_error(wanted: &Json, fault: &TemplateError) -> Option<String> {
-    let place = fault.place().map_or((String::new(), 0), |frame| (frame.template.clone(), frame.line));
-    if wanted["kind"] == "syntax" {
-        let same = fault.kind == ErrorKind::Syntax
-            && wanted["message"] == *fault.message
-            && wanted["line"] == place.1;
-        return (!same)
-            .then(|| format!("{fault}\n      wanted line {} {}", wanted["line"], wanted["message"]));
-    }
-    let frame = wanted["frames"].as_array().and_then(|frames| frames.last());
-    let placed = frame.is_none_or(|frame| frame[0] == *place.0 && frame[1] == place.1);
-    let same = wanted["class"] == *fault.class && wanted["message"] == *fault.message && placed;
-    (!same).then(|| {
-        format!("{} {fault}\n      wanted {} {} {:?}", fault.class, wanted["class"], wanted["message"], frame)
-    })
-}
-
 #[test]
 fn renders_what_the_original_renders() {
-    let Some(root) = extra_cases() else { return };
+    let Some(root) = recorded::extra_cases() else { return };
     let world = Arc::new(read_world(&root.join("world")));
-    let mut cases: Vec<PathBuf> =
-        std::fs::read_dir(root.join("cases")).unwrap().map(|case| case.unwrap().path()).collect();
-    cases.sort();
-    let mut failed = Vec::new();
-    for case in &cases {
-        let name = case.file_name().unwrap().to_string_lossy().into_owned();
-        let flags: Json = serde_json::from_slice(&std::fs::read(case.join("flags.json")).unwrap()).unwrap();
-        let parts = [
-            ("template.j2", "output.txt", "error.json"),
-            ("subject.j2", "subject.txt", "subject-error.json"),
-        ];
-        let mut difference = None;
-        for (template, output, error) in parts {
-            let Ok(text) = std::fs::read_to_string(case.join(template)) else { continue };
-            difference = difference.or(compare(case, render(&world, &flags, &text), output, error));
-        }
-        let meant = DIFFERENT.iter().any(|(different, _)| *different == name);
-        match difference {
-            Some(difference) if !meant => failed.push(format!("  {name}: {difference}")),
-            None if meant => failed.push(format!("  {name}: is equal, but listed as different")),
-            _ => {}
-        }
-    }
-    println!("{} of {} cases equal or meant to differ", cases.len() - failed.len(), cases.len());
+    let (count, failed) =
+        recorded::differences(&root, DIFFERENT, |flags, text| recorded::render(&world, flags, text, &|_| {}));
+    println!("{} of {count} cases equal or meant to differ", count - failed.len());
     assert!(failed.is_empty(), "{} cases differ:\n{}", failed.len(), failed.join("\n"));
 }

@@ -81,7 +81,7 @@ fn world(sessions: u32, prefixes_each: u32) -> World {
     records.insert("bgp.community".into(), (1..=20).map(community).collect());
     let system = |at: u32| {
         let lists = PrefixLists {
-            ipv4: (0..prefixes_each).map(|p| prefix(at, p)).collect(),
+            ipv4: (0..prefixes_each).map(|p| prefix(at, p)).collect::<Vec<_>>().into(),
             ..PrefixLists::default()
         };
         let fields = [
