@@ -302,6 +302,7 @@ impl Session<'_> {
 
     /// The number of rows that the statement touched.
     pub async fn execute(&mut self, sql: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        count();
         Ok(match self {
             Self::Sqlite(connection) => {
                 let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), sqlite_arguments(values)?);
@@ -337,6 +338,7 @@ impl Session<'_> {
 
     /// The first row, if any.
     pub async fn row(&mut self, sql: &str, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        count();
         Ok(match self {
             Self::Sqlite(connection) => {
                 let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), sqlite_arguments(values)?);
@@ -357,6 +359,7 @@ impl Session<'_> {
         mut consume: impl FnMut(Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         use futures::TryStreamExt as _;
+        count();
         match self {
             Self::Sqlite(connection) => {
                 let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), sqlite_arguments(values)?);
@@ -376,6 +379,16 @@ impl Session<'_> {
         Ok(())
     }
 }
+
+/// Notes a statement, for tests that bound how many something takes.
+fn count() {
+    #[cfg(feature = "testing")]
+    STATEMENTS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Statements that this process has run. Of use only to a test that is alone in its process, or with others that wait.
+#[cfg(feature = "testing")]
+pub(crate) static STATEMENTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 /// An empty file that only its owner can read: sessions and password hashes will be in it.
 fn make_private(file: &std::path::Path) -> std::io::Result<()> {

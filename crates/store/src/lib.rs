@@ -19,6 +19,7 @@ pub mod locks;
 pub mod migrations;
 pub mod objects;
 pub mod peeringdb;
+pub mod picture;
 pub mod releases;
 pub mod retention;
 pub mod schema;

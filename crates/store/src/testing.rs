@@ -14,6 +14,11 @@ pub fn epoch() -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default()
 }
 
+/// How many statements this process has run so far, whoever ran them.
+pub fn statements() -> u64 {
+    crate::database::STATEMENTS.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 /// A database of its own for one test.
 pub struct TestDatabase {
     /// URL to open it with.

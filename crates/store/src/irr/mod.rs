@@ -59,7 +59,7 @@ pub enum Stand {
 }
 
 impl Stand {
-    const ALL: [Self; 4] = [Self::Current, Self::TooBig, Self::Off, Self::Missing];
+    pub(crate) const ALL: [Self; 4] = [Self::Current, Self::TooBig, Self::Off, Self::Missing];
 
     /// As it is stored.
     pub const fn as_str(self) -> &'static str {

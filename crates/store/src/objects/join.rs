@@ -3,16 +3,16 @@
 use super::model::{Field, Kind, Model};
 
 /// The table between an object and those in one of its lists.
-pub(super) struct Join {
-    pub(super) table: String,
-    pub(super) owner: String,
-    pub(super) target: String,
+pub(crate) struct Join {
+    pub(crate) table: String,
+    pub(crate) owner: String,
+    pub(crate) target: String,
     /// For tags, whose table serves all models.
-    pub(super) and: String,
+    pub(crate) and: String,
 }
 
 impl Join {
-    pub(super) fn of(model: &Model, field: &Field, target: &Model) -> Self {
+    pub(crate) fn of(model: &Model, field: &Field, target: &Model) -> Self {
         if matches!(field.kind, Kind::Tags) {
             return Self {
                 table: "extras_taggeditem".to_owned(),

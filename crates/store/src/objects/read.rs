@@ -12,13 +12,13 @@ use super::sql::{Scope, among, id_list};
 use crate::{Session, Value};
 
 /// The columns that [`records`] reads, of the table with this alias.
-pub(super) fn columns(model: &Model, alias: &str) -> String {
+pub(crate) fn columns(model: &Model, alias: &str) -> String {
     let columns: Vec<String> = model.columns().iter().map(|column| format!("{alias}.{column}")).collect();
     columns.join(", ")
 }
 
 /// What a statement that selects [`columns`] finds, without lists.
-pub(super) async fn records(
+pub(crate) async fn records(
     session: &mut Session<'_>,
     model: &'static Model,
     sql: &str,

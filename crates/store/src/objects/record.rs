@@ -41,6 +41,11 @@ impl Record {
         self.model.fields.iter().zip(&self.values)
     }
 
+    /// The values of all fields, in the order of the model's fields.
+    pub fn into_values(self) -> Vec<Data> {
+        self.values
+    }
+
     /// The value of a field; [`Data::Null`] for one that the model does not have.
     pub fn get(&self, field: &str) -> &Data {
         self.model.place(field).map_or(&Data::Null, |place| &self.values[place])

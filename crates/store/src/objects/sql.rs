@@ -33,7 +33,7 @@ enum Lookup {
 }
 
 /// `column IN` a list of ids that travels as one value, so that its length does not matter.
-pub(super) fn among(engine: Engine) -> &'static str {
+pub(crate) fn among(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => "IN (SELECT value FROM json_each(?))",
         Engine::Postgres => "IN (SELECT value::BIGINT FROM json_array_elements_text(?::JSON))",
@@ -41,7 +41,7 @@ pub(super) fn among(engine: Engine) -> &'static str {
 }
 
 /// The value for [`among`].
-pub(super) fn id_list(ids: &[i64]) -> Value {
+pub(crate) fn id_list(ids: &[i64]) -> Value {
     Value::json(&ids.into())
 }
 

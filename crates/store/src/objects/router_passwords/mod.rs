@@ -53,7 +53,12 @@ pub(super) fn follow(
     }
     let Some(password) = session.secret("password", keyring)? else { return Ok(()) };
     let algorithm = platform.text("password_algorithm");
-    let neighbor = session.host("ip_address").map(|address| address.to_string()).unwrap_or_default();
+    // With its length where it is kept with one: that is what the original takes as the key.
+    let neighbor = match session.get("ip_address") {
+        Data::Interface(net) => net.to_string(),
+        Data::Host(address) => address.to_string(),
+        _ => String::new(),
+    };
     // What does not open is of no more use than what is not there.
     let present = session.secret("encrypted_password", keyring).ok().flatten();
     let present = present.filter(|present| !present.reveal().is_empty());
