@@ -50,6 +50,14 @@ pub fn check(loaded: &Loaded) -> Vec<Finding> {
     findings.extend(config.http_proxies.iter().filter_map(|(scheme, url)| proxy(scheme, url)));
     findings.extend(config.ca_file.as_deref().and_then(ca_file));
     findings.extend(permissions(loaded));
+    for extension in &config.jinja2_template_extensions {
+        if !["jinja2.ext.do", "jinja2.ext.loopcontrols"].contains(&extension.as_str()) {
+            findings.push(Finding::warning(format!(
+                "jinja2_template_extensions names {extension}, which is not available: templates have \
+                 jinja2.ext.do and jinja2.ext.loopcontrols"
+            )));
+        }
+    }
     if config.email_use_ssl && config.email_use_tls {
         findings.push(Finding::error("email.use_ssl and email.use_tls are both on: keep one"));
     }

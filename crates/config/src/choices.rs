@@ -89,6 +89,26 @@ choice! {
 }
 
 choice! {
+    /// What using a name that is not there does in a template.
+    Undefined, "\"strict\" or \"lenient\"" {
+        /// It is an error.
+        Strict = "strict",
+        /// It prints nothing.
+        Lenient = "lenient",
+    }
+}
+
+choice! {
+    /// What using a prefix list that is missing does in a template.
+    MissingPrefixes, "\"error\" or \"empty\"" {
+        /// It is an error.
+        Error = "error",
+        /// It is an empty list.
+        Empty = "empty",
+    }
+}
+
+choice! {
     /// What becomes of two lists under one name when configuration contexts are merged; the higher is the one
     /// with priority.
     ListMerge, "one of replace, keep, append, prepend, append_rp, prepend_rp" {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use crate::address::{HttpUrl, SecretUrl};
-use crate::choices::{IrrBackend, ListMerge, LogFormat, LogLevel};
+use crate::choices::{IrrBackend, ListMerge, LogFormat, LogLevel, MissingPrefixes, Undefined};
 use crate::key::settings;
 use crate::value::{CcContact, DeviceArguments};
 
@@ -108,13 +108,13 @@ settings! {
         Used log_level: LogLevel = LogLevel::Info;
 
         /// Time zone in which times are shown, as an IANA name.
-        Later time_zone: String = "UTC".to_owned();
+        Used time_zone: String = "UTC".to_owned();
 
         /// Host names under which the web pages may be asked for; `*` stands for any.
         Later allowed_hosts: Vec<String> = Vec::new();
 
         /// Path below which the web pages are served.
-        Later base_path: String = String::new();
+        Used base_path: String = String::new();
 
         /// CGI name and value of the request header that marks a request as HTTPS; an empty list trusts none.
         Later secure_proxy_ssl_header: Vec<String> = vec!["HTTP_X_FORWARDED_PROTO".to_owned(), "https".to_owned()];
@@ -210,11 +210,32 @@ settings! {
         Later default_user_preferences: toml::Table = toml::Table::new();
 
         /// Merge nested tables of configuration contexts instead of replacing them.
-        Later config_context_recursive_merge: bool = true;
+        Used config_context_recursive_merge: bool = true;
 
         /// Merge of lists in configuration contexts: `replace`, `keep`, `append`, `prepend`, `append_rp` or
         /// `prepend_rp`.
-        Later config_context_list_merge: ListMerge = ListMerge::Replace;
+        Used config_context_list_merge: ListMerge = ListMerge::Replace;
+
+        /// Extensions of the template language: `jinja2.ext.do` and `jinja2.ext.loopcontrols`. Others are Python modules
+        /// and cannot be used.
+        Used jinja2_template_extensions: Vec<String> = Vec::new();
+
+        /// What using a name that is not there does in templates that do not say so themselves: `strict`, it is an error,
+        /// or `lenient`, it prints nothing and is a warning.
+        Used template_undefined: Undefined = Undefined::Strict;
+
+        /// What using a prefix list that is missing (never fetched, over a limit) does in templates: `error`, or `empty`,
+        /// an empty list and a warning.
+        Used prefix_list_missing: MissingPrefixes = MissingPrefixes::Error;
+
+        /// Steps that a template may take: statements, expressions, members of lists.
+        Used render_fuel: u32 = 200_000_000, in 1_000..=4_000_000_000;
+
+        /// Largest text that a template may make, in MiB.
+        Used render_max_output_mb: u32 = 256, in 1..=4_096;
+
+        /// Levels of includes, macros and blocks inside each other that a template may use.
+        Used render_max_depth: u32 = 60, in 1..=200;
 
         /// User name for routers that have none of their own.
         Later napalm_username: Option<String> = None, variables ["NAPALM_USERNAME"];
@@ -314,7 +335,7 @@ settings! {
         Later git_commit_message: String = "Committed using Peering Manager".to_owned();
 
         /// Refuse BGP communities that are not well formed.
-        Later validate_bgp_community_value: bool = true;
+        Used validate_bgp_community_value: bool = true;
 
         /// Long date, in Django's format letters.
         Later date_format: String = "jS F, Y".to_owned();
@@ -368,7 +389,7 @@ settings! {
         Later email_ssl_certfile as "email.ssl_certfile": Option<PathBuf> = None;
 
         /// Addresses that can be put in copy, each an address or a list of address and name.
-        Later email_cc_contacts as "email.cc_contacts": Vec<CcContact> = Vec::new();
+        Used email_cc_contacts as "email.cc_contacts": Vec<CcContact> = Vec::new();
     }
 
     ignored {
@@ -380,7 +401,6 @@ settings! {
         "database": "set `database_url`";
         "debug": "there is no debug mode; set `log_level`";
         "internal_ips": "there is no debug toolbar";
-        "jinja2_template_extensions": "template extensions are Python modules";
         "ldap_*": "there is no LDAP login";
         "logging": "set `log_level` and `log_format`";
         "my_asn": "affiliated autonomous systems took its place";
