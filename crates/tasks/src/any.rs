@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::render::RenderConfiguration;
 use crate::{GetIrrData, GrabPrefixes, Housekeeping, IrrAccept, PeeringdbFlush, PeeringdbSync, Task};
 
 /// A task as a value: its name and its arguments.
@@ -20,6 +21,8 @@ pub enum AnyTask {
     GrabPrefixes(GrabPrefixes),
     /// Takes lists that are held back.
     IrrAccept(IrrAccept),
+    /// Renders configurations.
+    RenderConfiguration(RenderConfiguration),
 }
 
 impl AnyTask {
@@ -32,6 +35,7 @@ impl AnyTask {
             Self::GetIrrData(task) => task,
             Self::GrabPrefixes(task) => task,
             Self::IrrAccept(task) => task,
+            Self::RenderConfiguration(task) => task,
         }
     }
 }

@@ -16,6 +16,7 @@ mod peeringdb_export;
 mod peeringdb_flush;
 mod peeringdb_sync;
 mod process;
+pub mod render;
 mod reporter;
 mod runner;
 mod task;

@@ -1,0 +1,323 @@
+//! `render_configuration`: the configurations of routers.
+//!
+//! Reads: all objects, the PeeringDB cache and IRR lists as far as templates look into them, the settings for templates.
+//! Writes: nothing in the database; files, if it is told to. All routers are rendered from one moment of the database, and
+//! nothing is written unless all could be rendered.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use pm_render::{Data, Row, Source, World};
+use pm_store::jobs::Outcome;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::engine::{self, Engine, Rendering};
+use super::hosts::{Host, limited};
+use super::snapshot::{Snapshot, Wants, read};
+use super::{files, keyring, templates_of};
+use crate::{Done, Task, TaskContext, TaskError};
+
+/// Routers that are rendered at the same time, each by a thread of its own.
+const AT_ONCE: usize = 4;
+
+/// A template that is not in the database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GivenTemplate {
+    /// What error messages call it.
+    pub name: String,
+    /// Its text. Not kept in job records.
+    #[serde(skip)]
+    pub text: String,
+    /// Remove the line break after a tag.
+    pub trim: bool,
+    /// Remove blanks before a tag at the start of a line.
+    pub lstrip: bool,
+}
+
+/// Which template routers are rendered with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Template {
+    /// Their own.
+    #[default]
+    Own,
+    /// The stored one of this name.
+    Stored(String),
+    /// This one.
+    Given(GivenTemplate),
+}
+
+/// A router's configuration.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The router's name.
+    pub router: String,
+    /// What was rendered.
+    pub rendering: Rendering,
+    /// Where it went or would go.
+    pub file: Option<PathBuf>,
+    /// How it differs from what the file held, in the form of `diff -u`; empty if it does not.
+    pub difference: String,
+}
+
+/// Renders configurations.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RenderConfiguration {
+    /// Names or hostnames of routers, separated by commas; all, if none are named.
+    pub limit: Option<String>,
+    /// What to render.
+    pub template: Template,
+    /// Remove the line break after a tag, whatever the template says.
+    pub trim: bool,
+    /// Remove blanks before a tag at the start of a line, whatever the template says.
+    pub lstrip: bool,
+    /// A file, or a folder that gets a file per router.
+    pub output: Option<PathBuf>,
+    /// Only compare with what is there.
+    pub diff: bool,
+    /// Takes what was rendered. It holds passwords, so no job record does.
+    #[serde(skip)]
+    pub rendered: Arc<Mutex<Vec<Configuration>>>,
+}
+
+impl PartialEq for RenderConfiguration {
+    /// By what was asked for.
+    fn eq(&self, other: &Self) -> bool {
+        self.arguments() == other.arguments() && (self.trim, self.lstrip) == (other.trim, other.lstrip)
+    }
+}
+
+struct Router {
+    row: Row,
+    name: String,
+    hostname: String,
+}
+
+impl Host for Router {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn hostname(&self) -> &str {
+        &self.hostname
+    }
+}
+
+#[async_trait::async_trait]
+impl Task for RenderConfiguration {
+    fn name(&self) -> &'static str {
+        "render_configuration"
+    }
+
+    fn label(&self) -> &'static str {
+        "devices.router.render_configuration"
+    }
+
+    fn arguments(&self) -> Json {
+        json!({
+            "limit": self.limit,
+            "template": self.template,
+            "output": self.output,
+            "diff": self.diff,
+        })
+    }
+
+    fn lock_key(&self) -> Option<String> {
+        None
+    }
+
+    async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
+        let keyring = keyring(context);
+        let mut transaction = context.store.begin_reading().await?;
+        let mut session = transaction.session();
+        let mut wants = templates_of(&mut session).await.map_err(super::failed)?;
+        if let Template::Given(given) = &self.template {
+            wants = wants.and(&Wants::of([given.text.as_str()]));
+        }
+        let (mut configurations, without) = loop {
+            let snapshot = read(&mut session, &keyring, &wants).await.map_err(super::failed)?;
+            let rendered = self.render(context, &snapshot).await;
+            match wants.more(&snapshot) {
+                Some(more) => wants = more,
+                None => break rendered?,
+            }
+        };
+        drop(transaction);
+        for name in without {
+            context.reporter.warning(format!("router {name} has no configuration template and is left out"));
+        }
+        self.place(&mut configurations)?;
+        let done = self.report(context, &configurations);
+        match self.rendered.lock() {
+            Ok(mut rendered) => *rendered = configurations,
+            Err(_) => return Err(TaskError::Broken("what was rendered is lost".to_owned())),
+        }
+        Ok(done)
+    }
+}
+
+impl RenderConfiguration {
+    /// The configurations, and the routers without a template.
+    async fn render(
+        &self,
+        context: &TaskContext,
+        snapshot: &Snapshot,
+    ) -> Result<(Vec<Configuration>, Vec<String>), TaskError> {
+        let fail = TaskError::Failed;
+        let world = &snapshot.world;
+        let (jobs, without) = self.jobs(context, world).map_err(fail)?;
+        let engine = Engine::new(world, &context.config, context.clock.now());
+        let rendered: Vec<(String, Result<Rendering, _>)> = futures::stream::iter(jobs)
+            .map(|(router, source)| {
+                let engine = engine.clone();
+                let name = router.name.clone();
+                let render = move || {
+                    engine.render(&source, &router.name, |environment| {
+                        environment.render_configuration(router.row, &source)
+                    })
+                };
+                async move { tokio::task::spawn_blocking(render).await.map(|result| (name, result)) }
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+            .map_err(|error| TaskError::Broken(format!("a rendering did not end: {error}")))?;
+        let mut configurations = Vec::new();
+        let mut problems = Vec::new();
+        for (router, result) in rendered {
+            match result {
+                Ok(rendering) => configurations.push(Configuration {
+                    router,
+                    rendering,
+                    file: None,
+                    difference: String::new(),
+                }),
+                Err(error) => problems.push(format!("router {router}: {error}")),
+            }
+        }
+        if problems.is_empty() { Ok((configurations, without)) } else { Err(fail(problems.join("\n"))) }
+    }
+
+    /// Routers with the template of each, and the names of those without one.
+    fn jobs(
+        &self,
+        context: &TaskContext,
+        world: &World,
+    ) -> Result<(Vec<(Router, Source)>, Vec<String>), String> {
+        let routers = engine::all(world, "devices.router").into_iter().map(|row| Router {
+            row,
+            name: engine::text(world, row, "name").to_owned(),
+            hostname: engine::text(world, row, "hostname").to_owned(),
+        });
+        let routers = limited(routers.collect(), self.limit.as_deref())?;
+        if routers.is_empty() {
+            return Err("there are no routers".to_owned());
+        }
+        let config = &context.config;
+        let common = match &self.template {
+            Template::Own => None,
+            Template::Stored(name) => {
+                let row = engine::template(world, "devices.configuration", "configuration", name)?;
+                Some(engine::source(config, world, row, "template"))
+            }
+            Template::Given(given) => Some(Source {
+                name: given.name.clone(),
+                text: given.text.clone(),
+                trim: given.trim,
+                lstrip: given.lstrip,
+                undefined: engine::undefined(config, &given.text),
+            }),
+        };
+        let mut jobs = Vec::new();
+        let mut without = Vec::new();
+        for router in routers {
+            let own = || {
+                let Data::Reference(id) = world.get(router.row, "configuration_template") else {
+                    return None;
+                };
+                let model = pm_render::Models::get().index("devices.configuration")?;
+                world.find(model, *id).map(|row| engine::source(config, world, row, "template"))
+            };
+            match common.clone().or_else(own) {
+                Some(mut source) => {
+                    source.trim |= self.trim;
+                    source.lstrip |= self.lstrip;
+                    jobs.push((router, source));
+                }
+                None => without.push(router.name),
+            }
+        }
+        if !without.is_empty() && (self.limit.is_some() || jobs.is_empty()) {
+            return Err(format!(
+                "no configuration template is set for {}; name one with --configuration or --input",
+                without.join(", ")
+            ));
+        }
+        Ok((jobs, without))
+    }
+
+    /// Compares with what is there, or puts it there.
+    fn place(&self, configurations: &mut [Configuration]) -> Result<(), TaskError> {
+        let Some(output) = &self.output else { return Ok(()) };
+        // Of all routers there may be one today and two tomorrow; a name without a suffix is a folder if it is one.
+        let folder = files::is_folder(output, configurations.len());
+        if folder && !self.diff {
+            std::fs::create_dir_all(output).map_err(|error| {
+                TaskError::Failed(format!("{} cannot be made: {error}", output.display()))
+            })?;
+        }
+        let mut taken = std::collections::HashSet::new();
+        for configuration in configurations.iter_mut() {
+            let file = files::file_of(output, folder, &configuration.router);
+            if !taken.insert(file.clone()) {
+                return Err(TaskError::Failed(format!("two routers would write {}", file.display())));
+            }
+            let before = files::held(&file).map_err(TaskError::Failed)?;
+            let name = file.display().to_string();
+            configuration.difference = files::difference(
+                &name,
+                before.as_deref().unwrap_or_default(),
+                &configuration.rendering.text,
+            );
+            configuration.file = Some(file);
+        }
+        if !self.diff {
+            for configuration in configurations {
+                let Some(file) = &configuration.file else { continue };
+                files::replace(file, &configuration.rendering.text).map_err(TaskError::Failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, context: &TaskContext, configurations: &[Configuration]) -> Done {
+        let mut rows = Vec::new();
+        let mut changed = 0;
+        for configuration in configurations {
+            let Configuration { router, rendering, file, difference } = configuration;
+            for warning in &rendering.warnings {
+                context.reporter.warning(format!("router {router}: {warning}"));
+            }
+            if rendering.text.is_empty() {
+                context.reporter.warning(format!("router {router}: the configuration is empty"));
+            }
+            changed += usize::from(!difference.is_empty());
+            rows.push(json!({
+                "router": router,
+                "bytes": rendering.text.len(),
+                "input": rendering.input,
+                "warnings": rendering.warnings,
+                "file": file,
+                "changed": self.output.as_ref().map(|_| !difference.is_empty()),
+            }));
+        }
+        let count = configurations.len();
+        let plural = if count == 1 { "" } else { "s" };
+        let summary = match (&self.output, self.diff) {
+            (None, _) => format!("{count} configuration{plural} rendered"),
+            (Some(_), true) => format!("{count} configuration{plural} compared, {changed} differ"),
+            (Some(_), false) => format!("{count} configuration{plural} written, {changed} changed"),
+        };
+        Done { outcome: Outcome::Ok, summary, data: json!({ "configurations": rows, "changed": changed }) }
+    }
+}
