@@ -20,6 +20,8 @@ pub(crate) const EXIT_OK: u8 = 0;
 pub(crate) const EXIT_FAILED: u8 = 1;
 /// The command line is wrong.
 pub(crate) const EXIT_USAGE: u8 = 2;
+/// There is a difference, and that was the question.
+pub(crate) const EXIT_DIFFERENT: u8 = 5;
 /// It may work later.
 pub(crate) const EXIT_TRY_LATER: u8 = 75;
 

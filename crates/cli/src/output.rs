@@ -44,7 +44,13 @@ impl Output {
 
     /// A result that must come out as it is.
     pub(crate) fn verbatim(&self, text: &str) {
-        match writeln!(std::io::stdout().lock(), "{text}") {
+        self.octets(&format!("{text}\n"));
+    }
+
+    /// A result of which not an octet may be added or lost.
+    pub(crate) fn octets(&self, text: &str) {
+        let mut stdout = std::io::stdout().lock();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             // Somebody who closed the pipe has read enough.
             Err(error)
                 if error.kind() != std::io::ErrorKind::BrokenPipe

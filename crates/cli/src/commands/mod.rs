@@ -4,6 +4,7 @@ mod autonomous_systems;
 mod backup;
 mod config;
 mod doctor;
+mod email;
 mod generate;
 mod housekeeping;
 mod irr;
@@ -15,6 +16,8 @@ mod lab;
 mod migrate;
 mod peeringdb;
 mod peeringdb_sync;
+mod render_configuration;
+mod template;
 
 use std::path::PathBuf;
 
@@ -23,7 +26,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::output::Output;
 
 const EXIT_CODES: &str =
-    "Exit codes: 0 ok, 1 failed, 2 usage, 3 refused by a guard, 4 partly failed, 75 try later.";
+    "Exit codes: 0 ok, 1 failed, 2 usage, 3 refused by a guard, 4 partly failed, 5 different, 75 try later.";
 
 /// Keeps a network's BGP peers, their PeeringDB data and the tasks around them.
 #[derive(Debug, Parser)]
@@ -107,6 +110,18 @@ enum Command {
     /// Fetch prefix lists from IRR databases; superseded by `get_irr_data`
     #[command(name = "grab_prefixes", alias = "grab-prefixes")]
     GrabPrefixes(irr_data::GrabArguments),
+    /// Render the configurations of routers
+    #[command(name = "render_configuration", alias = "render-configuration")]
+    RenderConfiguration(render_configuration::Arguments),
+    /// Templates: look them over
+    #[command(subcommand)]
+    Template(template::Command),
+    /// E-mails: render them
+    #[command(subcommand)]
+    Email(email::EmailCommand),
+    /// Export templates: render them
+    #[command(subcommand)]
+    ExportTemplate(email::ExportCommand),
     /// Prefix lists and AS lists: look at them, review them, ask IRR servers
     #[command(subcommand)]
     Irr(irr::Command),
@@ -146,6 +161,10 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::PeeringdbSync(arguments) => peeringdb_sync::run(shared, output, arguments).await,
         Command::GetIrrData(arguments) => irr_data::get(shared, output, arguments).await,
         Command::GrabPrefixes(arguments) => irr_data::grab(shared, output, &arguments).await,
+        Command::RenderConfiguration(arguments) => render_configuration::run(shared, output, arguments).await,
+        Command::Template(command) => template::run(shared, output, command).await,
+        Command::Email(command) => email::email(shared, output, command).await,
+        Command::ExportTemplate(command) => email::export(shared, output, command).await,
         Command::Irr(command) => irr::run(shared, output, command).await,
         Command::Peeringdb(command) => peeringdb::run(shared, output, command).await,
         Command::AutonomousSystems(command) => autonomous_systems::run(shared, output, command).await,
