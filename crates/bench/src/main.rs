@@ -12,6 +12,7 @@ mod lists;
 mod measures;
 mod peeringdb;
 mod process;
+mod render;
 mod report;
 mod session;
 mod writer;
@@ -32,7 +33,7 @@ struct Arguments {
     /// A tenth of the data; the targets are then only a hint
     #[arg(long)]
     quick: bool,
-    /// Only this measure: sync, writers, delta, housekeeping, irr or start; may be given more than once
+    /// Only this measure: sync, writers, delta, housekeeping, irr, render or start; may be given more than once
     #[arg(long, value_name = "NAME")]
     only: Vec<measures::Measure>,
     /// How often sync, housekeeping and irr are repeated
@@ -101,6 +102,14 @@ enum Part {
         /// AS-SETs
         names: Vec<String>,
     },
+    /// Renders the router of a database, and prints how long each rendering took and its length
+    #[command(hide = true)]
+    Render {
+        /// A database that the measure has filled
+        database: String,
+        /// How often
+        rounds: u32,
+    },
     /// Aggregates a million prefixes, and prints how long it took
     #[command(hide = true)]
     Aggregate {
@@ -138,6 +147,7 @@ async fn run_part(part: Part) -> anyhow::Result<()> {
         Part::Bgpq4 { host, sources, names } => floor::irr::bgpq4(&host, &sources, &names).await,
         Part::FloorIrr { host, names } => floor::irr::pipelined(&host, &names).await,
         Part::Lists { host, sources, names } => lists::run(&host, &sources, &names).await,
+        Part::Render { database, rounds } => render::run(&database, rounds).await,
         Part::Aggregate { rounds } => lists::aggregate(rounds),
     }
 }

@@ -5,6 +5,7 @@ mod housekeeping;
 mod irr;
 mod irr_lists;
 mod irr_memory;
+mod render;
 mod start;
 mod sync;
 mod writers;
@@ -33,6 +34,8 @@ pub(crate) enum Measure {
     Housekeeping,
     /// Prefix lists from IRR databases, beside bgpq4 and a floor.
     Irr,
+    /// Configurations of routers.
+    Render,
     /// Commands that do little.
     Start,
 }
@@ -58,6 +61,9 @@ pub(crate) async fn run(session: &Session, only: &[Measure], report: &mut Report
     }
     if wanted(Measure::Irr) {
         irr::run(session, report).await?;
+    }
+    if wanted(Measure::Render) {
+        render::run(session, report).await?;
     }
     if wanted(Measure::Start) {
         start::run(session, report).await?;
