@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use pm_config::Config;
 use pm_render::{Row, Source, Undefined};
 use pm_store::changes::Author;
-use pm_store::objects::models::{autonomous_system, direct_peering_session, router};
+use pm_store::objects::models::{autonomous_system, direct_peering_session, relationship, router};
 use pm_store::objects::problems::{ObjectError, Rules};
 use pm_store::objects::record::Draft;
 use pm_store::objects::secrets::{Clear, Keyring};
@@ -35,9 +35,12 @@ async fn fill(store: &Store, keyring: &Keyring) {
         .with("hostname", "edge")
         .with("local_autonomous_system", own);
     let edge = create(edge).await;
+    let relationship =
+        create(Draft::new(&relationship::MODEL).with("name", "Peering").with("slug", "peering")).await;
     let peering = Draft::new(&direct_peering_session::MODEL)
         .with("router", edge)
         .with("autonomous_system", peer)
+        .with("relationship", relationship)
         .with("local_autonomous_system", own)
         .with("ip_address", "192.0.2.1/30".parse::<ipnet::IpNet>().unwrap())
         .with("password", Clear::new(SECRET));
