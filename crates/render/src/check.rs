@@ -57,7 +57,7 @@ pub(crate) fn check(cx: &Cx, source: &Source, about: &About) -> Vec<Finding> {
         let message = format!("`undefined: {word}` is neither `strict` nor `lenient`");
         findings.push(Finding { line: 1, message });
     }
-    match crate::parser::parse(&name, &source.text, cx.flags) {
+    match crate::parser::parse_lax(&name, &source.text, cx.flags) {
         Ok(template) => findings.extend(crate::typed::check(&template.body, about)),
         Err(fault) => {
             let line = fault.0.frames.first().map_or(0, |(_, line)| *line);

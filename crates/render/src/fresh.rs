@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::context::Cx;
 use crate::error::{Fault, Res};
 use crate::value::Value;
-use crate::world::Data;
+use crate::world::{Data, PrefixList};
 
 /// An age such as `26h`: a number and one of `s`, `m`, `h`, `d`, `w`.
 fn age(text: &str) -> Option<TimeDelta> {
@@ -37,7 +37,15 @@ pub(crate) fn demand(cx: &Cx, value: Option<&Value>, most: &Value) -> Res<()> {
     let (what, command, looked): (String, &str, Option<DateTime<Utc>>) = match system {
         Some(row) => {
             let checked = match cx.world.get(row, "prefixes") {
-                Data::Prefixes(lists) => lists.checked,
+                Data::Prefixes(lists) => {
+                    // A list that was left out until somebody asks learns here that somebody does.
+                    for list in [&lists.ipv6, &lists.ipv4] {
+                        if let PrefixList::Known(source) = list {
+                            source.len();
+                        }
+                    }
+                    lists.checked
+                }
                 _ => None,
             };
             (

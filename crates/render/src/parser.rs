@@ -33,6 +33,8 @@ pub(crate) struct Parser {
     blocks: Vec<Rc<Block>>,
     /// Inside an `if`, where an unknown filter is an error only when it is reached.
     pub(crate) soft: bool,
+    /// Filters and tests may have any name: somebody else looks at them.
+    lax: bool,
     /// Names of the three that a macro may ask for, seen in its body.
     pub(crate) special: [bool; 3],
     depth: usize,
@@ -42,6 +44,15 @@ const MAX_DEPTH: usize = 60;
 
 /// Parses a template.
 pub(crate) fn parse(name: &Rc<str>, source: &str, flags: Flags) -> Res<Template> {
+    parsed(name, source, flags, false)
+}
+
+/// Parses a template, whatever its filters and tests are called.
+pub(crate) fn parse_lax(name: &Rc<str>, source: &str, flags: Flags) -> Res<Template> {
+    parsed(name, source, flags, true)
+}
+
+fn parsed(name: &Rc<str>, source: &str, flags: Flags, lax: bool) -> Res<Template> {
     let source = normalise(source);
     let tokens = tokenize(&source, name, flags.trim, flags.lstrip)?;
     let mut parser = Parser {
@@ -53,6 +64,7 @@ pub(crate) fn parse(name: &Rc<str>, source: &str, flags: Flags) -> Res<Template>
         ends: Vec::new(),
         blocks: Vec::new(),
         soft: false,
+        lax,
         special: [false; 3],
         depth: 0,
     };
@@ -621,7 +633,7 @@ impl Parser {
     }
 
     pub(crate) fn check_name(&self, kind: names::Kind, name: &str, line: usize) -> Res<()> {
-        if self.soft || names::exists(kind, name) {
+        if self.soft || self.lax || names::exists(kind, name) {
             return Ok(());
         }
         let word = if kind == names::Kind::Filter { "filter" } else { "test" };

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use pm_config::Config;
 use pm_render::{Row, Source, Undefined};
 use pm_store::changes::Author;
-use pm_store::objects::models::{autonomous_system, direct_peering_session, router};
+use pm_store::objects::models::{autonomous_system, direct_peering_session, relationship, router};
 use pm_store::objects::problems::{ObjectError, Rules};
 use pm_store::objects::record::Draft;
 use pm_store::objects::secrets::{Clear, Keyring};
@@ -29,15 +29,18 @@ async fn fill(store: &Store, keyring: &Keyring) {
     };
     let system = |asn: i64| Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", "x");
     let own = create(system(64_496).with("affiliated", true)).await;
-    let peer = create(system(64_500)).await;
+    let peer = create(system(201_500)).await;
     let edge = Draft::new(&router::MODEL)
         .with("name", "edge")
         .with("hostname", "edge")
         .with("local_autonomous_system", own);
     let edge = create(edge).await;
+    let relationship =
+        create(Draft::new(&relationship::MODEL).with("name", "Peering").with("slug", "peering")).await;
     let peering = Draft::new(&direct_peering_session::MODEL)
         .with("router", edge)
         .with("autonomous_system", peer)
+        .with("relationship", relationship)
         .with("local_autonomous_system", own)
         .with("ip_address", "192.0.2.1/30".parse::<ipnet::IpNet>().unwrap())
         .with("password", Clear::new(SECRET));
@@ -50,7 +53,7 @@ async fn fill(store: &Store, keyring: &Keyring) {
     let values: Vec<Value> = vec![peer.into(), epoch().into(), peer.into(), epoch().into()];
     session.execute(sql, values).await.unwrap();
     let sql = "INSERT INTO peeringdb_network (id, status, created, updated, hash, asn, name, org_id, info_prefixes4) \
-               VALUES (7, 'ok', ?, ?, 0, 64500, 'Peer in PeeringDB', 9, 5), (8, 'ok', ?, ?, 0, 64999, 'Sister', 9, 5)";
+               VALUES (7, 'ok', ?, ?, 0, 201500, 'Peer in PeeringDB', 9, 5), (8, 'ok', ?, ?, 0, 201999, 'Sister', 9, 5)";
     session.execute(sql, vec![epoch().into(); 4]).await.unwrap();
     let sql = "INSERT INTO peeringdb_organization (id, status, created, updated, hash, name) VALUES (9, 'ok', ?, ?, 0, 'Org')";
     session.execute(sql, vec![epoch().into(); 2]).await.unwrap();
@@ -99,12 +102,12 @@ async fn what_is_missing_old_or_sealed_is_told() {
         assert_eq!(render(&store, &keyring, &strict, &six).await.unwrap().0, "0");
         for four in ["{{ as | prefix_list(4) | length }}", "{% if as.prefixes.ipv4 %}x{% endif %}", "{{ as | prefix_list | as_json }}"] {
             let error = render(&store, &keyring, &strict, &each(four)).await.unwrap_err();
-            assert!(error.contains("AS64500 has no IPv4 prefix list: it has 70000 entries"), "{error}");
+            assert!(error.contains("AS201500 has no IPv4 prefix list: it has 70000 entries"), "{error}");
         }
         let four = each("{{ as | prefix_list(4) | length }}");
         let (text, warnings) = render(&store, &keyring, &empty, &four).await.unwrap();
         assert_eq!(text, "0");
-        assert!(warnings[0].contains("AS64500 has no IPv4 prefix list"), "{warnings:?}");
+        assert!(warnings[0].contains("AS201500 has no IPv4 prefix list"), "{warnings:?}");
         let both = each("{{ as | prefix_list(4, missing='empty') | length }}{{ as | prefix_list(4, missing='error') | length }}");
         assert!(render(&store, &keyring, &empty, &both).await.is_err());
         let said = each("{{ as | prefix_list(4, missing='empty') | length }}");
@@ -116,7 +119,7 @@ async fn what_is_missing_old_or_sealed_is_told() {
         // 30 hours have passed.
         assert!(render(&store, &keyring, &strict, &each("{{ as | fresh('31h') }}")).await.is_ok());
         let error = render(&store, &keyring, &strict, &each("{{ as | fresh('26h') }}")).await.unwrap_err();
-        assert!(error.contains("the prefix lists of AS64500 are older than 26h"), "{error}");
+        assert!(error.contains("the prefix lists of AS201500 are older than 26h"), "{error}");
         let error = render(&store, &keyring, &strict, "{{ fresh('9w') }}").await.unwrap_err();
         assert!(error.contains("PeeringDB records were never fetched"), "{error}");
 

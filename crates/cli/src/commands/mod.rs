@@ -32,7 +32,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::output::Output;
 
 const EXIT_CODES: &str =
-    "Exit codes: 0 ok, 1 failed, 2 usage, 3 refused by a guard, 4 partly failed, 5 different, 75 try later.";
+    "Exit codes: 0 ok, 1 failed, 2 usage, 3 refused, 4 partly failed, 5 differs, 75 try later.";
 
 /// Keeps a network's BGP peers, their PeeringDB data and the tasks around them.
 #[derive(Debug, Parser)]

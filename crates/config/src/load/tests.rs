@@ -71,6 +71,8 @@ fn sample(key: &Key) -> (Value, String) {
         ("email.cc_contacts", _) => parsed(r#"["noc@example.net", ["peering@example.net", "Peering"]]"#),
         ("http_proxies", _) => parsed(r#"{"https": "http://proxy.example:3128"}"#),
         ("irr_backend", _) => text("bgpq4"),
+        ("template_undefined", _) => text("lenient"),
+        ("prefix_list_missing", _) => text("empty"),
         ("irr_connections", _) => parsed("2"),
         ("bgpq3_args", _) => parsed(r#"{"ipv6": ["-A"]}"#),
         (name, Kind::Text) if name.ends_with("_url") || name.ends_with("_api") => {

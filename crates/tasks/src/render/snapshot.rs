@@ -74,7 +74,7 @@ impl Wants {
                 }
                 wants.journal |= word.contains("journal");
                 wants.lists |= word.contains("prefix")
-                    || matches!(word, "as_list" | "get_irr_as_set_as_list" | "as_json" | "as_yaml");
+                    || matches!(word, "as_list" | "fresh" | "get_irr_as_set_as_list" | "as_json" | "as_yaml");
             }
         }
         wants
