@@ -144,7 +144,7 @@ pub(crate) async fn fill(store: &Store, sessions: u32, lines: u32) -> anyhow::Re
         .with("local_autonomous_system", own)
         .with("communities", communities[2..4].to_vec());
     let edge = filler.create(&[edge]).await?[0];
-    let mut links = Vec::new();
+    let mut joined = Vec::new();
     for at in 0..4 {
         let exchange = named(&internet_exchange::MODEL, &format!("ix-{at}"))
             .with("local_autonomous_system", own)
@@ -155,7 +155,7 @@ pub(crate) async fn fill(store: &Store, sessions: u32, lines: u32) -> anyhow::Re
             .with("internet_exchange_point", exchange)
             .with("router", edge)
             .with("interface", format!("et-0/0/{at}").as_str());
-        links.extend(filler.create(&[link]).await?);
+        joined.extend(filler.create(&[link]).await?);
     }
     let session = |at: u32| {
         let address: IpAddr = if at.is_multiple_of(2) {
@@ -165,7 +165,7 @@ pub(crate) async fn fill(store: &Store, sessions: u32, lines: u32) -> anyhow::Re
         };
         Draft::new(&internet_exchange_peering_session::MODEL)
             .with("autonomous_system", peers[(at % systems) as usize])
-            .with("ixp_connection", links[(at / systems % 4) as usize])
+            .with("ixp_connection", joined[(at / systems % 4) as usize])
             .with("ip_address", address)
             .with("password", Clear::new(format!("password-{at}")))
             .with("tags", if at.is_multiple_of(10) { vec![tags[0]] } else { Vec::new() })
@@ -183,7 +183,10 @@ async fn lists(session: &mut Session<'_>, system: i64, at: u32, lines: u32) -> a
     let now = crate::session::start_time();
     let entry = |line: u32| {
         let high = u128::from((1 + at % 200) << 24 | (at / 200) << 20 | line << 8) << 96;
-        Entry { prefix: Prefix::new(Family::V4, high, 24), lengths: (line % 3 == 0).then_some((24, 28)) }
+        Entry {
+            prefix: Prefix::new(Family::V4, high, 24),
+            lengths: line.is_multiple_of(3).then_some((24, 28)),
+        }
     };
     let both = [
         ("ipv4", pack(Family::V4, &(0..lines).map(entry).collect::<Vec<_>>())),

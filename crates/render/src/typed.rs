@@ -253,7 +253,9 @@ impl Checker {
     }
 
     fn filters(&mut self, filters: &[FilterCall], names: &Names) {
-        filters.iter().for_each(|filter| self.args(&filter.args, names));
+        for filter in filters {
+            self.args(&filter.args, names);
+        }
     }
 
     fn args(&mut self, args: &CallArgs, names: &Names) {
@@ -419,10 +421,10 @@ impl Checker {
             }
             (
                 "filter" | "unique_items" | "sort" | "reverse" | "list" | "unique" | "select" | "reject"
-                | "selectattr" | "rejectattr" | "fresh",
+                | "selectattr" | "rejectattr",
                 base @ Type::Set(_),
-            ) => base,
-            ("fresh", base) => base,
+            )
+            | ("fresh", base) => base,
             ("first" | "last" | "random", Type::Set(model)) => Type::Record(model),
             _ => Type::Unknown,
         }

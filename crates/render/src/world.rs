@@ -297,7 +297,9 @@ impl World {
                         Data::References(ids) => {
                             let mut ids = ids.to_vec();
                             ids.sort_unstable();
-                            ids.iter().for_each(|id| take(&id.to_le_bytes()));
+                            for id in ids {
+                                take(&id.to_le_bytes());
+                            }
                         }
                         other => {
                             text.clear();
@@ -328,13 +330,11 @@ impl World {
     /// The object with that primary key.
     pub fn find(&self, model: u16, id: u64) -> Option<Row> {
         let table = &self.tables[usize::from(model)];
-        match table.by_id.get(&id) {
-            Some(index) => Some(Row { model, index: *index }),
-            None => {
-                table.miss();
-                None
-            }
+        let found = table.by_id.get(&id).map(|index| Row { model, index: *index });
+        if found.is_none() {
+            table.miss();
         }
+        found
     }
     /// Primary key of an object.
     pub fn id(&self, row: Row) -> u64 {
@@ -411,17 +411,14 @@ impl World {
     }
     /// The PeeringDB network with that AS number.
     pub fn network(&self, asn: i64) -> Option<Row> {
-        match self.networks_by_asn.get(&asn) {
-            Some(index) => Some(Row { model: self.network_model, index: *index }),
-            None => {
-                let table = &self.tables[usize::from(self.network_model)];
-                // Whoever reads some of the networks reads those of the autonomous systems there are.
-                if matches!(table.coverage, Held::Nothing) {
-                    table.miss();
-                }
-                None
-            }
+        let found =
+            self.networks_by_asn.get(&asn).map(|index| Row { model: self.network_model, index: *index });
+        let table = &self.tables[usize::from(self.network_model)];
+        // Whoever reads some of the networks reads those of the autonomous systems there are.
+        if found.is_none() && matches!(table.coverage, Held::Nothing) {
+            table.miss();
         }
+        found
     }
     pub(crate) fn rows_where(&self, model: u16, field: &str, wanted: &str) -> Vec<u32> {
         let mut rows = self.all(model);

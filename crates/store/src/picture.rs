@@ -186,7 +186,9 @@ pub async fn cached(
     if !among_these.is_empty() {
         let conditions: Vec<String> =
             among_these.iter().map(|(column, _)| format!("{column} {}", among(session.engine()))).collect();
-        sql.push_str(&format!(" AND ({})", conditions.join(" OR ")));
+        sql.push_str(" AND (");
+        sql.push_str(&conditions.join(" OR "));
+        sql.push(')');
         values.extend(among_these.iter().map(|(_, ids)| id_list(ids)));
     }
     let mut found = Vec::new();

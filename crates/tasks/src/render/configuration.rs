@@ -94,6 +94,9 @@ struct Router {
     hostname: String,
 }
 
+/// A router and its template.
+type Work = (Router, Source);
+
 impl Host for Router {
     fn name(&self) -> &str {
         &self.name
@@ -198,11 +201,7 @@ impl RenderConfiguration {
     }
 
     /// Routers with the template of each, and the names of those without one.
-    fn jobs(
-        &self,
-        context: &TaskContext,
-        world: &World,
-    ) -> Result<(Vec<(Router, Source)>, Vec<String>), String> {
+    fn jobs(&self, context: &TaskContext, world: &World) -> Result<(Vec<Work>, Vec<String>), String> {
         let routers = engine::all(world, "devices.router").into_iter().map(|row| Router {
             row,
             name: engine::text(world, row, "name").to_owned(),

@@ -129,7 +129,7 @@ impl Engine {
             hash.update(part);
             hash.update([0xff]);
         }
-        let input = hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
+        let input = format!("{:x}", hash.finalize());
         Ok(Rendering { text: rendered.text, warnings: rendered.warnings, input })
     }
 }

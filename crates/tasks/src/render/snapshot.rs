@@ -137,11 +137,11 @@ where
 {
     loop {
         let snapshot = read(session, keyring, &wants).await?;
-        let made = make(&snapshot);
+        let result = make(&snapshot);
         match wants.more(&snapshot) {
             // It went wrong, or turned out so, without what is lacking.
             Some(more) => wants = more,
-            None => return made,
+            None => return result,
         }
     }
 }
@@ -269,6 +269,8 @@ struct Lists {
     asked: Arc<AtomicBool>,
 }
 
+type Found = (Result<Arc<Vec<u8>>, Lack>, Vec<u8>, Option<DateTime<Utc>>);
+
 impl Lists {
     async fn read(
         session: &mut Session<'_>,
@@ -289,11 +291,8 @@ impl Lists {
         Ok(lists)
     }
 
-    fn find(
-        &self,
-        system: i64,
-        kind: ListKind,
-    ) -> (Result<Arc<Vec<u8>>, Lack>, Vec<u8>, Option<DateTime<Utc>>) {
+    /// The octets of a list or why there are none, their digest, and when they were last looked for.
+    fn find(&self, system: i64, kind: ListKind) -> Found {
         if !self.read {
             return (Err(Lack::Unread(Arc::clone(&self.asked))), Vec::new(), None);
         }
