@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::rpsl::World;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a way in which servers differ")]
 pub struct Server {
     pub world: Arc<World>,
     /// Whether it answers `!a`.
