@@ -48,7 +48,8 @@ pub async fn references(
 pub async fn tags(session: &mut Session<'_>) -> Result<Vec<(&'static Model, i64, i64)>, StoreError> {
     let mut found = Vec::new();
     let mut last: Option<&'static Model> = None;
-    let sql = "SELECT l.content_type, l.object_id, l.tag_id FROM extras_taggeditem l";
+    let sql = "SELECT l.content_type, l.object_id, l.tag_id FROM extras_taggeditem l \
+               JOIN extras_tag t ON t.id = l.tag_id ORDER BY l.content_type, l.object_id, t.name, t.id";
     session
         .each(sql, vec![], |row| {
             let label: String = row.get(0)?;

@@ -22,6 +22,7 @@ mod peeringdb_flush;
 mod peeringdb_link;
 mod peeringdb_sync;
 pub mod peers;
+pub mod private_file;
 mod process;
 pub mod render;
 mod reporter;

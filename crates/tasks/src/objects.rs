@@ -207,7 +207,11 @@ pub async fn set(
     let mut session = transaction.session();
     let record = one(&mut session, model, which).await?;
     let draft = Names::of(&mut session, model).await?.draft(&members(model, values)?).map_err(simple)?;
-    let writing = editor.writing(Rules { checked: true, ..editor.rules });
+    let trial = editor.keyring.for_trial().filter(|_| dry_run);
+    let mut writing = editor.writing(Rules { checked: true, ..editor.rules });
+    if let Some(trial) = &trial {
+        writing.keyring = trial;
+    }
     let Some(updated) = write::update(&mut session, writing, &[(record.id, draft)]).await?.pop() else {
         return Ok(None);
     };

@@ -263,6 +263,9 @@ async fn place(session: &mut Session<'_>, name: &str) -> Result<Place, ObjectErr
             break;
         }
     }
+    if found.len() > 1 {
+        return wrong(format!("{} Internet exchanges are called {name}; name one by its slug", found.len()));
+    }
     let Some(place) = found.pop() else { return wrong(format!("there is no Internet exchange {name}")) };
     let name = place.exchange.text("name");
     if place.exchange.integer("peeringdb_ixlan").is_none() {

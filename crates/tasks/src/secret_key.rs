@@ -3,14 +3,14 @@
 //! The file has a key per line; the first seals, all of them open. It is made when the first secret is stored. Once there
 //! are secrets it is never made anew, because a new key would not open them.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use pm_config::Config;
 use pm_store::Store;
 use pm_store::objects::secrets::{Keyring, keys_in_use, random_text};
 use secrecy::ExposeSecret as _;
+
+use crate::private_file;
 
 /// What is added to the database's file name.
 const SUFFIX: &str = ".secret-key";
@@ -83,44 +83,29 @@ pub(crate) fn read(file: &Path) -> Result<Option<Vec<String>>, String> {
     }
 }
 
-/// A new file, or the key of whoever was faster.
+/// A new file that belongs to the database's owner, or the key of whoever was faster.
 fn make(file: &Path) -> Result<String, String> {
     let key = random_text().ok_or("the operating system gives no randomness")?;
-    let partial = partial(file);
-    let failed = |error: std::io::Error| {
-        format!("{} cannot be made: {error}; set secret_key in the settings instead", file.display())
-    };
-    write_private(&partial, &format!("{key}\n")).map_err(failed)?;
-    // A link appears whole or not at all, and never in place of another file.
-    let linked = std::fs::hard_link(&partial, file);
-    let _ = std::fs::remove_file(&partial);
-    match linked {
+    let database = file.with_file_name(
+        file.file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.strip_suffix(SUFFIX))
+            .unwrap_or("."),
+    );
+    match private_file::create(file, &format!("{key}\n"), &database) {
         Ok(()) => Ok(key),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             let keys = read(file)?.unwrap_or_default();
             keys.into_iter().next().ok_or_else(|| format!("{} vanished", file.display()))
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => {
+            Err(format!("{} cannot be made: {error}; set secret_key in the settings instead", file.display()))
+        }
     }
 }
 
 /// Replaces what is in the file.
 pub(crate) fn replace(file: &Path, keys: &[String]) -> Result<(), String> {
-    let partial = partial(file);
-    write_private(&partial, &format!("{}\n", keys.join("\n")))
-        .and_then(|()| std::fs::rename(&partial, file))
+    private_file::replace(file, &format!("{}\n", keys.join("\n")))
         .map_err(|error| format!("{} cannot be written: {error}", file.display()))
-}
-
-fn partial(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    name.into()
-}
-
-fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

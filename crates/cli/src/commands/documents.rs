@@ -1,7 +1,6 @@
 //! `import` and `export`: all objects as one document.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -9,9 +8,10 @@ use clap::{Args, ValueEnum};
 use pm_store::objects::document::{Changed, Report, Secrets};
 use pm_store::objects::registry;
 use pm_tasks::documents::{self, DocumentError, Format};
+use pm_tasks::private_file;
 use serde_json::{Value as Json, json};
 
-use crate::app::{self, EXIT_FAILED, EXIT_OK};
+use crate::app::{self, EXIT_FAILED, EXIT_OK, UsageError};
 use crate::commands::Shared;
 use crate::output::Output;
 
@@ -68,7 +68,8 @@ pub(crate) async fn import(
         std::io::stdin().read_to_string(&mut text).context("standard input")?;
         text
     } else {
-        std::fs::read_to_string(&arguments.file).with_context(|| arguments.file.display().to_string())?
+        std::fs::read_to_string(&arguments.file)
+            .map_err(|error| UsageError(format!("{}: {error}", arguments.file.display())))?
     };
     let editor = app::editor(shared, output).await?;
     let imported = async {
@@ -165,7 +166,8 @@ pub(crate) async fn export(
         }
         return Ok(EXIT_OK);
     };
-    write_private(file, &documents::write(&document, format)).with_context(|| file.display().to_string())?;
+    private_file::replace(file, &documents::write(&document, format))
+        .with_context(|| file.display().to_string())?;
     let objects: usize =
         registry::models().filter_map(|model| document.get(model.section())?.as_array().map(Vec::len)).sum();
     if output.json {
@@ -174,16 +176,4 @@ pub(crate) async fn export(
         output.remark(&format!("{objects} objects in {}", file.display()));
     }
     Ok(EXIT_OK)
-}
-
-/// A file for its owner only, that appears whole or not at all.
-fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut partial = file.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let mut open = std::fs::OpenOptions::new();
-    let mut writer = open.write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    writer.write_all(text.as_bytes())?;
-    writer.sync_all()?;
-    std::fs::rename(&partial, file)
 }

@@ -1,7 +1,7 @@
 //! Documents of objects as files: text of YAML or JSON on one side, objects of the store on the other.
 //!
 //! `read_yaml.rs` and `read_json.rs` know in which line each place of a document stands, `write_yaml.rs` writes what
-//! `read_yaml.rs` reads back as the same, and `original.rs` takes over the lists of the original's REST API.
+//! `read_yaml.rs` reads back as the same. The lists of the original's REST API are another matter: `import_original/`.
 
 mod read_json;
 mod read_yaml;

@@ -10,8 +10,9 @@ use super::{Misplaced, member_path};
 
 /// Levels of lists and objects in each other.
 const DEPTH: usize = 100;
-/// Values in a document, those behind aliases counted each time: a short text can stand for a very long one.
-const VALUES: usize = 20_000_000;
+/// What a document may come to, in values and octets of text, those behind aliases counted each time: a short text can
+/// stand for a very long one.
+const SIZE: usize = 200_000_000;
 
 type Lines = HashMap<String, usize>;
 
@@ -20,7 +21,7 @@ pub(super) fn read(text: &str) -> Result<(Json, Lines), Misplaced> {
         events: Parser::new_from_str(text),
         anchors: HashMap::new(),
         lines: HashMap::new(),
-        values: 0,
+        size: 0,
     };
     let mut document = None;
     loop {
@@ -45,10 +46,28 @@ fn fault(path: &str, span: Span, message: impl Into<String>) -> Misplaced {
 
 struct Reader<'a> {
     events: Parser<'a, saphyr_parser::StrInput<'a>>,
-    /// Values with an anchor, and how many values each is.
-    anchors: HashMap<usize, (Json, usize)>,
+    anchors: HashMap<usize, Anchored>,
     lines: Lines,
-    values: usize,
+    /// Values and octets so far.
+    size: usize,
+}
+
+/// A value that can be named again.
+struct Anchored {
+    value: Json,
+    /// Values and octets of it.
+    size: usize,
+    /// Levels of lists and objects in it.
+    levels: usize,
+}
+
+/// Levels of lists and objects in a value.
+fn levels(value: &Json) -> usize {
+    match value {
+        Json::Array(items) => 1 + items.iter().map(levels).max().unwrap_or_default(),
+        Json::Object(members) => 1 + members.values().map(levels).max().unwrap_or_default(),
+        _ => 0,
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -65,8 +84,9 @@ impl<'a> Reader<'a> {
         if depth > DEPTH {
             return Err(fault(path, span, format!("is more than {DEPTH} levels deep")));
         }
-        let before = self.values;
-        self.count(1, path, span)?;
+        let before = self.size;
+        let octets = if let Event::Scalar(text, ..) = &event { text.len() } else { 0 };
+        self.count(1 + octets, path, span)?;
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 (scalar(&text, style, tag.as_deref()).map_err(|message| fault(path, span, message))?, anchor)
@@ -80,26 +100,32 @@ impl<'a> Reader<'a> {
                 (self.members(path, depth)?, anchor)
             }
             Event::Alias(anchor) => {
-                let (value, size) = self
-                    .anchors
-                    .get(&anchor)
-                    .cloned()
-                    .ok_or_else(|| fault(path, span, "names an anchor that is not complete yet"))?;
+                let incomplete = || fault(path, span, "names an anchor that is not complete yet");
+                let Anchored { size, levels, .. } = *self.anchors.get(&anchor).ok_or_else(incomplete)?;
+                if depth + levels > DEPTH {
+                    return Err(fault(path, span, format!("is more than {DEPTH} levels deep")));
+                }
                 self.count(size, path, span)?;
-                (value, 0)
+                (self.anchors.get(&anchor).ok_or_else(incomplete)?.value.clone(), 0)
             }
             _ => (Json::Null, 0),
         };
         if anchor > 0 {
-            self.anchors.insert(anchor, (value.clone(), self.values - before));
+            let anchored =
+                Anchored { value: value.clone(), size: self.size - before, levels: levels(&value) };
+            self.anchors.insert(anchor, anchored);
         }
         Ok(value)
     }
 
-    fn count(&mut self, values: usize, path: &str, span: Span) -> Result<(), Misplaced> {
-        self.values = self.values.saturating_add(values);
-        if self.values > VALUES {
-            return Err(fault(path, span, format!("the document has more than {VALUES} values")));
+    fn count(&mut self, size: usize, path: &str, span: Span) -> Result<(), Misplaced> {
+        self.size = self.size.saturating_add(size);
+        if self.size > SIZE {
+            return Err(fault(
+                path,
+                span,
+                format!("the document comes to more than {} MB", SIZE / 1_000_000),
+            ));
         }
         Ok(())
     }
@@ -173,7 +199,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Json, Str
             {
                 Ok(value)
             }
-            _ => Err(format!("{text:?} is not of the type {tag}")),
+            _ => Err(format!("what stands there is not of the type {tag}")),
         },
         Some(tag) => Err(unknown(tag)),
     }
@@ -187,7 +213,7 @@ pub(super) fn core(text: &str) -> Result<Json, String> {
         "false" | "False" | "FALSE" => false.into(),
         _ => match number(text) {
             Some(number) => {
-                Json::Number(number.ok_or_else(|| format!("the number {text} is larger than can be kept"))?)
+                Json::Number(number.ok_or("the number is larger than can be kept; text stands in quotes")?)
             }
             None => text.into(),
         },
@@ -289,7 +315,7 @@ mod tests {
             ("a: !ruby/object x", "a, line 1: the tag !ruby/object means nothing here"),
             ("a: 1\n---\nb: 2", "line 2: a second document begins; only one is read"),
             ("a:\n  <<: {b: 1}", "a.<<, line 2: merging is no part of YAML 1.2; write the members out"),
-            ("a: .nan", "a, line 1: the number .nan is larger than can be kept"),
+            ("a: .nan", "a, line 1: the number is larger than can be kept; text stands in quotes"),
             ("[1]: 2", "line 1: a name in an object has to be text"),
         ] {
             assert_eq!(read(text).unwrap_err().to_string(), message, "{text}");

@@ -161,7 +161,7 @@ impl ImportOriginal {
         let would = if self.dry_run { "Would take" } else { "Took" };
         let summary = format!(
             "{would} over {objects} objects, the lists of {} autonomous systems and {records} records of PeeringDB; left out \
-             {} objects.",
+             {} things.",
             takeover.lists,
             takeover.left_out.len()
         );

@@ -43,7 +43,10 @@ pub(super) fn read(directory: &Path) -> Result<(Files, Vec<String>), TaskError> 
         }
         let json = parse(&path)?;
         if list == COLUMNS {
-            files.columns = json.as_object().cloned().unwrap_or_default();
+            match json {
+                Json::Object(columns) => files.columns = columns,
+                _ => notes.push(format!("{name}: not read: it is no JSON object")),
+            }
         } else {
             let rows = rows(&name, json, &mut notes)?;
             files.lists.insert(list.to_owned(), rows);

@@ -84,7 +84,7 @@ pub struct RenderConfiguration {
 impl PartialEq for RenderConfiguration {
     /// By what was asked for.
     fn eq(&self, other: &Self) -> bool {
-        self.arguments() == other.arguments() && (self.trim, self.lstrip) == (other.trim, other.lstrip)
+        self.arguments() == other.arguments()
     }
 }
 
@@ -120,6 +120,8 @@ impl Task for RenderConfiguration {
         json!({
             "limit": self.limit,
             "template": self.template,
+            "trim": self.trim,
+            "lstrip": self.lstrip,
             "output": self.output,
             "diff": self.diff,
         })
@@ -130,6 +132,12 @@ impl Task for RenderConfiguration {
     }
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
+        if let Template::Given(given) = &self.template
+            && given.text.is_empty()
+        {
+            // Its text is in no record, so that this is also what comes of a task that was stored.
+            return Err(TaskError::Failed(format!("the template {} holds no text", given.name)));
+        }
         let mut transaction = context.store.begin_reading().await?;
         let mut session = transaction.session();
         let mut wants = templates_of(&mut session).await.map_err(super::failed)?;
@@ -282,6 +290,11 @@ impl RenderConfiguration {
         if !self.diff {
             for configuration in configurations {
                 let Some(file) = &configuration.file else { continue };
+                let before = files::held(file).map_err(TaskError::Failed)?.unwrap_or_default();
+                if configuration.rendering.text.is_empty() && !before.is_empty() {
+                    // It stays, and the report says that the rendering is empty.
+                    continue;
+                }
                 files::replace(file, &configuration.rendering.text).map_err(TaskError::Failed)?;
             }
         }
@@ -290,13 +303,14 @@ impl RenderConfiguration {
 
     fn report(&self, context: &TaskContext, configurations: &[Configuration]) -> Done {
         let mut rows = Vec::new();
-        let mut changed = 0;
+        let (mut changed, mut empty) = (0, 0);
         for configuration in configurations {
             let Configuration { router, rendering, file, difference } = configuration;
             for warning in &rendering.warnings {
                 context.reporter.warning(format!("router {router}: {warning}"));
             }
             if rendering.text.is_empty() {
+                empty += 1;
                 context.reporter.warning(format!("router {router}: the configuration is empty"));
             }
             changed += usize::from(!difference.is_empty());
@@ -316,6 +330,8 @@ impl RenderConfiguration {
             (Some(_), true) => format!("{count} configuration{plural} compared, {changed} differ"),
             (Some(_), false) => format!("{count} configuration{plural} written, {changed} changed"),
         };
-        Done { outcome: Outcome::Ok, summary, data: json!({ "configurations": rows, "changed": changed }) }
+        // Nothing at all is hardly what a router is to have.
+        let outcome = if empty == 0 { Outcome::Ok } else { Outcome::Partial };
+        Done { outcome, summary, data: json!({ "configurations": rows, "changed": changed }) }
     }
 }

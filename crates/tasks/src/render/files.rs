@@ -1,31 +1,16 @@
 //! Where renderings go: files that are there as a whole or not at all, and are readable by their owner only.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Replaces a file: readers see the old one or the new one, and nobody but its owner sees either.
+use crate::private_file;
+
+/// Replaces a file, as [`private_file::replace`] does.
 ///
 /// # Errors
 /// A sentence that names the file.
 pub fn replace(path: &Path, text: &str) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{} cannot be written: {error}", path.display());
-    let name = path.file_name().ok_or_else(|| format!("{} is no file name", path.display()))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", uuid::Uuid::new_v4().simple()));
-    let temporary = path.with_file_name(hidden);
-    let write = || -> std::io::Result<()> {
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|error| {
-        let _ = std::fs::remove_file(&temporary);
-        failed(error)
-    })
+    private_file::replace(path, text)
+        .map_err(|error| format!("{} cannot be written: {error}", path.display()))
 }
 
 /// What a file holds; `None` if there is none.

@@ -11,11 +11,12 @@ use crate::objects::query::Query;
 use crate::objects::record::Record;
 use crate::objects::registry;
 use crate::objects::secrets::Keyring;
+use crate::objects::write::mask_one;
 
 /// What becomes of secrets in an export.
 #[derive(Clone, Copy, Debug)]
 pub enum Secrets<'a> {
-    /// They are left out: an import leaves those that are there alone.
+    /// They are left out, in JSON fields members with telling names hidden: an import leaves those that are there alone.
     LeftOut,
     /// They stand in the document, readable to whoever reads it.
     Readable(&'a Keyring),
@@ -59,7 +60,14 @@ fn value(
     keys: &Keys,
     secrets: Secrets<'_>,
 ) -> Result<Option<Json>, ObjectError> {
-    let Kind::Secret(_) = field.kind else { return Ok(Some(keys.value(record, field))) };
+    let Kind::Secret(_) = field.kind else {
+        let mut value = keys.value(record, field);
+        let readable = matches!(secrets, Secrets::Readable(_));
+        if !readable && matches!(field.kind, Kind::Json | Kind::JsonObject) {
+            mask_one(&mut value);
+        }
+        return Ok((readable || !field.sensitive).then_some(value));
+    };
     Ok(match secrets {
         Secrets::LeftOut => None,
         Secrets::Readable(keyring) => {

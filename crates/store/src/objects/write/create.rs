@@ -26,6 +26,7 @@ pub async fn create(
         let empty = Graph::default();
         let mut problems = super::Problems::about(index, String::new(), writing.rules, &mut report.found);
         take_over(draft, &mut record, writing.rules, &mut problems);
+        super::unhide(None, &mut record, &mut problems);
         let name = record.named(&empty);
         for problem in report.found.iter_mut().filter(|problem| problem.index == index) {
             problem.object.clone_from(&name);
@@ -88,7 +89,7 @@ async fn ids_for(
                 session.row("SELECT seq FROM sqlite_sequence WHERE name = ?", vec![table.into()]).await?;
             let last: i64 = row.map_or(Ok(0), |row| row.get("seq"))?;
             let last = last.max(highest.unwrap_or(0));
-            (1..=i64::try_from(wanted).unwrap_or(0)).map(|number| last + number).collect()
+            (1..=i64::try_from(wanted).unwrap_or(0)).map(|number| last.saturating_add(number)).collect()
         }
         Engine::Postgres => {
             if let Some(highest) = highest {

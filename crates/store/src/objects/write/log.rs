@@ -81,7 +81,8 @@ fn mask(before: Option<&mut Json>, after: Option<&mut Json>) {
     }
 }
 
-fn mask_one(json: &mut Json) {
+/// Hides members with telling names.
+pub(crate) fn mask_one(json: &mut Json) {
     match json {
         Json::Object(members) => {
             for (name, value) in members {
@@ -97,6 +98,29 @@ fn mask_one(json: &mut Json) {
     }
 }
 
+/// Puts back what [`mask_one`] hid, from the value that is there. False if there is nothing to put in some place.
+pub(super) fn unmask(json: &mut Json, held: Option<&Json>) -> bool {
+    match json {
+        Json::Object(members) => members.iter_mut().fold(true, |whole, (name, value)| {
+            let held = held.and_then(|held| held.get(name));
+            if is_secret(name) && value == MASK {
+                return match held {
+                    Some(held) => {
+                        *value = held.clone();
+                        whole
+                    }
+                    None => false,
+                };
+            }
+            unmask(value, held) && whole
+        }),
+        Json::Array(items) => items.iter_mut().enumerate().fold(true, |whole, (place, value)| {
+            unmask(value, held.and_then(|held| held.get(place))) && whole
+        }),
+        _ => true,
+    }
+}
+
 fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase().replace('-', "_");
     SECRET_WORDS.iter().any(|word| name.contains(word))
@@ -107,6 +131,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_was_hidden_is_put_back_and_nothing_else() {
+        let held = json!({"optional_args": {"secret": "a", "port": 22}, "list": [{"token": "t"}]});
+        let mut shown = held.clone();
+        mask_one(&mut shown);
+        shown["optional_args"]["port"] = 23.into();
+        assert!(unmask(&mut shown, Some(&held)));
+        let expected = json!({"optional_args": {"secret": "a", "port": 23}, "list": [{"token": "t"}]});
+        assert_eq!(shown, expected);
+        assert!(!unmask(&mut json!({"other": {"secret": MASK}}), Some(&held)));
+        assert!(unmask(&mut json!({"text": MASK}), None), "not the name of a secret");
+    }
 
     #[test]
     fn members_with_telling_names_are_hidden_wherever_they_are() {

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 
 pub use create::create;
 pub use delete::{Deletion, delete};
+pub(crate) use log::mask_one;
 pub use log::snapshots;
 pub use rows::reseal;
 pub use update::{Updated, update};
@@ -60,6 +61,23 @@ fn take_over(draft: &Draft, record: &mut Record, rules: Rules, problems: &mut Pr
         if *data == Data::Null && !field.nullable {
             problems.field(field.name, "is required");
         }
+    }
+}
+
+/// Puts secrets back into JSON that was read with them hidden.
+fn unhide(before: Option<&Record>, record: &mut Record, problems: &mut Problems<'_>) {
+    let mut found = Vec::new();
+    for (place, (field, data)) in record.values().enumerate() {
+        let Data::Json(json) = data else { continue };
+        let mut json = json.clone();
+        if !log::unmask(&mut json, before.and_then(|before| before.json(field.name))) {
+            problems
+                .field(field.name, "holds asterisks in place of a secret that is not stored yet; put it in");
+        }
+        found.push((place, json));
+    }
+    for (place, json) in found {
+        record.put(place, Data::Json(json));
     }
 }
 

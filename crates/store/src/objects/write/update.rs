@@ -44,6 +44,7 @@ pub async fn update(
         let name = before[*index].named(&nothing);
         let mut problems = Problems::about(*index, name, writing.rules, &mut report.found);
         take_over(draft, &mut after[*index], writing.rules, &mut problems);
+        super::unhide(Some(&before[*index]), &mut after[*index], &mut problems);
     }
     for (before, after) in before.iter().zip(&mut after) {
         keep_what_is_the_same(before, after, writing.keyring)?;
