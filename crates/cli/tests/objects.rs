@@ -91,7 +91,7 @@ async fn a_dry_run_shows_fields_and_no_secrets_and_errors_name_line_and_place() 
         program.run(["import", "wrong.json"]).await.expect(1).says("routers[0].platform, line 4");
         std::fs::write(program.path("cut.yaml"), "format: [\n").unwrap();
         program.run(["import", "cut.yaml"]).await.expect(1).says("cut.yaml: line");
-        program.run(["import", "not-there.yaml"]).await.expect(1).says("not-there.yaml");
+        program.run(["import", "not-there.yaml"]).await.expect(2).says("not-there.yaml");
     })
     .await;
 }

@@ -14,7 +14,7 @@ use crate::objects::sql::{among, id_list};
 use crate::objects::{read, registry};
 use crate::peeringdb::tables::CacheTable;
 use crate::schema::{Column, ColumnKind};
-use crate::{Row, Session, StoreError, Value};
+use crate::{Engine, Row, Session, StoreError, Value};
 
 /// All objects of a model, without their lists of references and tags.
 ///
@@ -44,14 +44,21 @@ pub async fn references(
     Ok(pairs)
 }
 
-/// All tags of all objects, by the tags' names: `(model, object, tag)`.
+/// All tags of all objects, in the order in which each was given them: `(model, object, tag)`.
 pub async fn tags(session: &mut Session<'_>) -> Result<Vec<(&'static Model, i64, i64)>, StoreError> {
     let mut found = Vec::new();
     let mut last: Option<&'static Model> = None;
-    let sql = "SELECT l.content_type, l.object_id, l.tag_id FROM extras_taggeditem l \
-               JOIN extras_tag t ON t.id = l.tag_id ORDER BY l.content_type, l.object_id, t.name, t.id";
+    // In the order in which they were given, as templates of the original see it.
+    let given = match session.engine() {
+        Engine::Sqlite => "rowid",
+        Engine::Postgres => "ctid",
+    };
+    let sql = format!(
+        "SELECT l.content_type, l.object_id, l.tag_id FROM extras_taggeditem l \
+         ORDER BY l.content_type, l.object_id, l.{given}"
+    );
     session
-        .each(sql, vec![], |row| {
+        .each(&sql, vec![], |row| {
             let label: String = row.get(0)?;
             if last.is_none_or(|model| model.label != label) {
                 last = registry::model(&label);
