@@ -199,7 +199,12 @@ impl Cx {
                     .filter(|mark| !mark.is_none())
                     .map_or(Ok("\n".to_owned()), |mark| self.text(&mark))?;
                 let (long, hyphens) = (flag(self, long.as_ref(), true)?, flag(self, hyphens.as_ref(), true)?);
-                Value::Str(crate::wrap::wordwrap(&text()?, width, long, hyphens, &mark).into())
+                let text = text()?;
+                // A word that is longer than a line is cut again and again.
+                for line in text.lines() {
+                    self.burn((line.len() as u64).saturating_pow(2) / width as u64 / 64)?;
+                }
+                Value::Str(crate::wrap::wordwrap(&text, width, long, hyphens, &mark).into())
             }
             "truncate" => {
                 let [length, kill, end, leeway] =
@@ -640,7 +645,9 @@ fn title(text: &str) -> String {
     let mut out = String::new();
     let mut begin = true;
     for c in text.chars() {
-        if begin {
+        if c.is_ascii() {
+            out.push(if begin { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
+        } else if begin {
             out.extend(c.to_uppercase());
         } else {
             out.extend(c.to_lowercase());

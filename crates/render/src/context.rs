@@ -193,7 +193,7 @@ impl Cx {
     pub(crate) fn paid(&self, value: Value) -> Res<Value> {
         match &value {
             Value::Str(text) | Value::Markup(text) if Arc::strong_count(text) == 1 => {
-                self.make(text.len())?
+                self.make(text.len())?;
             }
             Value::List(items) if Rc::strong_count(items) == 1 => {
                 self.make(items.borrow().len().saturating_mul(ITEM))?;
@@ -237,5 +237,58 @@ impl Cx {
         let result = run();
         self.depth.set(depth - 1);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cx(secret: Option<&str>) -> Cx {
+        let world = Arc::new(World::new(HashMap::new()));
+        let now = DateTime::UNIX_EPOCH;
+        let cx =
+            Cx::new(world, Arc::default(), Arc::default(), Limits::default(), now, Flags::default(), true);
+        cx.secrets.borrow_mut().extend(secret.map(Arc::from));
+        cx
+    }
+
+    #[test]
+    fn no_form_of_a_secret_is_shown() {
+        let cx = cx(Some("it's\\\"é\n"));
+        let shown = crate::repr::string("it's\\\"é\n");
+        for text in ["it's\\\"é\n", shown.as_str()] {
+            let message = cx.without_secrets("ValueError", format!("not a number: {text}"));
+            assert!(!message.contains("it") && message.contains("***"), "{message}");
+        }
+    }
+
+    #[test]
+    fn values_are_left_out_once_there_is_a_secret() {
+        let messages = [
+            ("KeyError", "'TERCES'", "'***'"),
+            ("jinja2.exceptions.TemplateNotFound", "TERCES", "'***'"),
+            (
+                "jinja2.exceptions.UndefinedError",
+                "'dict object' has no attribute 'TERCES'",
+                "'dict object' has no attribute '***'",
+            ),
+            (
+                "jinja2.exceptions.UndefinedError",
+                "dict object has no element ('TERCES',)",
+                "dict object has no element '***'",
+            ),
+            (
+                "TypeError",
+                "`TERCES` is no loader name: it has no `::`",
+                "`***` is no loader name: it has no `::`",
+            ),
+            ("ValueError", "'TERCES' is not in list", "'***' is not in list"),
+            ("TypeError", "unhashable type: 'list'", "unhashable type: 'list'"),
+        ];
+        for (class, message, masked) in messages {
+            assert_eq!(cx(Some("SECRET")).without_secrets(class, message.to_owned()), masked);
+            assert_eq!(cx(None).without_secrets(class, message.to_owned()), message);
+        }
     }
 }

@@ -259,7 +259,7 @@ impl Cx {
     /// An error for what cannot be a key of a dictionary.
     pub(crate) fn hashable(&self, value: &Value) -> Res<()> {
         match value {
-            Value::Str(text) | Value::Markup(text) => self.burn(text.len() as u64 / 64),
+            Value::Str(text) | Value::Markup(text) => self.burn(text.len() as u64 / 16),
             Value::List(_) | Value::Dict(_) | Value::Prefix(..) | Value::Prefixes(_) => {
                 Err(Fault::type_error(format!("unhashable type: '{}'", type_name(self, value))))
             }

@@ -127,7 +127,9 @@ pub(crate) fn title(text: &str) -> String {
     let mut out = String::new();
     let mut inside = false;
     for c in text.chars() {
-        if inside {
+        if c.is_ascii() {
+            out.push(if inside { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() });
+        } else if inside {
             out.extend(c.to_lowercase());
         } else {
             out.extend(c.to_uppercase());
@@ -373,6 +375,7 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
 pub(crate) fn replace(cx: &Cx, text: &str, old: &str, new: &str, most: i128) -> Res<String> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let found = if old.is_empty() { text.chars().count() + 1 } else { text.matches(old).count() };
+    cx.burn(found as u64)?;
     cx.burn_length(text.len().saturating_add(found.min(most).saturating_mul(new.len())))?;
     Ok(text.replacen(old, new, most))
 }

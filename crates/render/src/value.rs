@@ -109,28 +109,34 @@ impl Value {
         };
         match self {
             Self::List(items) => {
-                Rc::get_mut(items).into_iter().flat_map(|items| items.get_mut()).for_each(take)
+                Rc::get_mut(items).into_iter().flat_map(RefCell::get_mut).for_each(take);
             }
             Self::Tuple(items) => Rc::get_mut(items).into_iter().flatten().for_each(take),
             Self::Dict(items) => {
                 Rc::get_mut(items).into_iter().flat_map(|items| items.get_mut().values_mut()).for_each(take);
             }
             Self::Iter(items, _) => {
-                Rc::get_mut(items)
-                    .into_iter()
-                    .flat_map(|items| items.get_mut().as_mut_slice())
-                    .for_each(take);
+                let items = Rc::get_mut(items).map(|items| items.get_mut().as_mut_slice());
+                items.into_iter().flatten().for_each(take);
             }
             Self::Namespace(items) => {
                 Rc::get_mut(items).into_iter().flat_map(|items| items.get_mut().values_mut()).for_each(take);
             }
             Self::Macro(found) => {
-                Rc::get_mut(found).into_iter().for_each(|found| found.scope.release(&mut take))
+                if let Some(found) = Rc::get_mut(found) {
+                    found.scope.release(take);
+                }
             }
             Self::Module(found) => {
-                Rc::get_mut(found).into_iter().for_each(|found| found.scope.release(&mut take))
+                if let Some(found) = Rc::get_mut(found) {
+                    found.scope.release(take);
+                }
             }
-            Self::Method(method) => Rc::get_mut(method).into_iter().for_each(|method| take(&mut method.0)),
+            Self::Method(method) => {
+                if let Some((of, _)) = Rc::get_mut(method) {
+                    take(of);
+                }
+            }
             Self::Loop(found) => {
                 let Some(found) = Rc::get_mut(found) else { return };
                 found
@@ -139,13 +145,17 @@ impl Value {
                     .chain(found.changed.get_mut().iter_mut().flatten())
                     .for_each(&mut take);
                 if let Some(recursion) = &mut found.recursive {
-                    recursion.scope.release(&mut take);
+                    recursion.scope.release(take);
                 }
             }
             Self::Cycler(cycler) => {
-                Rc::get_mut(cycler).into_iter().flat_map(|cycler| &mut cycler.0).for_each(take)
+                Rc::get_mut(cycler).into_iter().flat_map(|cycler| &mut cycler.0).for_each(take);
             }
-            Self::Joiner(joiner) => Rc::get_mut(joiner).into_iter().for_each(|joiner| take(&mut joiner.0)),
+            Self::Joiner(joiner) => {
+                if let Some((text, _)) = Rc::get_mut(joiner) {
+                    take(text);
+                }
+            }
             Self::Slice(parts) => Rc::get_mut(parts).into_iter().flatten().for_each(take),
             _ => {}
         }

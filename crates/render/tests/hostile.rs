@@ -163,7 +163,6 @@ fn long_texts_cost_what_they_take() {
     let limits = Limits { output: 64 << 20, ..Limits::default() };
     for body in [
         "{{ l.append(s | upper) or '' }}",
-        "{{ l.append(s | lower) or '' }}",
         "{{ l.append(s.title()) or '' }}",
         "{{ l.append(s ~ i) or '' }}",
         "{{ l.append(s[1:]) or '' }}",
@@ -174,6 +173,7 @@ fn long_texts_cost_what_they_take() {
         "{% set x = s.split('a') %}",
         "{% set x = [s] | join %}",
         "{% set x = s | replace('a', 'b') %}",
+        "{% set x = s | wordwrap %}",
         "{% set x = s | length %}",
         "{% set x = s == t %}",
         "{% set x = 'b' in s %}",
@@ -188,7 +188,6 @@ fn long_texts_cost_what_they_take() {
         assert_eq!(fault.kind, ErrorKind::Limit, "{body}: {fault}");
         let took = begun.elapsed();
         assert!(took.as_secs() < 20, "{body} took {took:?}");
-        println!("{body} {took:?}: {fault}");
     }
 }
 
