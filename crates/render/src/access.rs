@@ -142,6 +142,11 @@ impl Cx {
     }
 
     pub(crate) fn call_method(&self, value: &Value, name: &str, args: Args) -> Res<Value> {
+        let made = self.method_result(value, name, args)?;
+        self.paid(made)
+    }
+
+    fn method_result(&self, value: &Value, name: &str, args: Args) -> Res<Value> {
         match value {
             Value::Str(text) | Value::Markup(text) => crate::strings::call(self, text, name, args),
             Value::List(items) => crate::containers::list(self, items, name, args),
@@ -168,10 +173,10 @@ impl Cx {
                 Ok(args.pos[state.at.get() % args.pos.len()].clone())
             }
             Value::Loop(state) => {
-                let same = state.changed.borrow().as_ref().is_some_and(|last| {
-                    last.len() == args.pos.len()
-                        && last.iter().zip(&args.pos).all(|(a, b)| crate::ops::equal(a, b))
-                });
+                let same = match &*state.changed.borrow() {
+                    Some(last) => self.equal_items(last, &args.pos)?,
+                    None => false,
+                };
                 state.changed.replace(Some(args.pos));
                 Ok(Value::Bool(!same))
             }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::args::Args;
 use crate::context::Cx;
 use crate::error::{Fault, Res};
-use crate::ops::{equal, undefined};
+use crate::ops::undefined;
 use crate::strings;
 use crate::value::{Dict, Key, Value};
 
@@ -22,15 +22,33 @@ fn like(value: &Value, text: String) -> Value {
     if matches!(value, Value::Markup(_)) { Value::Markup(text.into()) } else { Value::Str(text.into()) }
 }
 
+/// Sorts, stable. The standard library's sort may panic where a comparison fails or knows no order, as with `nan`.
+fn merged<T>(mut items: Vec<T>, less: &mut dyn FnMut(&T, &T) -> Res<bool>) -> Res<Vec<T>> {
+    if items.len() < 2 {
+        return Ok(items);
+    }
+    let right = items.split_off(items.len() / 2);
+    let mut left = merged(items, less)?.into_iter().peekable();
+    let mut right = merged(right, less)?.into_iter().peekable();
+    let mut out = Vec::with_capacity(left.len() + right.len());
+    while let (Some(earlier), Some(later)) = (left.peek(), right.peek()) {
+        out.extend(if less(later, earlier)? { right.next() } else { left.next() });
+    }
+    out.extend(left);
+    out.extend(right);
+    Ok(out)
+}
+
 impl Cx {
     /// Applies a filter by name.
     pub(crate) fn filter(&self, name: &str, value: &Value, args: Args) -> Res<Value> {
         self.burn(1)?;
         if crate::names::OWN_FILTERS.contains(&name) {
-            return crate::filters::apply(self, name, value, args);
+            let made = crate::filters::apply(self, name, value, args)?;
+            return self.paid(made);
         }
         match self.builtin(name, value, args)? {
-            Some(value) => Ok(value),
+            Some(made) => self.paid(made),
             None => Err(Fault::runtime(format!("No filter named '{name}' found."))),
         }
     }
@@ -60,18 +78,11 @@ impl Cx {
             keyed.push((key(self, item)?, item.clone()));
         }
         self.burn(items.len() as u64)?;
-        let mut failed = None;
-        keyed.sort_by(|(a, _), (b, _)| {
-            let (a, b) = if reverse { (b, a) } else { (a, b) };
-            self.order(a, b, "<").unwrap_or_else(|fault| {
-                failed.get_or_insert(fault);
-                std::cmp::Ordering::Equal
-            })
-        });
-        if let Some(fault) = failed {
-            // Python compares the later item with the earlier one first.
-            return Err(fault);
-        }
+        // Python compares the later item with the earlier one.
+        let keyed = merged(keyed, &mut |(later, _), (earlier, _)| {
+            let (a, b) = if reverse { (earlier, later) } else { (later, earlier) };
+            Ok(self.order(a, b, "<")?.is_lt())
+        })?;
         for (slot, (_, item)) in items.iter_mut().zip(keyed) {
             *slot = item;
         }
@@ -188,7 +199,12 @@ impl Cx {
                     .filter(|mark| !mark.is_none())
                     .map_or(Ok("\n".to_owned()), |mark| self.text(&mark))?;
                 let (long, hyphens) = (flag(self, long.as_ref(), true)?, flag(self, hyphens.as_ref(), true)?);
-                Value::Str(crate::wrap::wordwrap(&text()?, width, long, hyphens, &mark).into())
+                let text = text()?;
+                // A word that is longer than a line is cut again and again.
+                for line in text.lines() {
+                    self.burn((line.len() as u64).saturating_pow(2) / width as u64 / 64)?;
+                }
+                Value::Str(crate::wrap::wordwrap(&text, width, long, hyphens, &mark).into())
             }
             "truncate" => {
                 let [length, kill, end, leeway] =
@@ -224,7 +240,7 @@ impl Cx {
                 Value::Undefined(missing) => return Err(undefined(missing)),
                 other => {
                     if let Some(number) = other.as_int() {
-                        Value::Int(number.abs())
+                        Value::Int(number.checked_abs().ok_or_else(crate::ops::too_large)?)
                     } else {
                         let name = crate::repr::type_name(self, other);
                         return Err(Fault::type_error(format!("bad operand type for abs(): '{name}'")));
@@ -268,7 +284,10 @@ impl Cx {
                     .unwrap_or_else(|| Value::undefined("No random item, sequence was empty."))
             }
             "reverse" => match value {
-                Value::Str(text) | Value::Markup(text) => like(value, text.chars().rev().collect()),
+                Value::Str(text) | Value::Markup(text) => {
+                    self.burn_length(text.len())?;
+                    like(value, text.chars().rev().collect())
+                }
                 _ => Value::iter(self.reversible(value)?.into_iter().rev().collect()),
             },
             "join" => {
@@ -496,7 +515,7 @@ impl Cx {
         for item in items {
             let key = self.sort_key(&item, attribute, case, default)?;
             match groups.last_mut() {
-                Some((known, _, members)) if equal(known, &key) => members.push(item),
+                Some((known, _, members)) if self.equal(known, &key)? => members.push(item),
                 _ => {
                     let shown = self.sort_key(&item, attribute, true, default)?;
                     groups.push((key, shown, vec![item]));
@@ -585,6 +604,7 @@ impl Cx {
                 let mut pairs = Dict::new();
                 for pair in self.items(value)? {
                     if let [key, value] = &*self.items(&pair)? {
+                        self.hashable(key)?;
                         pairs.insert(Key(key.clone()), value.clone());
                     }
                 }
@@ -625,7 +645,9 @@ fn title(text: &str) -> String {
     let mut out = String::new();
     let mut begin = true;
     for c in text.chars() {
-        if begin {
+        if c.is_ascii() {
+            out.push(if begin { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
+        } else if begin {
             out.extend(c.to_uppercase());
         } else {
             out.extend(c.to_lowercase());
@@ -664,7 +686,7 @@ fn truncate(value: &Value, text: &str, length: i128, kill: bool, end: &str, leew
     if length < size {
         return Err(Fault::new("AssertionError", format!("expected length >= {size}, got {length}")));
     }
-    if text.chars().count() as i128 <= length + leeway {
+    if text.chars().count() as i128 <= length.saturating_add(leeway) {
         return Ok(value.clone());
     }
     let keep = usize::try_from(length - size).unwrap_or(0);
@@ -695,7 +717,9 @@ fn to_int(value: &Value, default: Value, base: i128) -> Res<Value> {
             && let Ok(number) = i128::from_str_radix(digits, radix)
             && !digits.starts_with(['+', '-'])
         {
-            return Ok(Value::Int(if negative { -number } else { number }));
+            return if negative { number.checked_neg() } else { Some(number) }
+                .map(Value::Int)
+                .ok_or_else(crate::ops::too_large);
         }
     }
     #[expect(clippy::cast_possible_truncation, reason = "as Python cuts")]
@@ -732,11 +756,14 @@ fn round(cx: &Cx, value: &Value, precision: i128, method: &str) -> Res<Value> {
         "floor" => (number * scale).floor() / scale,
         "common" => {
             if let Some(whole) = value.as_int() {
-                let Ok(places) = u32::try_from(-precision) else { return Ok(Value::Int(whole)) };
+                let Ok(places) = u32::try_from(precision.saturating_neg()) else {
+                    return Ok(Value::Int(whole));
+                };
                 let Some(unit) = 10_i128.checked_pow(places) else { return Ok(Value::Int(0)) };
                 let (down, rest) = (whole.div_euclid(unit), whole.rem_euclid(unit));
-                let up = rest * 2 > unit || (rest * 2 == unit && down % 2 != 0);
-                return Ok(Value::Int((down + i128::from(up)) * unit));
+                let up = rest > unit - rest || (rest == unit - rest && down % 2 != 0);
+                let rounded = (down + i128::from(up)).checked_mul(unit);
+                return rounded.map(Value::Int).ok_or_else(crate::ops::too_large);
             }
             match usize::try_from(precision) {
                 // Printing rounds to the nearest, halves of what is really stored to even.

@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::ast::CmpOp;
 use crate::context::Cx;
 use crate::error::{Fault, Res};
-use crate::ops::{equal, undefined};
+use crate::ops::undefined;
 use crate::value::Value;
 
 impl Cx {
@@ -105,13 +105,13 @@ impl Cx {
                     if name == "filter" { crate::names::Kind::Filter } else { crate::names::Kind::Test };
                 value.as_str().is_some_and(|name| crate::names::exists(kind, name))
             }
-            "sameas" => same(value, &one(name, "other", args)?),
+            "sameas" => same(self, value, &one(name, "other", args)?)?,
             "in" => {
                 let container = one(name, "seq", args)?;
                 self.contains(&container, value)?
             }
-            "eq" | "==" | "equalto" => equal(value, &operator(args)),
-            "ne" | "!=" => !equal(value, &operator(args)),
+            "eq" | "==" | "equalto" => self.equal(value, &operator(args))?,
+            "ne" | "!=" => !self.equal(value, &operator(args))?,
             "lt" | "<" | "lessthan" => self.compare(CmpOp::Lt, value, &operator(args))?,
             "le" | "<=" => self.compare(CmpOp::Le, value, &operator(args))?,
             "gt" | ">" | "greaterthan" => self.compare(CmpOp::Gt, value, &operator(args))?,
@@ -122,9 +122,9 @@ impl Cx {
 }
 
 /// `a is b`.
-fn same(a: &Value, b: &Value) -> bool {
+fn same(cx: &Cx, a: &Value, b: &Value) -> Res<bool> {
     use std::rc::Rc;
-    match (a, b) {
+    Ok(match (a, b) {
         (Value::List(a), Value::List(b)) => Rc::ptr_eq(a, b),
         (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b),
         (Value::Bool(a), Value::Bool(b)) => a == b,
@@ -132,6 +132,6 @@ fn same(a: &Value, b: &Value) -> bool {
         | (_, Value::Bool(_))
         | (Value::Int(_), Value::Float(_))
         | (Value::Float(_), Value::Int(_)) => false,
-        _ => equal(a, b),
-    }
+        _ => return cx.equal(a, b),
+    })
 }

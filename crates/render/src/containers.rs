@@ -6,7 +6,6 @@ use std::rc::Rc;
 use crate::args::Args;
 use crate::context::Cx;
 use crate::error::{Fault, Res};
-use crate::ops::equal;
 use crate::value::{Dict, Key, Value};
 
 type Items = Rc<RefCell<Vec<Value>>>;
@@ -58,7 +57,7 @@ pub(crate) fn list(cx: &Cx, items: &Items, name: &str, mut args: Args) -> Res<Va
         }
         "index" | "remove" => {
             let wanted = need(&args, &full)?.clone();
-            let found = items.borrow().iter().position(|item| equal(item, &wanted));
+            let found = cx.position(&items.borrow(), &wanted)?;
             match found {
                 Some(at) if name == "index" => Value::int(at),
                 Some(at) => {
@@ -73,7 +72,12 @@ pub(crate) fn list(cx: &Cx, items: &Items, name: &str, mut args: Args) -> Res<Va
         }
         "count" => {
             let wanted = need(&args, &full)?.clone();
-            Value::int(items.borrow().iter().filter(|item| equal(item, &wanted)).count())
+            let mut count = 0;
+            cx.burn(items.borrow().len() as u64)?;
+            for item in items.borrow().iter() {
+                count += usize::from(cx.equal(item, &wanted)?);
+            }
+            Value::int(count)
         }
         "clear" => {
             items.borrow_mut().clear();

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 
@@ -24,6 +25,10 @@ pub(crate) struct Cx {
     pub(crate) flags: Flags,
     pub(crate) strict: bool,
     fuel: Cell<u64>,
+    /// Bytes of texts and lists made so far.
+    made: Cell<usize>,
+    /// Set from outside when nobody waits for the text any more.
+    stop: Arc<AtomicBool>,
     depth: Cell<usize>,
     levels: Cell<usize>,
     pub(crate) autoescape: Cell<bool>,
@@ -47,12 +52,41 @@ pub(crate) type SharedForm = Rc<Cell<MacForm>>;
 
 const MAX_LEVELS: usize = 500;
 
+/// After how many steps it is looked whether to stop; a power of two.
+const LOOK_EVERY: u64 = 4096;
+
+/// Bytes of texts and lists that every template may make in all.
+const MADE_AT_LEAST: usize = 512 << 20;
+
+/// What an item of a list counts for, in bytes.
+const ITEM: usize = 16;
+
 /// Held while a statement or expression is worked on.
 pub(crate) struct Level<'a>(&'a Cell<usize>);
 
 impl Drop for Level<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
+    }
+}
+
+/// The message with `***` for the value it quotes, if it is one of those that quote what a template looked for.
+fn without_value(class: &str, text: String) -> String {
+    let class = class.rsplit('.').next().unwrap_or(class);
+    if matches!(class, "KeyError" | "TemplateNotFound" | "TemplatesNotFound") {
+        return "'***'".to_owned();
+    }
+    if text.starts_with('`') && text.contains("is no loader name") {
+        return "`***` is no loader name: it has no `::`".to_owned();
+    }
+    for before in ["has no attribute ", "has no element ", "access to attribute "] {
+        if let Some((start, _)) = text.split_once(before) {
+            return format!("{start}{before}'***'");
+        }
+    }
+    match text.strip_suffix(" is not in list") {
+        Some(_) => "'***' is not in list".to_owned(),
+        None => text,
     }
 }
 
@@ -75,6 +109,8 @@ impl Cx {
             flags,
             strict,
             fuel: Cell::new(limits.fuel),
+            made: Cell::new(0),
+            stop: Arc::default(),
             depth: Cell::new(0),
             levels: Cell::new(0),
             autoescape: Cell::new(false),
@@ -88,6 +124,10 @@ impl Cx {
             secrets: RefCell::default(),
         }
     }
+    /// The same, ending with an error soon after the flag is set.
+    pub(crate) fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
+    }
     pub(crate) fn strict(&self) -> bool {
         self.strict
     }
@@ -98,19 +138,34 @@ impl Cx {
             warnings.push(text);
         }
     }
-    /// A message in which no secret is left that the template has seen.
-    pub(crate) fn without_secrets(&self, text: String) -> String {
+    /// A message in which no secret is left that the template has seen, neither as it is nor as Python would print it in
+    /// quotes. What was made of a secret is not known, so messages that quote a value do not show it once there is a secret.
+    pub(crate) fn without_secrets(&self, class: &str, text: String) -> String {
         let secrets = self.secrets.borrow();
-        secrets
-            .iter()
-            .filter(|secret| !secret.is_empty())
-            .fold(text, |text, secret| text.replace(&**secret, "***"))
+        if secrets.is_empty() {
+            return text;
+        }
+        let mut forms: Vec<String> = Vec::new();
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            let quoted = crate::repr::string(secret);
+            forms.push(quoted[1..quoted.len() - 1].to_owned());
+            forms.push(secret.to_string());
+        }
+        // One secret may be a part of another.
+        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        let text = forms.iter().fold(text, |text, form| text.replace(&**form, "***"));
+        without_value(class, text)
     }
     /// Pays for `steps` of work.
     pub(crate) fn burn(&self, steps: u64) -> Res<()> {
-        match self.fuel.get().checked_sub(steps) {
+        let before = self.fuel.get();
+        match before.checked_sub(steps) {
             Some(left) => {
                 self.fuel.set(left);
+                let time_to_look = (before ^ left) >= LOOK_EVERY;
+                if time_to_look && self.stop.load(Ordering::Relaxed) {
+                    return Err(Fault::limit("the rendering was stopped"));
+                }
                 Ok(())
             }
             None => Err(Fault::limit(format!("the template took more than {} steps", self.limits.fuel))),
@@ -120,6 +175,38 @@ impl Cx {
     pub(crate) fn burn_length(&self, length: usize) -> Res<()> {
         self.guard_output(length)?;
         self.burn(length as u64 / 16)
+    }
+    /// Pays for a text or list of that many bytes, of which there may be so many in all.
+    pub(crate) fn make(&self, bytes: usize) -> Res<()> {
+        let most = MADE_AT_LEAST.max(self.limits.output.saturating_mul(2));
+        let made = self.made.get().saturating_add(bytes);
+        if made > most {
+            let megabytes = most >> 20;
+            return Err(Fault::limit(format!(
+                "the template makes more than {megabytes} MB of texts and lists"
+            )));
+        }
+        self.made.set(made);
+        self.burn(bytes as u64 / 16)
+    }
+    /// Pays for a value that was made just now, not for one that somebody else holds too.
+    pub(crate) fn paid(&self, value: Value) -> Res<Value> {
+        match &value {
+            Value::Str(text) | Value::Markup(text) if Arc::strong_count(text) == 1 => {
+                self.make(text.len())?;
+            }
+            Value::List(items) if Rc::strong_count(items) == 1 => {
+                self.make(items.borrow().len().saturating_mul(ITEM))?;
+            }
+            Value::Tuple(items) if Rc::strong_count(items) == 1 => {
+                self.make(items.len().saturating_mul(ITEM))?;
+            }
+            Value::Iter(items, _) if Rc::strong_count(items) == 1 => {
+                self.make(items.borrow().len().saturating_mul(ITEM))?;
+            }
+            _ => {}
+        }
+        Ok(value)
     }
     pub(crate) fn guard_output(&self, length: usize) -> Res<()> {
         if length > self.limits.output {
@@ -150,5 +237,58 @@ impl Cx {
         let result = run();
         self.depth.set(depth - 1);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cx(secret: Option<&str>) -> Cx {
+        let world = Arc::new(World::new(HashMap::new()));
+        let now = DateTime::UNIX_EPOCH;
+        let cx =
+            Cx::new(world, Arc::default(), Arc::default(), Limits::default(), now, Flags::default(), true);
+        cx.secrets.borrow_mut().extend(secret.map(Arc::from));
+        cx
+    }
+
+    #[test]
+    fn no_form_of_a_secret_is_shown() {
+        let cx = cx(Some("it's\\\"é\n"));
+        let shown = crate::repr::string("it's\\\"é\n");
+        for text in ["it's\\\"é\n", shown.as_str()] {
+            let message = cx.without_secrets("ValueError", format!("not a number: {text}"));
+            assert!(!message.contains("it") && message.contains("***"), "{message}");
+        }
+    }
+
+    #[test]
+    fn values_are_left_out_once_there_is_a_secret() {
+        let messages = [
+            ("KeyError", "'TERCES'", "'***'"),
+            ("jinja2.exceptions.TemplateNotFound", "TERCES", "'***'"),
+            (
+                "jinja2.exceptions.UndefinedError",
+                "'dict object' has no attribute 'TERCES'",
+                "'dict object' has no attribute '***'",
+            ),
+            (
+                "jinja2.exceptions.UndefinedError",
+                "dict object has no element ('TERCES',)",
+                "dict object has no element '***'",
+            ),
+            (
+                "TypeError",
+                "`TERCES` is no loader name: it has no `::`",
+                "`***` is no loader name: it has no `::`",
+            ),
+            ("ValueError", "'TERCES' is not in list", "'***' is not in list"),
+            ("TypeError", "unhashable type: 'list'", "unhashable type: 'list'"),
+        ];
+        for (class, message, masked) in messages {
+            assert_eq!(cx(Some("SECRET")).without_secrets(class, message.to_owned()), masked);
+            assert_eq!(cx(None).without_secrets(class, message.to_owned()), message);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 
@@ -47,18 +48,25 @@ impl ListMerge {
         })
     }
 
-    /// The joined list; an error tells that one list stands, and whether it is the lower.
-    pub(crate) fn join(self, lower: &[Value], upper: &[Value]) -> Result<Vec<Value>, bool> {
-        let kept =
-            || lower.iter().filter(|item| !upper.iter().any(|other| crate::ops::equal(item, other))).cloned();
-        Ok(match self {
-            Self::Replace => return Err(false),
-            Self::Keep => return Err(true),
+    /// The joined list; an inner error tells that one list stands, and whether it is the lower.
+    pub(crate) fn join(self, cx: &Cx, lower: &[Value], upper: &[Value]) -> Res<Result<Vec<Value>, bool>> {
+        let kept = || -> Res<Vec<Value>> {
+            let mut kept = Vec::new();
+            for item in lower {
+                if cx.position(upper, item)?.is_none() {
+                    kept.push(item.clone());
+                }
+            }
+            Ok(kept)
+        };
+        Ok(Ok(match self {
+            Self::Replace => return Ok(Err(false)),
+            Self::Keep => return Ok(Err(true)),
             Self::Append => lower.iter().chain(upper).cloned().collect(),
             Self::Prepend => upper.iter().chain(lower).cloned().collect(),
-            Self::AppendUnique => kept().chain(upper.iter().cloned()).collect(),
-            Self::PrependUnique => upper.iter().cloned().chain(kept()).collect(),
-        })
+            Self::AppendUnique => kept()?.into_iter().chain(upper.iter().cloned()).collect(),
+            Self::PrependUnique => upper.iter().cloned().chain(kept()?).collect(),
+        }))
     }
 }
 
@@ -131,7 +139,7 @@ impl Default for Settings {
 pub struct Limits {
     /// Steps: statements, expressions, items.
     pub fuel: u64,
-    /// Bytes of output, and of any one text.
+    /// Bytes of output, and of any one text. Of texts and lists in all, twice as much may be made, and always 512 MB.
     pub output: usize,
     /// Depth of macros, includes and blocks.
     pub recursion: usize,
@@ -278,6 +286,7 @@ pub struct Environment {
     settings: Arc<Settings>,
     limits: Limits,
     now: DateTime<Utc>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Environment {
@@ -289,7 +298,20 @@ impl Environment {
         limits: Limits,
         now: DateTime<Utc>,
     ) -> Self {
-        Self { world, templates: Arc::new(templates), settings: Arc::new(settings), limits, now }
+        Self {
+            world,
+            templates: Arc::new(templates),
+            settings: Arc::new(settings),
+            limits,
+            now,
+            stop: Arc::default(),
+        }
+    }
+
+    /// The same, with a flag: soon after it is set, what is being rendered ends with an error.
+    #[must_use]
+    pub fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
     }
 
     /// The world templates see.
@@ -311,6 +333,7 @@ impl Environment {
             flags,
             strict,
         )
+        .stopped_by(self.stop.clone())
     }
 
     fn render(
@@ -330,7 +353,8 @@ impl Environment {
         };
         match run() {
             Ok(text) => {
-                let warnings = cx.warnings.take().into_iter().map(|text| cx.without_secrets(text)).collect();
+                let warnings =
+                    cx.warnings.take().into_iter().map(|text| cx.without_secrets("", text)).collect();
                 Ok(Rendered { text, warnings })
             }
             Err(fault) => Err(self.placed(&cx, source, fault)),
@@ -364,7 +388,7 @@ impl Environment {
         TemplateError {
             kind: inner.kind,
             class: inner.class.to_string(),
-            message: cx.without_secrets(inner.message.clone()),
+            message: cx.without_secrets(&inner.class, inner.message.clone()),
             frames: frames.collect(),
         }
     }

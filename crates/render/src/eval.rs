@@ -14,6 +14,9 @@ use crate::repr::{object_name, type_name};
 use crate::scope::Scope;
 use crate::value::{Dict, Key, Missing, Reason, Value};
 
+/// From how many bytes on the letters of a text count as a list that is made.
+const LONG_TEXT: usize = 4096;
+
 impl Cx {
     pub(crate) fn eval(&self, expr: &Expr, scope: &Rc<Scope>) -> Res<Value> {
         self.burn(1)?;
@@ -141,7 +144,7 @@ impl Cx {
             }
         }
         self.burn_length(out.len())?;
-        Ok(if markup { Value::Markup(out.into()) } else { Value::Str(out.into()) })
+        self.paid(if markup { Value::Markup(out.into()) } else { Value::Str(out.into()) })
     }
 
     pub(crate) fn args(&self, args: &CallArgs, scope: &Rc<Scope>) -> Res<Args> {
@@ -197,7 +200,7 @@ impl Cx {
         self.burn(1)?;
         match function {
             Value::Macro(found) => self.call_macro(found, args),
-            Value::Function(name) => crate::functions::call(self, name, args),
+            Value::Function(name) => self.paid(crate::functions::call(self, name, args)?),
             Value::Method(method) => self.call_method(&method.0, &method.1, args),
             Value::Loop(state) => self.recurse(state, &args),
             Value::Block(name, level) => self.call_block(name, *level),
@@ -223,6 +226,10 @@ impl Cx {
                 (0..list.len()).map(|at| Value::Prefix(list.clone(), at)).collect()
             }
             Value::Str(text) | Value::Markup(text) => {
+                // Each letter becomes a text of its own.
+                if text.len() > LONG_TEXT {
+                    self.make(text.chars().count().saturating_mul(2 * std::mem::size_of::<Value>()))?;
+                }
                 let mut buffer = [0; 4];
                 text.chars().map(|c| Value::str(c.encode_utf8(&mut buffer))).collect()
             }
@@ -231,7 +238,7 @@ impl Cx {
                 let mut at = *start;
                 while (*step > 0 && at < *end) || (*step < 0 && at > *end) {
                     items.push(Value::Int(at));
-                    at += step;
+                    at = at.saturating_add(*step);
                 }
                 items
             }
@@ -269,7 +276,10 @@ impl Cx {
     /// `len(value)`.
     pub(crate) fn length(&self, value: &Value) -> Res<usize> {
         Ok(match value {
-            Value::Str(text) | Value::Markup(text) => text.chars().count(),
+            Value::Str(text) | Value::Markup(text) => {
+                self.burn(text.len() as u64 / 64)?;
+                text.chars().count()
+            }
             Value::List(items) => items.borrow().len(),
             Value::Tuple(items) => items.len(),
             Value::Dict(items) => items.borrow().len(),
@@ -388,7 +398,14 @@ impl Cx {
                         self.usable(list)?;
                         place(list.len(), at).map(|at| Value::Prefix(list.clone(), at))
                     }
-                    Value::Str(_) | Value::Markup(_) | Value::Range(..) => pick(&self.items(value)?, at),
+                    Value::Str(text) | Value::Markup(text) => {
+                        self.burn(text.len() as u64 / 16)?;
+                        let mut buffer = [0; 4];
+                        place(text.chars().count(), at)
+                            .and_then(|at| text.chars().nth(at))
+                            .map(|c| Value::str(c.encode_utf8(&mut buffer)))
+                    }
+                    Value::Range(..) => pick(&self.items(value)?, at),
                     Value::Network(network) => {
                         let bits = crate::address::bits(network.address);
                         let v4 = network.address.is_ipv4();
@@ -428,13 +445,16 @@ impl Cx {
             let set = crate::queryset::QuerySet { sliced: true, ..query.with_rows(rows) };
             return Ok(if step == 1 { set.value() } else { Value::list(set.items(self)?) });
         }
+        if let Some(text) = value.as_str() {
+            self.burn(text.len() as u64 / 16)?;
+            let chars: Vec<char> = text.chars().collect();
+            let chosen: String =
+                picked(chars.len(), start, end, step).into_iter().map(|at| chars[at]).collect();
+            let markup = matches!(value, Value::Markup(_));
+            return self.paid(if markup { Value::Markup(chosen.into()) } else { Value::Str(chosen.into()) });
+        }
         let items = match value {
-            Value::List(_)
-            | Value::Tuple(_)
-            | Value::Prefixes(_)
-            | Value::Str(_)
-            | Value::Markup(_)
-            | Value::Range(..) => self.items(value)?,
+            Value::List(_) | Value::Tuple(_) | Value::Prefixes(_) | Value::Range(..) => self.items(value)?,
             _ => {
                 let of = object_name(self, value);
                 return Ok(Value::undefined(format!("{of} has no element slice")));
@@ -443,8 +463,6 @@ impl Cx {
         let chosen: Vec<Value> =
             picked(items.len(), start, end, step).into_iter().map(|at| items[at].clone()).collect();
         Ok(match value {
-            Value::Str(_) => Value::Str(joined(&chosen)),
-            Value::Markup(_) => Value::Markup(joined(&chosen)),
             Value::Tuple(_) => Value::Tuple(chosen.into()),
             _ => Value::List(Rc::new(RefCell::new(chosen))),
         })
@@ -511,10 +529,6 @@ impl Cx {
     }
 }
 
-fn joined(chars: &[Value]) -> Arc<str> {
-    chars.iter().filter_map(Value::as_str).collect::<String>().into()
-}
-
 fn place(length: usize, at: i128) -> Option<usize> {
     let at = if at < 0 { at + length as i128 } else { at };
     usize::try_from(at).ok().filter(|at| *at < length)
@@ -539,7 +553,7 @@ fn picked(length: usize, start: Option<i128>, end: Option<i128>, step: i128) -> 
     let mut at = start;
     while (step > 0 && at < end) || (step < 0 && at > end) {
         out.extend(usize::try_from(at).ok());
-        at += step;
+        at = at.saturating_add(step);
     }
     out
 }

@@ -9,7 +9,7 @@ use crate::address::Interface;
 use crate::args::Args;
 use crate::context::Cx;
 use crate::error::{Fault, Res};
-use crate::ops::{equal, undefined};
+use crate::ops::undefined;
 use crate::queryset::QuerySet;
 use crate::repr::type_name;
 use crate::serialise;
@@ -139,10 +139,11 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
                     if args.kw("value").is_some() { ("filter", "value") } else { ("get", "queryset") };
                 return Err(clash(first.0, &args, first.1));
             }
-            match filtered(cx, value, &args.kw)? {
-                Value::Query(set) if set.rows.len() == 1 => Ok(cx.items(&Value::Query(set))?.remove(0)),
+            let found = filtered(cx, value, &args.kw)?;
+            match &found {
+                Value::Query(set) if set.rows.len() == 1 => Ok(cx.items(&found)?.remove(0)),
                 Value::List(_) => Err(Fault::type_error("list.count() takes exactly one argument (0 given)")),
-                other => Ok(other),
+                _ => Ok(found),
             }
         }
         "unique_items" => {
@@ -157,7 +158,7 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             let mut kept = Vec::new();
             for item in items {
                 if let Some(found) = python_attribute(cx, &item, &field)?
-                    && !seen.iter().any(|known| equal(known, &found))
+                    && cx.position(&seen, &found)?.is_none()
                 {
                     seen.push(found);
                     kept.push(item);
@@ -412,7 +413,9 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
                 return Err(Fault::attribute("object has no config context"));
             }
             let recursive = recursive.map_or(Ok(true), |recursive| cx.truth(&recursive))?;
-            let found = in_context(&cx.config_context(*row)?, &Key(or_none(key)), recursive);
+            let key = or_none(key);
+            cx.hashable(&key)?;
+            let found = in_context(&cx.config_context(*row)?, &Key(key), recursive);
             Ok(match name {
                 "context_has_key" => Value::Bool(found.is_some()),
                 "context_has_not_key" => Value::Bool(found.is_none()),
@@ -448,7 +451,10 @@ fn filtered(cx: &Cx, value: &Value, kw: &[(Rc<str>, Value)]) -> Res<Value> {
         cx.burn(1)?;
         let mut valid = true;
         for (name, wanted) in kw {
-            valid = python_attribute(cx, &item, name)?.is_some_and(|found| equal(&found, wanted));
+            valid = match python_attribute(cx, &item, name)? {
+                Some(found) => cx.equal(&found, wanted)?,
+                None => false,
+            };
             if !valid {
                 break;
             }

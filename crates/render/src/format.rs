@@ -343,14 +343,25 @@ fn field_value(cx: &Cx, name: &str, args: &Args, next: &mut usize) -> Res<Value>
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('.') {
             let end = after.find(['.', '[']).unwrap_or(after.len());
+            if end == 0 {
+                return Err(Fault::value("Empty attribute in format string"));
+            }
             value = cx.get_attr(&value, &after[..end])?;
             rest = &after[end..];
         } else {
-            let end = rest.find(']').unwrap_or(rest.len() - 1);
-            let key = &rest[1..end];
+            let Some((key, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+                return Err(Fault::value(if rest.starts_with('[') {
+                    "expected '}' before end of string"
+                } else {
+                    "Only '.' or '[' may follow ']' in format field specifier"
+                }));
+            };
+            if key.is_empty() {
+                return Err(Fault::value("Empty attribute in format string"));
+            }
             let key = key.parse().map_or_else(|_| Value::str(key), Value::Int);
             value = cx.get_item(&value, &key)?;
-            rest = &rest[end + 1..];
+            rest = after;
         }
         if let Value::Undefined(missing) = &value {
             return Err(crate::ops::undefined(missing));

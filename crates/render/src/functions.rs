@@ -70,8 +70,12 @@ fn range(cx: &Cx, args: &Args) -> Res<Value> {
             )));
         }
     };
-    let count = if (step > 0) == (start < end) { (end - start) / step } else { 0 };
-    if count > MAX_RANGE {
+    let count = if (step > 0) == (start < end) {
+        end.checked_sub(start).map(|length| length / step)
+    } else {
+        Some(0)
+    };
+    if count.is_none_or(|count| count > MAX_RANGE) {
         return Err(Fault::new(
             "OverflowError",
             "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).",

@@ -8,7 +8,6 @@ use crate::address::Interface;
 use crate::context::Cx;
 use crate::error::{Fault, Res};
 use crate::model::Kind;
-use crate::ops::equal;
 use crate::value::{Key, Value};
 use crate::world::Row;
 
@@ -318,7 +317,8 @@ impl Condition {
     }
 
     fn matches(&self, cx: &Cx, value: &Value) -> Res<bool> {
-        let wanted = self.wanted.first().unwrap_or(&Value::None);
+        let nothing = Value::None;
+        let wanted = self.wanted.first().unwrap_or(&nothing);
         if self.comparison == "isnull" {
             return Ok(value.is_none() == cx.truth(wanted)?);
         }
@@ -408,7 +408,7 @@ fn same(cx: &Cx, value: &Value, wanted: &Value) -> Res<bool> {
         }
         Value::Str(text) if wanted.as_str().is_none() => Ok(**text == cx.text(wanted)?),
         Value::Mac(..) => Ok(cx.text(value)?.eq_ignore_ascii_case(&cx.text(wanted)?)),
-        _ => Ok(equal(value, wanted)),
+        _ => cx.equal(value, wanted),
     }
 }
 

@@ -780,7 +780,7 @@ fn divergence(cx: &Cx, row: Row) -> Res<Value> {
     let mut out = Vec::new();
     for (label, local, remote) in fields {
         let (ours, theirs) = (cx.stored_by_name(row, local)?, cx.stored_by_name(network, remote)?);
-        if !crate::ops::equal(&ours, &theirs) {
+        if !cx.equal(&ours, &theirs)? {
             let pairs = [
                 ("label", Value::str(label)),
                 ("local_key", Value::str(local)),

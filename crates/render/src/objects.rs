@@ -405,7 +405,7 @@ impl Cx {
             let Some(context) = self.world.target(Row { model, index: *index }, "config_context") else {
                 continue;
             };
-            if let Value::Dict(data) = self.stored_by_name(context, "data")? {
+            if let Value::Dict(data) = &self.stored_by_name(context, "data")? {
                 merged = self.merge(&merged, &data.borrow(), 0)?;
             }
         }
@@ -438,7 +438,7 @@ impl Cx {
                     Value::dict(self.merge(&lower.borrow(), &upper.borrow(), depth + 1)?)
                 }
                 (Value::List(lower), Value::List(upper)) => {
-                    let joined = self.settings.list_merge.join(&lower.borrow(), &upper.borrow());
+                    let joined = self.settings.list_merge.join(self, &lower.borrow(), &upper.borrow())?;
                     joined.map_or_else(
                         |keep_lower| if keep_lower { Value::List(lower.clone()) } else { value.clone() },
                         Value::list,

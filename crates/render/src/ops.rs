@@ -1,6 +1,7 @@
 //! Python's operators.
 
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use crate::ast::{BinOp, CmpOp};
 use crate::context::Cx;
@@ -8,37 +9,28 @@ use crate::error::{Fault, Res};
 use crate::repr::type_name;
 use crate::value::{Key, Value};
 
-/// `a == b`.
-pub(crate) fn equal(a: &Value, b: &Value) -> bool {
+/// `a == b`, if that can be told without going through what they hold.
+fn flat(a: &Value, b: &Value) -> Option<bool> {
     if let (Some(a), Some(b)) = (a.as_int(), b.as_int()) {
-        return a == b;
+        return Some(a == b);
     }
     #[expect(clippy::float_cmp, reason = "as Python compares")]
     if let (Some(a), Some(b)) = (a.as_float(), b.as_float()) {
-        return a == b;
+        return Some(a == b);
     }
     if let (Some(a), Some(b)) = (a.as_str(), b.as_str()) {
-        return a == b;
+        return Some(a == b);
     }
-    match (a, b) {
+    Some(match (a, b) {
         (Value::None, Value::None)
         | (Value::Undefined(_), Value::Undefined(_))
         | (Value::Blocks, Value::Blocks) => true,
-        (Value::Tuple(a), Value::Tuple(b)) => equal_items(a, b),
-        (Value::List(a), Value::List(b)) => {
-            std::rc::Rc::ptr_eq(a, b) || equal_items(&a.borrow(), &b.borrow())
-        }
+        (Value::List(a), Value::List(b)) if Rc::ptr_eq(a, b) => true,
+        (Value::Tuple(_), Value::Tuple(_))
+        | (Value::List(_), Value::List(_) | Value::Prefixes(_))
+        | (Value::Prefixes(_), Value::List(_))
+        | (Value::Prefix(..) | Value::Dict(_), Value::Prefix(..) | Value::Dict(_)) => return None,
         (Value::Prefixes(a), Value::Prefixes(b)) => a.same(b),
-        (Value::Prefixes(list), Value::List(other)) | (Value::List(other), Value::Prefixes(list)) => {
-            let other = other.borrow();
-            list.len() == other.len()
-                && other.iter().enumerate().all(|(at, item)| equal(&Value::Prefix(list.clone(), at), item))
-        }
-        (Value::Prefix(..) | Value::Dict(_), Value::Prefix(..) | Value::Dict(_)) => {
-            let (Some(a), Some(b)) = (as_dict(a), as_dict(b)) else { return false };
-            a.len() == b.len()
-                && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| equal(value, other)))
-        }
         (Value::Record(a), Value::Record(b)) => a == b,
         (Value::Address(a), Value::Address(b)) => a == b,
         (Value::Interface(a), Value::Interface(b)) => a == b,
@@ -47,11 +39,22 @@ pub(crate) fn equal(a: &Value, b: &Value) -> bool {
         (Value::Time(a), Value::Time(b)) => a == b,
         (Value::Range(..), Value::Range(..)) => as_range(a) == as_range(b),
         (Value::Function(a), Value::Function(b)) => a == b,
-        (Value::Query(a), Value::Query(b)) => std::rc::Rc::ptr_eq(a, b),
-        (Value::Macro(a), Value::Macro(b)) => std::rc::Rc::ptr_eq(a, b),
-        (Value::Namespace(a), Value::Namespace(b)) => std::rc::Rc::ptr_eq(a, b),
-        (Value::Loop(a), Value::Loop(b)) => std::rc::Rc::ptr_eq(a, b),
+        (Value::Query(a), Value::Query(b)) => Rc::ptr_eq(a, b),
+        (Value::Macro(a), Value::Macro(b)) => Rc::ptr_eq(a, b),
+        (Value::Namespace(a), Value::Namespace(b)) => Rc::ptr_eq(a, b),
+        (Value::Loop(a), Value::Loop(b)) => Rc::ptr_eq(a, b),
         _ => false,
+    })
+}
+
+/// Whether two keys are the same. `Cx::hashable` has let in nothing but tuples that holds other values, and none that are
+/// deep.
+pub(crate) fn same_key(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Tuple(a), Value::Tuple(b)) => {
+            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same_key(a, b))
+        }
+        _ => flat(a, b).unwrap_or(false),
     }
 }
 
@@ -60,10 +63,6 @@ fn as_range(value: &Value) -> Option<(i128, i128, i128)> {
         Value::Range(start, end, step) => Some((*start, *end, *step)),
         _ => None,
     }
-}
-
-fn equal_items(a: &[Value], b: &[Value]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
 }
 
 /// A dictionary's members, also of an entry of a prefix list.
@@ -76,6 +75,75 @@ pub(crate) fn as_dict(value: &Value) -> Option<crate::value::Dict> {
 }
 
 impl Cx {
+    /// `a == b`; an error for what is nested too deeply to be told.
+    pub(crate) fn equal(&self, a: &Value, b: &Value) -> Res<bool> {
+        if let Some(known) = flat(a, b) {
+            self.burn(a.as_str().map_or(0, str::len) as u64 / 64)?;
+            return Ok(known);
+        }
+        let _level = self.level()?;
+        match (a, b) {
+            (Value::Tuple(a), Value::Tuple(b)) => self.equal_items(a, b),
+            (Value::List(a), Value::List(b)) => self.equal_items(&a.borrow(), &b.borrow()),
+            (Value::Prefixes(list), Value::List(other)) | (Value::List(other), Value::Prefixes(list)) => {
+                let other = other.borrow();
+                if list.len() != other.len() {
+                    return Ok(false);
+                }
+                self.burn(other.len() as u64)?;
+                for (at, item) in other.iter().enumerate() {
+                    if !self.equal(&Value::Prefix(list.clone(), at), item)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            _ => {
+                if let (Value::Dict(a), Value::Dict(b)) = (a, b)
+                    && Rc::ptr_eq(a, b)
+                {
+                    return Ok(true);
+                }
+                let (Some(a), Some(b)) = (as_dict(a), as_dict(b)) else { return Ok(false) };
+                self.burn(a.len() as u64)?;
+                if a.len() != b.len() {
+                    return Ok(false);
+                }
+                for (key, value) in &a {
+                    let Some(other) = b.get(key) else { return Ok(false) };
+                    if !self.equal(value, other)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    pub(crate) fn equal_items(&self, a: &[Value], b: &[Value]) -> Res<bool> {
+        if a.len() != b.len() {
+            return Ok(false);
+        }
+        self.burn(a.len() as u64)?;
+        for (a, b) in a.iter().zip(b) {
+            if !self.equal(a, b)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where the first of the items is that equals the wanted one.
+    pub(crate) fn position(&self, items: &[Value], wanted: &Value) -> Res<Option<usize>> {
+        self.burn(items.len() as u64)?;
+        for (at, item) in items.iter().enumerate() {
+            if self.equal(item, wanted)? {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
     /// `a < b` and its kin; an error for things that have no order.
     pub(crate) fn order(&self, a: &Value, b: &Value, sign: &str) -> Res<Ordering> {
         if let Value::Undefined(missing) = a {
@@ -91,6 +159,7 @@ impl Cx {
             return Ok(a.partial_cmp(&b).unwrap_or(Ordering::Equal));
         }
         if let (Some(a), Some(b)) = (a.as_str(), b.as_str()) {
+            self.burn(a.len().min(b.len()) as u64 / 64)?;
             return Ok(a.cmp(b));
         }
         let sequences = match (a, b) {
@@ -99,9 +168,11 @@ impl Cx {
             _ => None,
         };
         if let Some((left, right)) = sequences {
+            let _level = self.level()?;
+            self.burn((left.len() + right.len()) as u64 / 8)?;
             for (a, b) in left.iter().zip(&right) {
                 self.burn(1)?;
-                if !equal(a, b) {
+                if !self.equal(a, b)? {
                     return self.order(a, b, sign);
                 }
             }
@@ -130,8 +201,8 @@ impl Cx {
 
     pub(crate) fn compare(&self, op: CmpOp, a: &Value, b: &Value) -> Res<bool> {
         Ok(match op {
-            CmpOp::Eq => equal(a, b),
-            CmpOp::Ne => !equal(a, b),
+            CmpOp::Eq => self.equal(a, b)?,
+            CmpOp::Ne => !self.equal(a, b)?,
             CmpOp::Lt => self.order(a, b, "<")?.is_lt(),
             CmpOp::Le => self.order(a, b, "<=")?.is_le(),
             CmpOp::Gt => self.order(a, b, ">")?.is_gt(),
@@ -146,6 +217,7 @@ impl Cx {
         match container {
             Value::Str(text) | Value::Markup(text) => {
                 if let Some(part) = item.as_str() {
+                    self.burn(text.len() as u64 / 16)?;
                     Ok(text.contains(part))
                 } else {
                     let name = type_name(self, item);
@@ -179,18 +251,23 @@ impl Cx {
                     }
                     Err(fault) => return Err(fault),
                 };
-                self.burn(items.len() as u64)?;
-                Ok(items.iter().any(|other| equal(item, other)))
+                Ok(self.position(&items, item)?.is_some())
             }
         }
     }
 
+    /// An error for what cannot be a key of a dictionary.
     pub(crate) fn hashable(&self, value: &Value) -> Res<()> {
         match value {
+            Value::Str(text) | Value::Markup(text) => self.burn(text.len() as u64 / 16),
             Value::List(_) | Value::Dict(_) | Value::Prefix(..) | Value::Prefixes(_) => {
                 Err(Fault::type_error(format!("unhashable type: '{}'", type_name(self, value))))
             }
-            Value::Tuple(items) => items.iter().try_for_each(|item| self.hashable(item)),
+            Value::Tuple(items) => {
+                let _level = self.level()?;
+                self.burn(items.len() as u64)?;
+                items.iter().try_for_each(|item| self.hashable(item))
+            }
             _ => Ok(()),
         }
     }
@@ -223,6 +300,11 @@ impl Cx {
     }
 
     pub(crate) fn binary(&self, op: BinOp, a: &Value, b: &Value) -> Res<Value> {
+        let made = self.binary_result(op, a, b)?;
+        self.paid(made)
+    }
+
+    fn binary_result(&self, op: BinOp, a: &Value, b: &Value) -> Res<Value> {
         if let Value::Undefined(missing) = a {
             return Err(undefined(missing));
         }
@@ -263,7 +345,7 @@ impl Cx {
                     return Ok(Value::Float(seconds as f64 / 1000.0));
                 }
                 if let (Value::Address(address), Some(n)) = (a, b.as_int()) {
-                    return Ok(shifted(*address, -n));
+                    return Ok(shifted(*address, n.checked_neg().ok_or_else(too_large)?));
                 }
             }
             _ => {}
@@ -371,7 +453,7 @@ pub(crate) fn undefined(missing: &crate::value::Missing) -> Fault {
     }
 }
 
-fn too_large() -> Fault {
+pub(crate) fn too_large() -> Fault {
     Fault::limit("the number is too large")
 }
 

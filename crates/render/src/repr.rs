@@ -110,6 +110,7 @@ impl Cx {
     pub(crate) fn text(&self, value: &Value) -> Res<String> {
         let mut out = String::new();
         self.write_text(value, &mut out)?;
+        self.burn(out.len() as u64 / 16)?;
         Ok(out)
     }
 
@@ -152,6 +153,7 @@ impl Cx {
     pub(crate) fn repr(&self, value: &Value) -> Res<String> {
         let mut out = String::new();
         self.write_repr(value, &mut out, 0)?;
+        self.burn(out.len() as u64 / 16)?;
         Ok(out)
     }
 

@@ -89,12 +89,13 @@ impl Cx {
     fn captured(&self, name: &Rc<str>, body: &[Stmt], scope: &Rc<Scope>) -> Res<Value> {
         let mut out = String::new();
         self.body(name, body, scope, &mut out)?;
-        Ok(self.made_text(out))
+        self.made_text(out)
     }
 
     /// What a template made: already escaped, if escaping is on.
-    fn made_text(&self, text: String) -> Value {
-        if self.autoescape.get() { Value::Markup(text.into()) } else { Value::Str(text.into()) }
+    fn made_text(&self, text: String) -> Res<Value> {
+        self.make(text.len())?;
+        Ok(if self.autoescape.get() { Value::Markup(text.into()) } else { Value::Str(text.into()) })
     }
 
     fn statement(&self, name: &Rc<str>, stmt: &Stmt, scope: &Rc<Scope>, out: &mut String) -> Res<Flow> {
@@ -119,6 +120,7 @@ impl Cx {
                 for part in parts {
                     let value = self.eval(part, scope)?;
                     self.print(&value, out)?;
+                    self.guard_output(out.len())?;
                 }
             }
             StmtKind::For(for_loop) => return self.for_loop(name, for_loop, scope, out),
@@ -218,7 +220,9 @@ impl Cx {
             out.push_str(&self.escaped(value)?);
             return Ok(());
         }
-        self.write_text(value, out)
+        let before = out.len();
+        self.write_text(value, out)?;
+        self.burn((out.len() - before) as u64 / 64)
     }
 
     fn chain(&self, filters: &[FilterCall], mut value: Value, scope: &Rc<Scope>) -> Res<Value> {
@@ -271,7 +275,7 @@ impl Cx {
         let root = self.root.borrow().clone();
         let mut out = String::new();
         self.run_block(&block, level, &root, &mut out)?;
-        Ok(self.made_text(out))
+        self.made_text(out)
     }
 
     fn for_loop(&self, name: &Rc<str>, def: &ForLoop, scope: &Rc<Scope>, out: &mut String) -> Res<Flow> {
@@ -369,13 +373,13 @@ impl Cx {
                 &mut out,
             )
         })?;
-        Ok(self.made_text(out))
+        self.made_text(out)
     }
 
     pub(crate) fn assign(&self, target: &Target, value: Value, scope: &Rc<Scope>) -> Res<()> {
         match target {
             Target::Name(name) => scope.set(name, value),
-            Target::Attr(name, attr) => match scope.get(name) {
+            Target::Attr(name, attr) => match &scope.get(name) {
                 Some(Value::Namespace(items)) => {
                     items.borrow_mut().insert((&**attr).into(), value);
                 }
@@ -458,6 +462,6 @@ impl Cx {
         }
         let mut out = String::new();
         self.deeper(|| self.body(&def.template, &def.body, &scope, &mut out)).map_err(Fault::leave)?;
-        Ok(self.made_text(out))
+        self.made_text(out)
     }
 }

@@ -54,3 +54,19 @@ impl Scope {
         }
     }
 }
+
+/// Letting go of what a scope holds.
+pub(crate) trait Release {
+    /// Hands over the values that nobody else can reach through these scopes.
+    fn release(&mut self, take: impl FnMut(&mut Value));
+}
+
+impl Release for Rc<Scope> {
+    fn release(&mut self, mut take: impl FnMut(&mut Value)) {
+        let mut scope = Rc::get_mut(self);
+        while let Some(found) = scope {
+            found.vars.get_mut().iter_mut().for_each(|(_, value)| take(value));
+            scope = found.parent.as_mut().and_then(Rc::get_mut);
+        }
+    }
+}

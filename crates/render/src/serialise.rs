@@ -256,6 +256,7 @@ fn block(
 ) -> Res<()> {
     cx.burn(1)?;
     cx.guard_output(out.len())?;
+    let _level = cx.level()?;
     if column > 2000 {
         return Err(Fault::value("the data is nested too deeply"));
     }

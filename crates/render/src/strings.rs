@@ -127,7 +127,9 @@ pub(crate) fn title(text: &str) -> String {
     let mut out = String::new();
     let mut inside = false;
     for c in text.chars() {
-        if inside {
+        if c.is_ascii() {
+            out.push(if inside { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() });
+        } else if inside {
             out.extend(c.to_lowercase());
         } else {
             out.extend(c.to_uppercase());
@@ -192,6 +194,7 @@ fn split(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value> {
     if from_right {
         parts.reverse();
     }
+    cx.make(parts.len().saturating_mul(std::mem::size_of::<Value>()))?;
     Ok(Value::list(parts.into_iter().map(Value::str).collect()))
 }
 
@@ -220,7 +223,7 @@ fn words(text: &str, most: usize, from_right: bool) -> Vec<&str> {
 
 #[expect(clippy::too_many_lines, reason = "one arm per method")]
 pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value> {
-    cx.burn(text.len() as u64 / 64)?;
+    cx.burn(text.len() as u64 / 16)?;
     let first = args.pos.first().cloned();
     let first = first.as_ref();
     let (start, end) = (args.pos.get(1).cloned(), args.pos.get(2).cloned());
@@ -256,7 +259,9 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
         "splitlines" => {
             let keep = args.take("keepends").or_else(|| first.cloned());
             let keep = keep.map_or(Ok(false), |keep| cx.truth(&keep))?;
-            Ok(Value::list(lines(text, keep).into_iter().map(Value::str).collect()))
+            let lines = lines(text, keep);
+            cx.make(lines.len().saturating_mul(std::mem::size_of::<Value>()))?;
+            Ok(Value::list(lines.into_iter().map(Value::str).collect()))
         }
         "partition" | "rpartition" => {
             let sep = string(cx, first)?;
@@ -370,6 +375,7 @@ pub(crate) fn call(cx: &Cx, text: &str, name: &str, mut args: Args) -> Res<Value
 pub(crate) fn replace(cx: &Cx, text: &str, old: &str, new: &str, most: i128) -> Res<String> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let found = if old.is_empty() { text.chars().count() + 1 } else { text.matches(old).count() };
+    cx.burn(found as u64)?;
     cx.burn_length(text.len().saturating_add(found.min(most).saturating_mul(new.len())))?;
     Ok(text.replacen(old, new, most))
 }
@@ -382,7 +388,8 @@ fn expandtabs(cx: &Cx, text: &str, size: usize) -> Res<String> {
             '\t' if size == 0 => {}
             '\t' => {
                 let count = size - column % size;
-                cx.burn_length(out.len().saturating_add(count))?;
+                cx.guard_output(out.len().saturating_add(count))?;
+                cx.burn(count as u64 / 16)?;
                 out.push_str(&" ".repeat(count));
                 column += count;
             }

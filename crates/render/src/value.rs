@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use crate::address::{Interface, Network};
 use crate::ast::{MacroDef, Stmt, Target};
 use crate::queryset::{Manager, QuerySet};
-use crate::scope::{Module, Scope};
+use crate::scope::{Module, Release as _, Scope};
 use crate::world::{PrefixEntry, PrefixList, PrefixSource, Row};
 
 pub(crate) type Dict = IndexMap<Key, Value>;
@@ -64,6 +64,102 @@ pub(crate) enum Value {
     Cycler(Rc<(Vec<Value>, Cell<usize>)>),
     Joiner(Rc<(Value, Cell<bool>)>),
     Slice(Rc<[Value; 3]>),
+}
+
+/// What values hold is let go of one after the other: each within the other's drop would use up the stack for what a
+/// template has nested a hundred thousand times.
+impl Drop for Value {
+    fn drop(&mut self) {
+        if !self.holds() {
+            return;
+        }
+        let mut held = Vec::new();
+        self.release(&mut held);
+        while let Some(mut value) = held.pop() {
+            value.release(&mut held);
+        }
+    }
+}
+
+impl Value {
+    /// Whether it may hold other values.
+    fn holds(&self) -> bool {
+        matches!(
+            self,
+            Self::List(_)
+                | Self::Tuple(_)
+                | Self::Dict(_)
+                | Self::Iter(..)
+                | Self::Namespace(_)
+                | Self::Macro(_)
+                | Self::Module(_)
+                | Self::Method(_)
+                | Self::Loop(_)
+                | Self::Cycler(_)
+                | Self::Joiner(_)
+                | Self::Slice(_)
+        )
+    }
+    /// Takes out what nobody but this value holds, if it may hold others in turn.
+    fn release(&mut self, held: &mut Vec<Self>) {
+        let mut take = |value: &mut Self| {
+            if value.holds() {
+                held.push(std::mem::replace(value, Self::None));
+            }
+        };
+        match self {
+            Self::List(items) => {
+                Rc::get_mut(items).into_iter().flat_map(RefCell::get_mut).for_each(take);
+            }
+            Self::Tuple(items) => Rc::get_mut(items).into_iter().flatten().for_each(take),
+            Self::Dict(items) => {
+                Rc::get_mut(items).into_iter().flat_map(|items| items.get_mut().values_mut()).for_each(take);
+            }
+            Self::Iter(items, _) => {
+                let items = Rc::get_mut(items).map(|items| items.get_mut().as_mut_slice());
+                items.into_iter().flatten().for_each(take);
+            }
+            Self::Namespace(items) => {
+                Rc::get_mut(items).into_iter().flat_map(|items| items.get_mut().values_mut()).for_each(take);
+            }
+            Self::Macro(found) => {
+                if let Some(found) = Rc::get_mut(found) {
+                    found.scope.release(take);
+                }
+            }
+            Self::Module(found) => {
+                if let Some(found) = Rc::get_mut(found) {
+                    found.scope.release(take);
+                }
+            }
+            Self::Method(method) => {
+                if let Some((of, _)) = Rc::get_mut(method) {
+                    take(of);
+                }
+            }
+            Self::Loop(found) => {
+                let Some(found) = Rc::get_mut(found) else { return };
+                found
+                    .items
+                    .iter_mut()
+                    .chain(found.changed.get_mut().iter_mut().flatten())
+                    .for_each(&mut take);
+                if let Some(recursion) = &mut found.recursive {
+                    recursion.scope.release(take);
+                }
+            }
+            Self::Cycler(cycler) => {
+                Rc::get_mut(cycler).into_iter().flat_map(|cycler| &mut cycler.0).for_each(take);
+            }
+            Self::Joiner(joiner) => {
+                if let Some((text, _)) = Rc::get_mut(joiner) {
+                    take(text);
+                }
+            }
+            Self::Slice(parts) => Rc::get_mut(parts).into_iter().flatten().for_each(take),
+            _ => {}
+        }
+    }
 }
 
 /// Why a value is undefined.
@@ -218,7 +314,7 @@ impl Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        crate::ops::equal(&self.0, &other.0)
+        crate::ops::same_key(&self.0, &other.0)
     }
 }
 impl Eq for Key {}

@@ -8,7 +8,7 @@ use pm_render::{
 };
 use serde_json::json;
 
-fn render_with(template: &str, undefined: Undefined) -> Result<Rendered, TemplateError> {
+fn environment(limits: Limits) -> Environment {
     let lists = HashMap::from([
         (
             "extras--tags".to_owned(),
@@ -23,13 +23,21 @@ fn render_with(template: &str, undefined: Undefined) -> Result<Rendered, Templat
         ),
     ]);
     let world = Arc::new(pm_render::original::world(&lists, &json!({})));
-    let limits = Limits { fuel: 2_000_000, output: 1 << 20, recursion: 50 };
     let templates = Templates::of(&world);
     let settings = Settings { do_tag: true, ..Settings::default() };
-    let environment = Environment::new(world, templates, settings, limits, chrono::DateTime::UNIX_EPOCH);
-    let source =
-        Source { name: "hostile".into(), text: template.into(), trim: false, lstrip: false, undefined };
-    environment.render_export("extras.tag", &source)
+    Environment::new(world, templates, settings, limits, chrono::DateTime::UNIX_EPOCH)
+}
+
+fn source(template: &str, undefined: Undefined) -> Source {
+    Source { name: "hostile".into(), text: template.into(), trim: false, lstrip: false, undefined }
+}
+
+fn render_within(template: &str, undefined: Undefined, limits: Limits) -> Result<Rendered, TemplateError> {
+    environment(limits).render_export("extras.tag", &source(template, undefined))
+}
+
+fn render_with(template: &str, undefined: Undefined) -> Result<Rendered, TemplateError> {
+    render_within(template, undefined, Limits { fuel: 2_000_000, output: 1 << 20, recursion: 50 })
 }
 
 fn render(template: &str) -> Result<Rendered, TemplateError> {
@@ -80,6 +88,164 @@ fn the_stack_is_not_used_up() {
     ] {
         assert_eq!(render(&template).unwrap_err().kind, ErrorKind::Limit);
     }
+}
+
+#[test]
+fn what_holds_itself_is_not_followed_for_ever() {
+    let lists = "{% set l = [] %}{{ l.append(l) }}{% set m = [] %}{{ m.append(m) }}";
+    let deep = "{% set a = namespace(l=()) %}{% for i in range(9999) %}{% set a.l = (a.l,) %}{% endfor %}\
+        {% set b = namespace(l=()) %}{% for i in range(9999) %}{% set b.l = (b.l,) %}{% endfor %}";
+    let wide = "{% set a = namespace(l=()) %}{% for i in range(60) %}{% set a.l = (a.l, a.l) %}{% endfor %}\
+        {% set b = namespace(l=()) %}{% for i in range(60) %}{% set b.l = (b.l, b.l) %}{% endfor %}";
+    let dicts = "{% set l = {} %}{% do l.update(x=l) %}{% set m = {} %}{% do m.update(x=m) %}";
+    for (setup, use_of) in [
+        (lists, "l == m"),
+        (lists, "l != m"),
+        (lists, "l < m"),
+        (lists, "l in [m]"),
+        (lists, "[l, m] | sort"),
+        (lists, "[l, m] | groupby(0)"),
+        (lists, "[l].index(m)"),
+        (lists, "[l].count(m)"),
+        (lists, "l is eq m"),
+        (lists, "l is sameas 1 or [m] is eq [l]"),
+        (dicts, "l == m"),
+        (deep, "a.l == b.l"),
+        (deep, "a.l < b.l"),
+        (deep, "{a.l: 1}"),
+        (deep, "[a.l, b.l] | unique | list"),
+        (deep, "a.l in {}"),
+        (wide, "a.l == b.l"),
+        (wide, "a.l < b.l"),
+        (wide, "{a.l: 1}"),
+    ] {
+        let template = format!("{setup}{{{{ {use_of} }}}}");
+        let fault = render(&template).map(|rendered| rendered.text.len()).expect_err(use_of);
+        assert_eq!(fault.kind, ErrorKind::Limit, "{use_of}: {fault}");
+    }
+    let changed = format!("{lists}{{% for x in [l, m] %}}{{{{ loop.changed(x) }}}}{{% endfor %}}");
+    assert_eq!(render(&changed).unwrap_err().kind, ErrorKind::Limit);
+}
+
+#[test]
+fn what_is_nested_deeply_is_let_go_of() {
+    for (first, next) in [
+        ("[]", "[ns.l]"),
+        ("()", "(ns.l,)"),
+        ("{}", "{'x': ns.l}"),
+        ("[]", "{'x': [(ns.l,)]}"),
+        ("[]", "namespace(x=ns.l)"),
+        ("[]", "cycler(ns.l)"),
+        ("[]", "joiner(ns.l)"),
+        ("[]", "[ns.l] | map('default')"),
+        ("[]", "[ns.l].append"),
+    ] {
+        let template = format!(
+            "{{% set ns = namespace(l={first}) %}}{{% for i in range(99999) %}}{{% set ns.l = {next} %}}{{% endfor %}}done"
+        );
+        assert_eq!(render(&template).map(|rendered| rendered.text).unwrap(), "done", "{next}");
+    }
+    let scopes = "{% set ns = namespace() %}{% for i in range(99999) %}{% set before = ns.m %}\
+        {% macro m() %}{% endmacro %}{% set ns.m = m %}{% endfor %}done";
+    assert_eq!(render(scopes).unwrap().text, "done");
+    let loops = "{% set ns = namespace(l=[]) %}{% for i in range(99999) %}{% for x in [ns.l] %}\
+        {% set ns.l = loop %}{% endfor %}{% endfor %}done";
+    assert_eq!(render(loops).unwrap().text, "done");
+    let printed =
+        "{% set ns = namespace(l=[1]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}";
+    assert!(render(&format!("{printed}{{{{ ns.l }}}}")).unwrap().text.contains("..."));
+    assert!(render(&format!("{printed}{{{{ ns.l | as_json }}}}")).is_err());
+    assert!(render(&format!("{printed}{{{{ ns.l | as_yaml }}}}")).is_err());
+}
+
+#[test]
+fn long_texts_cost_what_they_take() {
+    let limits = Limits { output: 64 << 20, ..Limits::default() };
+    for body in [
+        "{{ l.append(s | upper) or '' }}",
+        "{{ l.append(s.title()) or '' }}",
+        "{{ l.append(s ~ i) or '' }}",
+        "{{ l.append(s[1:]) or '' }}",
+        "{% set x %}{{ s }}{% endset %}{{ l.append(x) or '' }}",
+        "{% set x = s | reverse %}",
+        "{% set x = s | escape %}",
+        "{% set x = s | list %}",
+        "{% set x = s.split('a') %}",
+        "{% set x = [s] | join %}",
+        "{% set x = s | replace('a', 'b') %}",
+        "{% set x = s | wordwrap %}",
+        "{% set x = s | length %}",
+        "{% set x = s == t %}",
+        "{% set x = 'b' in s %}",
+        "{% set x = {s: 1} %}",
+    ] {
+        let template = format!(
+            "{{% set s = 'a' * 16000000 %}}{{% set t = s | upper | lower %}}{{% set l = [] %}}\
+             {{% for i in range(100000) %}}{body}{{% endfor %}}"
+        );
+        let begun = std::time::Instant::now();
+        let fault = render_within(&template, Undefined::Lenient, limits).unwrap_err();
+        assert_eq!(fault.kind, ErrorKind::Limit, "{body}: {fault}");
+        let took = begun.elapsed();
+        assert!(took.as_secs() < 20, "{body} took {took:?}");
+    }
+}
+
+#[test]
+fn numbers_end_somewhere() {
+    for template in [
+        "{{ ((-(2 ** 126)) * 2) | abs }}",
+        "{{ -((-(2 ** 126)) * 2) }}",
+        "{{ ('10.0.0.0' | ipv4) - ((-(2 ** 126)) * 2) }}",
+        "{{ range((-(2 ** 126)) * 2, 2 ** 126) }}",
+        "{{ ((2 ** 126) + (2 ** 126 - 1)) | round(-38) }}",
+    ] {
+        let fault = render(template).unwrap_err();
+        assert!(fault.kind == ErrorKind::Limit || fault.class == "OverflowError", "{template}: {fault}");
+    }
+    let largest = "(2 ** 126) + (2 ** 126 - 1)";
+    for (template, text) in [
+        (format!("{{{{ 'abc'[1::{largest}] }}}}"), "b"),
+        (format!("{{{{ range({largest} - 2, {largest}, 5) | list | length }}}}"), "1"),
+        ("{{ ['nan' | float, 1.0, 0.0] | sort | length }}".to_owned(), "3"),
+    ] {
+        assert_eq!(render(&template).unwrap().text, text, "{template}");
+    }
+}
+
+#[test]
+fn format_refuses_fields_it_cannot_read() {
+    let (end, after) =
+        ("expected '}' before end of string", "Only '.' or '[' may follow ']' in format field specifier");
+    for (template, message) in [
+        ("{{ '{0[}'.format('x') }}", end),
+        ("{{ '{0[é}'.format('x') }}", end),
+        ("{{ '{0[a}'.format({'a': 1}) }}", end),
+        ("{{ '{0[a]b}'.format({'a': 1}) }}", after),
+        ("{{ '{0[a]é}'.format({'a': 1}) }}", after),
+        ("{{ '{0[]}'.format('x') }}", "Empty attribute in format string"),
+        ("{{ '{0.}'.format('x') }}", "Empty attribute in format string"),
+    ] {
+        let fault = render(template).unwrap_err();
+        assert_eq!((fault.class.as_str(), fault.message.as_str()), ("ValueError", message), "{template}");
+    }
+    assert_eq!(render("{{ '{0[a]}'.format({'a': 1}) }}").unwrap().text, "1");
+}
+
+#[test]
+fn a_rendering_can_be_stopped() {
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let limits = Limits { fuel: u64::MAX, ..Limits::default() };
+    let endless = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
+    let flag = stop.clone();
+    let rendering = std::thread::spawn(move || {
+        environment(limits).stopped_by(flag).render_export("extras.tag", &source(endless, Undefined::Lenient))
+    });
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(!rendering.is_finished());
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let fault = rendering.join().unwrap().unwrap_err();
+    assert_eq!((fault.kind, fault.message.as_str()), (ErrorKind::Limit, "the rendering was stopped"));
 }
 
 #[test]

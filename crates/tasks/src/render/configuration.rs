@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use pm_render::{Data, Row, Source, World};
+use pm_render::{Data, Row, Source, TemplateError, World};
 use pm_store::jobs::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::engine::{self, Engine, Rendering};
+use super::engine::{self, Engine, Rendering, Stop};
 use super::hosts::{Host, limited};
 use super::snapshot::{Snapshot, Wants, read};
 use super::{files, templates_of};
@@ -166,6 +166,30 @@ impl Task for RenderConfiguration {
     }
 }
 
+/// Renders for all routers. Threads do not end with the future that waits for them, so they are told to.
+async fn all(
+    engine: Engine,
+    jobs: Vec<Work>,
+) -> Result<Vec<(String, Result<Rendering, TemplateError>)>, TaskError> {
+    let stop = Stop::default();
+    let engine = engine.stopped_by(&stop);
+    futures::stream::iter(jobs)
+        .map(|(router, source)| {
+            let engine = engine.clone();
+            let name = router.name.clone();
+            let render = move || {
+                engine.render(&source, &router.name, |environment| {
+                    environment.render_configuration(router.row, &source)
+                })
+            };
+            async move { tokio::task::spawn_blocking(render).await.map(|result| (name, result)) }
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
+        .map_err(|error| TaskError::Broken(format!("a rendering did not end: {error}")))
+}
+
 impl RenderConfiguration {
     /// The configurations, and the routers without a template.
     async fn render(
@@ -177,21 +201,7 @@ impl RenderConfiguration {
         let world = &snapshot.world;
         let (jobs, without) = self.jobs(context, world).map_err(fail)?;
         let engine = Engine::new(world, &context.config, context.clock.now());
-        let rendered: Vec<(String, Result<Rendering, _>)> = futures::stream::iter(jobs)
-            .map(|(router, source)| {
-                let engine = engine.clone();
-                let name = router.name.clone();
-                let render = move || {
-                    engine.render(&source, &router.name, |environment| {
-                        environment.render_configuration(router.row, &source)
-                    })
-                };
-                async move { tokio::task::spawn_blocking(render).await.map(|result| (name, result)) }
-            })
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
-            .map_err(|error| TaskError::Broken(format!("a rendering did not end: {error}")))?;
+        let rendered = all(engine, jobs).await?;
         let mut configurations = Vec::new();
         let mut problems = Vec::new();
         for (router, result) in rendered {
@@ -333,5 +343,45 @@ impl RenderConfiguration {
         // Nothing at all is hardly what a router is to have.
         let outcome = if empty == 0 { Outcome::Ok } else { Outcome::Partial };
         Done { outcome, summary, data: json!({ "configurations": rows, "changed": changed }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn renderings_end_when_nobody_waits_for_them() {
+        let lists = HashMap::from([(
+            "devices--routers".to_owned(),
+            json!([{"id": 1, "name": "r", "hostname": "r"}]),
+        )]);
+        let world = Arc::new(pm_render::original::world(&lists, &json!({})));
+        let config = pm_config::Config { render_fuel: u32::MAX, ..pm_config::Config::default() };
+        let engine = Engine::new(&world, &config, chrono::DateTime::UNIX_EPOCH);
+        let row = engine::all(&world, "devices.router")[0];
+        let router = Router { row, name: "r".to_owned(), hostname: "r".to_owned() };
+        let text = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+        let undefined = pm_render::Undefined::Strict;
+        let source = Source {
+            name: "endless".to_owned(),
+            text: text.to_owned(),
+            trim: false,
+            lstrip: false,
+            undefined,
+        };
+        let waiting = all(engine, vec![(router, source)]);
+        assert!(tokio::time::timeout(Duration::from_millis(100), waiting).await.is_err());
+        // The thread holds the world as long as it runs.
+        for _ in 0..50 {
+            if Arc::strong_count(&world) == 1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the rendering goes on");
     }
 }

@@ -1,12 +1,14 @@
 //! Settings, templates and limits, made into what `pm-render` takes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use pm_config::Config;
 use pm_render::{
-    Environment, Limits, ListMerge, MissingPrefixes, Models, Row, Settings, Source, TemplateError, Templates,
-    Undefined, World,
+    Environment, ErrorKind, Limits, ListMerge, MissingPrefixes, Models, Row, Settings, Source, TemplateError,
+    Templates, Undefined, World,
 };
 use pm_store::objects::router_passwords;
 use sha2::{Digest as _, Sha256};
@@ -76,6 +78,16 @@ pub fn undefined(config: &Config, text: &str) -> Undefined {
     }
 }
 
+/// Ends renderings soon after it is dropped, as the future of a task is that nobody waits for any more.
+#[derive(Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Renders over one world.
 #[derive(Clone)]
 pub struct Engine {
@@ -98,6 +110,12 @@ impl Engine {
         Self { environment, base }
     }
 
+    /// The same, ending with an error when this is dropped.
+    #[must_use]
+    pub fn stopped_by(self, stop: &Stop) -> Self {
+        Self { environment: self.environment.stopped_by(stop.0.clone()), ..self }
+    }
+
     /// The objects.
     pub fn world(&self) -> &Arc<World> {
         self.environment.world()
@@ -111,14 +129,16 @@ impl Engine {
     /// Renders one template by one of the environment's ways.
     ///
     /// # Errors
-    /// Those of the template.
+    /// Those of the template. A mistake of the engine is one too, so that it is not the end of all other renderings.
     pub fn render(
         &self,
         source: &Source,
         what: &str,
         way: impl FnOnce(&Environment) -> Result<pm_render::Rendered, TemplateError>,
     ) -> Result<Rendering, TemplateError> {
-        let rendered = way(&self.environment)?;
+        // What a rendering changes is its own and lost with it; the world keeps only what it has read in full.
+        let rendered = catch_unwind(AssertUnwindSafe(|| way(&self.environment)))
+            .unwrap_or_else(|_| Err(broken(&source.name, what)))?;
         let mut hash = self.base.clone();
         for part in [
             what,
@@ -131,6 +151,18 @@ impl Engine {
         }
         let input = format!("{:x}", hash.finalize());
         Ok(Rendering { text: rendered.text, warnings: rendered.warnings, input })
+    }
+}
+
+/// What becomes of a panic. What it says is left out: it may quote a secret.
+fn broken(template: &str, what: &str) -> TemplateError {
+    TemplateError {
+        kind: ErrorKind::Runtime,
+        class: "Broken".to_owned(),
+        message: format!(
+            "template {template} for {what}: the template engine broke, which is a mistake of its own"
+        ),
+        frames: Vec::new(),
     }
 }
 
@@ -187,5 +219,26 @@ pub(crate) fn source(config: &Config, world: &World, row: Row, field: &str) -> S
         trim: flag(world, row, "jinja2_trim"),
         lstrip: flag(world, row, "jinja2_lstrip"),
         undefined: undefined(config, body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_with_names() {
+        let world = Arc::new(World::new(std::collections::HashMap::new()));
+        let engine = Engine::new(&world, &Config::default(), DateTime::UNIX_EPOCH);
+        let source = Source {
+            name: "edge".to_owned(),
+            text: String::new(),
+            trim: false,
+            lstrip: false,
+            undefined: Undefined::Strict,
+        };
+        let error = engine.render(&source, "router-1", |_| panic!("hidden")).unwrap_err().to_string();
+        assert!(error.contains("edge") && error.contains("router-1"), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
     }
 }
