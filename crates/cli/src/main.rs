@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let arguments = match commands::Arguments::try_parse() {
+    let arguments = match commands::Arguments::try_parse_from(commands::spelled_out(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(error) => {
             // `--help` and `--version` arrive here too. A reader that went away is no reason to fail.

@@ -25,7 +25,8 @@ mod secrets;
 mod sessions;
 mod template;
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -33,6 +34,32 @@ use crate::output::Output;
 
 const EXIT_CODES: &str =
     "Exit codes: 0 ok, 1 failed, 2 usage, 3 refused, 4 partly failed, 5 differs, 75 try later.";
+
+/// Commands that have always taken `--config NAME` for a stored configuration.
+const WITH_CONFIGURATIONS: [&str; 1] = ["render_configuration"];
+
+/// The command line with `--config NAME` written out as `--configuration NAME` where it stands behind a command that means
+/// a stored configuration by it. The name of a file that exists is the settings file there, too, as it is everywhere.
+pub(crate) fn spelled_out(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.collect();
+    let command = words.iter().position(|word| WITH_CONFIGURATIONS.iter().any(|command| word == command));
+    let Some(command) = command else { return words };
+    let is_file = |name: &OsStr| Path::new(name).is_file();
+    for place in command + 1..words.len() {
+        let next = words.get(place + 1).cloned();
+        if words[place] == "--" {
+            break;
+        }
+        if words[place] == "--config" && next.is_some_and(|name| !is_file(&name)) {
+            words[place] = "--configuration".into();
+        } else if let Some(name) = words[place].to_str().and_then(|word| word.strip_prefix("--config="))
+            && !is_file(OsStr::new(name))
+        {
+            words[place] = format!("--configuration={name}").into();
+        }
+    }
+    words
+}
 
 /// Keeps a network's BGP peers, their PeeringDB data and the tasks around them.
 #[derive(Debug, Parser)]
@@ -208,5 +235,28 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::Manual(arguments) => generate::manual(output, &arguments),
         #[cfg(feature = "lab")]
         Command::Lab(command) => lab::run(output, command).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spelled(line: &str) -> String {
+        let words = spelled_out(line.split(' ').map(OsString::from));
+        words.join(OsStr::new(" ")).into_string().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_original_name_of_the_flag_is_understood() {
+        for (line, meant) in [
+            ("pm render_configuration --config edge", "pm render_configuration --configuration edge"),
+            ("pm render_configuration --config=edge", "pm render_configuration --configuration=edge"),
+            ("pm --config none.toml render_configuration", "pm --config none.toml render_configuration"),
+            ("pm render_configuration --config Cargo.toml", "pm render_configuration --config Cargo.toml"),
+            ("pm as list --config none.toml", "pm as list --config none.toml"),
+        ] {
+            assert_eq!(spelled(line), meant);
+        }
     }
 }
