@@ -1,4 +1,4 @@
-//! What the original rendered from its database, rendered from a store that holds the same objects.
+//! What the original rendered from its database, rendered after `import-original` has taken that database over.
 //!
 //! Runs over `$EXTRA_CASES/render` (`world/`, `cases/<name>/`), if that is set.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
@@ -7,14 +7,19 @@
 mod original;
 #[path = "../../render/tests/recorded/mod.rs"]
 mod recorded;
+mod support;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use pm_render::MissingPrefixes;
+use pm_store::Store;
 use pm_store::objects::problems::ObjectError;
 use pm_store::objects::secrets::Keyring;
-use pm_store::testing::each_engine;
+use pm_store::testing::{each_engine, epoch};
 use pm_tasks::render::{Snapshot, Wants, with_snapshot};
+use pm_tasks::{ImportOriginal, Runner, secret_key};
+use tokio_util::sync::CancellationToken;
 
 /// Where a rendering from the store is meant to differ: case and reason.
 const DIFFERENT: &[(&str, &str)] = &[
@@ -31,13 +36,30 @@ const DIFFERENT: &[(&str, &str)] = &[
 const LISTS: &str =
     "lists are kept sorted, prefixes in their shortest form, and without lower bounds that say nothing";
 
+/// Takes the database over as the command does, and gives the keys of its secrets.
+async fn taken_over(store: &Store, directory: &Path) -> Arc<Keyring> {
+    let config = Arc::new(support::configured(&[("secret_key", &"long and secret ".repeat(4))]));
+    let keyring = Arc::new(secret_key::keyring(&config, store).await);
+    let runner = Runner {
+        store: store.clone(),
+        config,
+        clock: support::HeldClock::at(epoch()),
+        sink: Arc::new(support::Lines::default()),
+        seed: 1,
+        wait: false,
+    };
+    let task = ImportOriginal { directory: directory.to_owned(), dry_run: false };
+    let finished = runner.run(&task, CancellationToken::new()).await.unwrap();
+    assert_eq!(finished.exit, 0, "{}", finished.message);
+    keyring
+}
+
 #[tokio::test]
 async fn a_store_renders_what_the_original_renders() {
     let Some(root) = recorded::extra_cases() else { return };
     let tidied = Arc::new(original::tidied_world(&root.join("world")));
     each_engine(async |store| {
-        let keyring = Arc::new(Keyring::new([7; 32], &[]));
-        original::load(&store, &root.join("world"), &keyring).await;
+        let keyring = taken_over(&store, &root.join("world")).await;
         let mut transaction = store.begin_reading().await.unwrap();
         let mut session = transaction.session();
         // As a command does: what each template seems to need, and more if it reaches for more.

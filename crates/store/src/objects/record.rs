@@ -188,6 +188,8 @@ pub struct Draft {
     pub id: Option<i64>,
     /// When it was made, for objects that come from elsewhere. Only for new objects.
     pub created: Option<DateTime<Utc>>,
+    /// When it was last changed, for objects that come from elsewhere. Only for new objects.
+    pub updated: Option<DateTime<Utc>>,
     model: &'static Model,
     values: Vec<Option<Data>>,
     unknown: Vec<String>,
@@ -196,7 +198,8 @@ pub struct Draft {
 impl Draft {
     /// One in which nothing is given.
     pub fn new(model: &'static Model) -> Self {
-        Self { id: None, created: None, model, values: vec![None; model.fields.len()], unknown: Vec::new() }
+        let values = vec![None; model.fields.len()];
+        Self { id: None, created: None, updated: None, model, values, unknown: Vec::new() }
     }
 
     /// Gives a field. A name that the model does not have is reported when the draft is stored.

@@ -87,7 +87,8 @@ pub(super) fn draft(
     object.extend(more.cloned().unwrap_or_default());
     let mut draft = Draft::new(model);
     draft.id = Some(id);
-    draft.created = object.get("created").and_then(Json::as_str).and_then(time);
+    let when = |name: &str| object.get(name).and_then(Json::as_str).and_then(time);
+    (draft.created, draft.updated) = (when("created"), when("updated"));
     for field in &model.fields {
         let copy = object.get(&format!("{}_id_copy", field.name));
         let value = object.get(field.name).filter(|value| !value.is_null()).or(copy);

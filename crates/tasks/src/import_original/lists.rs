@@ -1,10 +1,13 @@
 //! Prefix lists and AS lists that the original had stored with its autonomous systems.
 
+use std::collections::HashMap;
+
 use pm_irr::{Entry, Family, Prefix};
 use pm_store::Session;
 use pm_store::irr::{self, Kind, NewList, Update, Verdict};
 use pm_store::objects::models::autonomous_system;
 use pm_store::objects::query::Query;
+use pm_store::objects::record::Record;
 use serde_json::{Map, Value as Json, json};
 
 use super::read::Files;
@@ -24,10 +27,11 @@ pub(super) async fn store(
 ) -> Result<usize, TaskError> {
     let rows = files.lists.get("peering--autonomous-systems").map_or(&[][..], Vec::as_slice);
     let systems = Query::of(&autonomous_system::MODEL).without_lists().list(session).await?;
+    let systems: HashMap<i64, Record> = systems.into_iter().map(|system| (system.id, system)).collect();
     let mut updates = Vec::new();
     for row in rows {
         let id = row.get("id").and_then(Json::as_i64).unwrap_or_default();
-        let Some(system) = systems.iter().find(|system| system.id == id) else { continue };
+        let Some(system) = systems.get(&id) else { continue };
         let mut unreadable = 0;
         let verdicts = verdicts(row, &mut unreadable);
         if unreadable > 0 {

@@ -23,6 +23,7 @@ pub async fn create(
     for (index, (draft, id)) in drafts.iter().zip(ids).enumerate() {
         let mut record = Record::new(model, id, writing.now);
         record.created = draft.created.unwrap_or(writing.now);
+        record.updated = draft.updated.unwrap_or(writing.now);
         let empty = Graph::default();
         let mut problems = super::Problems::about(index, String::new(), writing.rules, &mut report.found);
         take_over(draft, &mut record, writing.rules, &mut problems);
