@@ -165,7 +165,7 @@ impl Store {
     pub async fn begin(&self) -> Result<Transaction<'static>, StoreError> {
         Ok(match &self.pool {
             Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+            Pool::Postgres(pool) => Transaction::Postgres(begin_to_the_end(pool, "BEGIN").await?),
         })
     }
 
@@ -174,7 +174,7 @@ impl Store {
         Ok(match &self.pool {
             Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN").await?),
             Pool::Postgres(pool) => Transaction::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+                begin_to_the_end(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
             ),
         })
     }
@@ -203,6 +203,18 @@ impl Store {
     }
 }
 
+/// Begins a transaction even if the caller gives up meanwhile, and undoes it then. sqlx 0.9.0 forgets one that is given up
+/// between `BEGIN` and its answer: the connection would go back into the pool inside a transaction that never ends, and
+/// what the next caller writes there would be lost (transact-rs/sqlx issue 4393).
+async fn begin_to_the_end(
+    pool: &PgPool,
+    statement: &'static str,
+) -> Result<sqlx::Transaction<'static, Postgres>, StoreError> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
+    Ok(begun.map_err(|error| StoreError::Data(format!("a transaction could not begin: {error}")))??)
+}
+
 /// A connection taken out of the pool; goes back when dropped.
 pub enum Connection {
     /// To the embedded engine.
@@ -220,8 +232,11 @@ impl Connection {
         }
     }
 
-    /// As [`Store::begin`], on this connection, so that its temporary tables are in reach.
+    /// As [`Store::begin`], on this connection, so that its temporary tables are in reach. The connection will be closed
+    /// instead of going back.
     pub async fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
+        // It may be in a transaction that nobody knows of, see `begin_to_the_end`.
+        self.close_on_drop();
         Ok(match self {
             Self::Sqlite(connection) => Transaction::Sqlite(connection.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(connection) => Transaction::Postgres(connection.begin().await?),

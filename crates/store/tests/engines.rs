@@ -89,6 +89,42 @@ async fn migrations_run_once_and_a_newer_schema_is_refused() {
     }
 }
 
+/// Lets a future be woken so many times and drops it.
+async fn give_up_after(patience: i64, work: impl Future) {
+    let mut work = std::pin::pin!(work);
+    for _ in 0..=patience {
+        if futures::poll!(&mut work).is_ready() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_given_up_while_it_begins_holds_nobody_up() {
+    for database in TestDatabase::each().await {
+        let store = Store::open(&database.url).await.unwrap();
+        migrations::run(&store, epoch()).await.unwrap();
+        for patience in 0..60_i64 {
+            give_up_after(patience / 3, store.begin()).await;
+            let mut connection = store.connection().await.unwrap();
+            give_up_after(patience / 3, connection.begin()).await;
+            drop(connection);
+            // On whichever connection this comes, it is for everybody.
+            let sql =
+                "INSERT INTO peering_autonomoussystem (created, updated, asn, name) VALUES (?, ?, ?, 'x')";
+            store.execute(sql, vec![epoch().into(), epoch().into(), (patience + 1).into()]).await.unwrap();
+        }
+        store.close().await;
+        let again = Store::open(&database.url).await.unwrap();
+        let mut connection = again.connection().await.unwrap();
+        assert_eq!(autonomous_system::all(&mut connection.session()).await.unwrap().len(), 60);
+        drop(connection);
+        again.close().await;
+        database.remove().await;
+    }
+}
+
 #[tokio::test]
 async fn each_older_schema_comes_up_with_its_data() {
     for older in 1..migrations::needed_version() {

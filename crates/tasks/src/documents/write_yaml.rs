@@ -158,6 +158,8 @@ fn can_be_plain(text: &str) -> bool {
     (first.is_ascii_alphanumeric() || first == '/' || first == '_')
         && text.chars().all(letters)
         && !text.ends_with(' ')
+        // In a list in one line, some readers take the dash of `x -` for the beginning of an item.
+        && !text.contains(" -")
         && !counts
         && !["y", "n", "yes", "no", "on", "off"].contains(&word.as_str())
         && core(text).is_ok_and(|value| value.is_string())
@@ -211,6 +213,7 @@ mod tests {
                     none: ~\n    port: 22\n    tags: [a, b]\n  - \"on\": \"yes\"\n    template: |\n      {% for x in y %}\n        \
                     {{ x }}\n\n      end\n    v: \"1.0\"\nlong:\n  a:\n    b: \"2001:db8::1\"\n";
         assert_eq!(write(&value), text);
+        assert_eq!(write(&json!([["x -", "x - y", "x-y"]])), "- [\"x -\", \"x - y\", x-y]\n");
     }
 
     fn values() -> impl Strategy<Value = Json> {
