@@ -1,0 +1,32 @@
+NAME=bird.conf GRACE=2 FORCE=
+K=$(dirname "$FILE")/.candidate.$(basename "${C:-c}")
+alive() {
+    o=$(lim 20 birdc configure status 2>&1) || { printf '%s\n' "$o"; return 1; }
+    case $o in *unconfirmed*) [ -d "$D/pending" ] || { printf 'unconfirmed\n'; return 3; } ;; esac
+}
+current() { cat "$FILE" >"$1"; }
+# Beside the configuration, so that what it includes is found.
+place() { K=$(dirname "$FILE")/.candidate.$(basename "$C"); cp "$1" "$K" && chmod --reference="$FILE" "$K"; }
+check() { place "$C/new/bird.conf" || return; both check lim 60 birdc "configure check \"$K\""; case $o in *'Configuration OK'*) ;; *) rm -f "$K"; return 1 ;; esac; }
+arm() { :; }
+apply() {
+    both apply lim 120 birdc "configure \"$K\" timeout $T"
+    case $o in *'ndo scheduled'*) ;; *) return 1 ;; esac
+    case $o in *Reconfigured*|*'Reconfiguration in progress'*) ;; *) return 1 ;; esac
+}
+keep() {
+    o=$(lim 30 birdc configure confirm 2>&1)
+    case $o in *'Reconfiguration confirmed'*) return 0 ;; *'Nothing to do'*) return 1 ;; *) return 2 ;; esac
+}
+restore() {
+    if [ -n "$FORCE" ]; then
+        place "$C/old/bird.conf" || return
+        o=$(lim 120 birdc "configure \"$K\"" 2>&1); echo "$o"
+        case $o in *Reconfigured*|*'Reconfiguration in progress'*) return 0 ;; *) return 1 ;; esac
+    fi
+    o=$(lim 60 birdc configure undo 2>&1); echo "$o"
+    case $o in *'ndo requested'*|*'Nothing to do'*) rm -f "$K" ;; *) return 1 ;; esac
+}
+save() { place "$1" && mv "$K" "$FILE"; }
+forget() { rm -f "$K"; }
+foreign() { o=$(lim 20 birdc configure status 2>&1); case $o in *unconfirmed*) section foreign ;; esac; }

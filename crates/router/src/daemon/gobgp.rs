@@ -1,0 +1,197 @@
+//! `GoBGP`: what `gobgp` prints.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::Deserialize;
+
+use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+
+/// `gobgp -j neighbor`, the router's clock in seconds since 1970, and answers of `gobgp -j neighbor ADDRESS`, which alone count
+/// what is advertised.
+pub(super) fn neighbors(text: &str, clock: &str, advertised: Option<&str>) -> Result<Neighbors, String> {
+    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let now: u64 = clock.trim().parse().map_err(|_| format!("the clock says {clock:?}"))?;
+    let mut sent: HashMap<(String, i64), u64> = HashMap::new();
+    for entry in serde_json::Deserializer::from_str(advertised.unwrap_or_default()).into_iter::<Entry>() {
+        let entry = entry.map_err(|error| format!("one neighbour: {error}"))?;
+        for family in &entry.afi_safis {
+            sent.insert(
+                (entry.conf.neighbor_address.clone(), family.state.family.afi),
+                family.state.advertised,
+            );
+        }
+    }
+    let mut all = Neighbors::default();
+    for entry in &entries {
+        match neighbor(entry, now, &sent) {
+            Ok(one) => all.neighbors.push(one),
+            Err(reason) => all.left_out.push(format!("{}: {reason}", entry.conf.neighbor_address)),
+        }
+    }
+    Ok(all.sorted())
+}
+
+/// Addresses of sessions that are up.
+pub(super) fn established(text: &str) -> Result<Vec<IpAddr>, String> {
+    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let up = entries.iter().filter(|entry| entry.state.session_state == ESTABLISHED);
+    Ok(up.filter_map(|entry| entry.conf.neighbor_address.parse().ok()).collect())
+}
+
+/// Every neighbour's address.
+pub(super) fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Ok(entries.iter().filter_map(|entry| entry.conf.neighbor_address.parse().ok()).collect())
+}
+
+const ESTABLISHED: u8 = 6;
+/// Of `admin_state`; a missing one is 0, up.
+const SHUT: u8 = 1;
+const OVER_LIMIT: u8 = 2;
+
+fn neighbor(entry: &Entry, now: u64, sent: &HashMap<(String, i64), u64>) -> Result<Neighbor, String> {
+    let address: IpAddr = entry.conf.neighbor_address.parse().map_err(|_| "it has no address".to_owned())?;
+    let state = match entry.state.session_state {
+        1 => State::Idle,
+        2 => State::Connect,
+        3 => State::Active,
+        4 => State::OpenSent,
+        5 => State::OpenConfirm,
+        ESTABLISHED => State::Established,
+        other => return Err(format!("state {other}")),
+    };
+    let up = state == State::Established;
+    // The time at which it came up stays after it went down; the time at which it went down is there when it never was up.
+    let was_up = entry.timers.state.uptime.as_ref();
+    let since = |moment: Option<&Moment>| moment.map(|moment| now.saturating_sub(moment.seconds));
+    Ok(Neighbor {
+        remote_as: Some(entry.conf.peer_asn).filter(|&asn| asn != 0),
+        local_as: Some(entry.conf.local_asn).filter(|&asn| asn != 0),
+        local_address: entry.transport.local_address.parse().ok().filter(|_| up),
+        remote_id: entry.state.router_id.parse::<Ipv4Addr>().ok().filter(|_| up),
+        description: Some(entry.conf.description.clone()).filter(|text| !text.is_empty()),
+        enabled: entry.state.admin_state != SHUT,
+        uptime: since(was_up).filter(|_| up),
+        downtime: since(entry.timers.state.downtime.as_ref()).filter(|_| !up && was_up.is_some()),
+        prefixes: entry.afi_safis.iter().filter_map(|one| prefixes(entry, one, up, sent)).collect(),
+        over_limit: entry.state.admin_state == OVER_LIMIT,
+        ..Neighbor::new(entry.vrf(), address, state)
+    })
+}
+
+/// Zero is left out of the JSON, so that a count that is missing is a zero; but not while the session is down.
+fn prefixes(
+    entry: &Entry,
+    family: &AfiSafi,
+    up: bool,
+    sent: &HashMap<(String, i64), u64>,
+) -> Option<(Family, Prefixes)> {
+    let state = &family.state;
+    let name = match (state.family.afi, state.family.safi) {
+        (1, 1) => Family::Ipv4,
+        (2, 1) => Family::Ipv6,
+        _ => return None,
+    };
+    let prefixes = Prefixes {
+        received: up.then_some(state.received),
+        accepted: up.then_some(state.accepted),
+        advertised: sent
+            .get(&(entry.conf.neighbor_address.clone(), state.family.afi))
+            .copied()
+            .filter(|_| up),
+    };
+    Some((name, prefixes))
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    conf: Conf,
+    state: SessionState,
+    #[serde(default)]
+    timers: Timers,
+    #[serde(default)]
+    transport: Transport,
+    #[serde(default)]
+    afi_safis: Vec<AfiSafi>,
+}
+
+impl Entry {
+    fn vrf(&self) -> &str {
+        if self.conf.vrf.is_empty() { "default" } else { &self.conf.vrf }
+    }
+}
+
+#[derive(Deserialize)]
+struct Conf {
+    #[serde(default)]
+    neighbor_address: String,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    vrf: String,
+    #[serde(default)]
+    local_asn: u32,
+    #[serde(default)]
+    peer_asn: u32,
+}
+
+#[derive(Deserialize)]
+struct SessionState {
+    #[serde(default)]
+    session_state: u8,
+    #[serde(default)]
+    admin_state: u8,
+    #[serde(default)]
+    router_id: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Timers {
+    #[serde(default)]
+    state: TimerState,
+}
+
+#[derive(Default, Deserialize)]
+struct TimerState {
+    uptime: Option<Moment>,
+    downtime: Option<Moment>,
+}
+
+#[derive(Deserialize)]
+struct Moment {
+    #[serde(default)]
+    seconds: u64,
+}
+
+#[derive(Default, Deserialize)]
+struct Transport {
+    #[serde(default)]
+    local_address: String,
+}
+
+#[derive(Deserialize)]
+struct AfiSafi {
+    #[serde(default)]
+    state: FamilyState,
+}
+
+#[derive(Default, Deserialize)]
+struct FamilyState {
+    #[serde(default)]
+    family: AfiSafiName,
+    #[serde(default)]
+    received: u64,
+    #[serde(default)]
+    accepted: u64,
+    #[serde(default)]
+    advertised: u64,
+}
+
+#[derive(Default, Deserialize)]
+struct AfiSafiName {
+    #[serde(default)]
+    afi: i64,
+    #[serde(default)]
+    safi: i64,
+}

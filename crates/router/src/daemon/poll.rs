@@ -1,0 +1,205 @@
+//! Reading: facts, neighbours, the configuration.
+
+use std::fmt::Write as _;
+
+use super::shell::{self, Answer, quote};
+use super::{Daemon, bird, frr, gobgp, openbgpd};
+use crate::driver::{ConfigText, Platform};
+use crate::mask::excerpt;
+use crate::neighbor::Family;
+use crate::{Error, Facts, Neighbors, Step};
+
+/// The control program of `OpenBGPD`: over the restricted socket if there is one, else as root.
+const BGPCTL: &str = r#"R=/run/openbgpd/bgpd.rsock
+bgpctl_() { if [ -S $R ]; then lim "$1" bgpctl -s $R $2; else lim "$1" $S bgpctl $2; fi; }
+"#;
+
+/// More routes than this are not counted one by one.
+const COUNTED: u64 = 200_000;
+
+impl Daemon {
+    pub(super) async fn read_neighbors(&self) -> Result<Neighbors, Error> {
+        match self.platform {
+            Platform::Frr => self.frr_neighbors().await,
+            Platform::Bird => self.bird_neighbors().await,
+            Platform::Openbgpd => self.openbgpd_neighbors().await,
+            Platform::Gobgp => self.gobgp_neighbors().await,
+        }
+    }
+
+    /// Runs commands within the time for reading; a little less on the router, so that it says what hangs.
+    async fn poll(&self, script: &str) -> Result<Answer, Error> {
+        let bounds = self.reading(Step::Neighbors);
+        let seconds = bounds.time.as_secs().saturating_sub(2).max(1);
+        shell::run(&self.ssh, bounds, &format!("L={seconds}\n{script}"), b"").await
+    }
+
+    fn good<'a>(&self, answer: &'a Answer, name: &str) -> Result<&'a str, Error> {
+        answer.good(self.host(), Step::Neighbors, name)
+    }
+
+    fn misread(&self, message: String) -> Error {
+        self.unreadable(Step::Neighbors, message)
+    }
+
+    async fn frr_neighbors(&self) -> Result<Neighbors, Error> {
+        let script =
+            "ask neighbors lim $L vtysh -c 'show bgp vrf all summary json' -c 'show bgp vrf all neighbors json'";
+        let answer = self.poll(script).await?;
+        let text = self.good(&answer, "neighbors")?;
+        if !text.trim_start().starts_with('{') {
+            return Err(answer.failed(self.host(), Step::Neighbors, "neighbors"));
+        }
+        let questions = frr::questions(text).map_err(|reason| self.misread(reason))?;
+        if questions.is_empty() || self.options.without_counting {
+            return frr::neighbors(text, None).map_err(|reason| self.misread(reason));
+        }
+        let mut script = "ask received lim $L vtysh".to_owned();
+        for (vrf, address, family) in questions {
+            let family = if family == Family::Ipv4 { "ipv4" } else { "ipv6" };
+            let command = format!("show bgp vrf {vrf} {family} unicast neighbors {address} prefix-counts json");
+            let _ = write!(script, " -c {}", quote(&command));
+        }
+        let counts = self.poll(&script).await?;
+        // A session that went down in between has no counts; what was read of it still holds.
+        let counts = counts.text("received");
+        frr::neighbors(text, Some(counts)).or_else(|_| frr::neighbors(text, None)).map_err(|reason| self.misread(reason))
+    }
+
+    async fn bird_neighbors(&self) -> Result<Neighbors, Error> {
+        let script = "ask status lim $L birdc -r show status && ask protocols lim $L birdc -r show protocols all";
+        let answer = self.poll(script).await?;
+        let status = self.good(&answer, "status")?;
+        let protocols = self.good(&answer, "protocols")?;
+        bird::neighbors(status, protocols).map_err(|reason| self.misread(reason))
+    }
+
+    async fn openbgpd_neighbors(&self) -> Result<Neighbors, Error> {
+        let script = format!("{BGPCTL}ask neighbors bgpctl_ $L '-j show neighbor'");
+        let answer = self.poll(&script).await?;
+        let text = self.good(&answer, "neighbors")?;
+        let up = openbgpd::established(text).map_err(|reason| self.misread(reason))?;
+        let few = up.iter().map(|(_, received)| received).sum::<u64>() <= COUNTED;
+        if up.is_empty() || !few || self.options.without_counting {
+            return openbgpd::neighbors(text, None).map_err(|reason| self.misread(reason));
+        }
+        let mut script = format!("{BGPCTL}count() {{ for a in");
+        for (address, _) in up {
+            let _ = write!(script, " {address}");
+        }
+        script.push_str(
+            r#"; do echo "$a $(bgpctl_ $L "-j show rib neighbor $a" | grep -c '"prefix":')"; done; }
+ask accepted count"#,
+        );
+        let counts = self.poll(&script).await?;
+        openbgpd::neighbors(text, Some(counts.text("accepted"))).map_err(|reason| self.misread(reason))
+    }
+
+    async fn gobgp_neighbors(&self) -> Result<Neighbors, Error> {
+        let answer = self.poll("ask clock date +%s; ask neighbors lim $L gobgp -j neighbor").await?;
+        let text = self.good(&answer, "neighbors")?;
+        if let Some(reason) = gobgp_error(text) {
+            return Err(Error::Failed { host: self.host().to_owned(), step: Step::Neighbors, message: reason });
+        }
+        let clock = self.good(&answer, "clock")?;
+        let up = gobgp::established(text).map_err(|reason| self.misread(reason))?;
+        let mut counts = None;
+        if !up.is_empty() {
+            let mut script = "each() { for a in".to_owned();
+            for address in up {
+                let _ = write!(script, " {address}");
+            }
+            script.push_str("; do lim $L gobgp -j neighbor $a; done; }\nask advertised each");
+            counts = Some(self.poll(&script).await?);
+        }
+        let advertised = counts.as_ref().map(|answer| answer.text("advertised"));
+        gobgp::neighbors(text, clock, advertised)
+            .or_else(|_| gobgp::neighbors(text, clock, None))
+            .map_err(|reason| self.misread(reason))
+    }
+
+    pub(super) async fn read_config(&self) -> Result<ConfigText, Error> {
+        let file = quote(self.config_file());
+        let command = match self.platform {
+            Platform::Frr => "both alive lim 20 vtysh -c 'show bgp router-id' >/dev/null; \
+                              ask config lim 60 vtysh -c 'show running-config'"
+                .to_owned(),
+            Platform::Bird | Platform::Gobgp => format!("ask config cat {file}"),
+            Platform::Openbgpd => format!("ask config $S cat {file}"),
+        };
+        let answer = shell::run(&self.ssh, self.reading(Step::Config), &command, b"").await?;
+        let text = answer.good(self.host(), Step::Config, "config")?;
+        if self.platform != Platform::Frr {
+            return Ok(ConfigText::new(text));
+        }
+        match text.find("frr version").filter(|&at| at == 0 || text[..at].ends_with('\n')) {
+            Some(at) => Ok(ConfigText::new(&text[at..])),
+            None => Err(self.unreadable(Step::Config, "there is no line `frr version`".into())),
+        }
+    }
+
+    pub(super) async fn read_facts(&self) -> Result<Facts, Error> {
+        let version = match self.platform {
+            Platform::Frr => {
+                "ask version lim 20 vtysh -c 'show version'; ask id lim 20 vtysh -c 'show bgp summary json'"
+            }
+            Platform::Bird => "ask version lim 20 birdc -r show status",
+            Platform::Openbgpd => {
+                "both version bgpd -V; [ \"$r\" = 0 ] || both version $S bgpd -V; ask id bgpctl_ 20 '-j show'"
+            }
+            Platform::Gobgp => "ask version lim 20 gobgp --version; ask id lim 20 gobgp global -j",
+        };
+        let script = format!("{BGPCTL}ask host hostname\nask uptime cat /proc/uptime\n{version}");
+        let answer = shell::run(&self.ssh, self.reading(Step::Facts), &script, b"").await?;
+        let mut facts = Facts {
+            hostname: answer.text("host").trim().to_owned(),
+            uptime: answer.text("uptime").split('.').next().and_then(|text| text.parse().ok()),
+            ..Facts::default()
+        };
+        let text = answer.text("version");
+        let found = match self.platform {
+            Platform::Frr => {
+                facts.vendor = "FRRouting".into();
+                facts.router_id = word_after(answer.text("id"), "\"routerId\":\"", '"');
+                word_after(text, "FRRouting ", ' ')
+            }
+            Platform::Bird => {
+                facts.vendor = "CZ.NIC".into();
+                facts.router_id = word_after(text, "Router ID is ", '\n');
+                word_after(text, "\nBIRD ", '\n').or_else(|| word_after(text, "BIRD ", ' '))
+            }
+            Platform::Openbgpd => {
+                facts.vendor = "OpenBSD".into();
+                word_after(text, "OpenBGPD ", '\n')
+            }
+            Platform::Gobgp => {
+                facts.vendor = "OSRG".into();
+                facts.router_id = word_after(answer.text("id"), "\"router_id\":\"", '"');
+                word_after(text, "version ", '\n')
+            }
+        };
+        facts.model.push_str(match self.platform {
+            Platform::Frr => "FRR",
+            Platform::Bird => "BIRD",
+            Platform::Openbgpd => "OpenBGPD",
+            Platform::Gobgp => "GoBGP",
+        });
+        facts.version = found.ok_or_else(|| {
+            let said = format!("{text}\n{}", answer.stderr());
+            Error::Failed { host: self.host().to_owned(), step: Step::Facts, message: excerpt(&said) }
+        })?;
+        Ok(facts)
+    }
+}
+
+fn word_after(text: &str, before: &str, end: char) -> Option<String> {
+    let (_, after) = text.split_once(before)?;
+    let word = after.split(end).next()?.trim();
+    (!word.is_empty()).then(|| word.to_owned())
+}
+
+/// `{"error":"context deadline exceeded"}`, said of a dead daemon as of a stopped one.
+pub(super) fn gobgp_error(text: &str) -> Option<String> {
+    let text = text.trim_start();
+    text.starts_with("{\"error\"").then(|| format!("the daemon does not answer: {}", excerpt(text)))
+}

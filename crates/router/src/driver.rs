@@ -1,0 +1,192 @@
+//! What every driver can be asked.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{Diff, Error, Facts, Neighbors};
+
+/// A system that a driver was written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    /// `FRRouting` (`bgpd`, `vtysh`).
+    Frr,
+    /// BIRD 2.
+    Bird,
+    /// `OpenBGPD`, the portable one too.
+    Openbgpd,
+    /// `GoBGP`.
+    Gobgp,
+}
+
+impl Platform {
+    /// Every platform.
+    pub const ALL: [Self; 4] = [Self::Frr, Self::Bird, Self::Openbgpd, Self::Gobgp];
+
+    /// The name that settings and commands use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Frr => "frr",
+            Self::Bird => "bird",
+            Self::Openbgpd => "openbgpd",
+            Self::Gobgp => "gobgp",
+        }
+    }
+
+    /// The platform with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+
+    /// What the platform can do; known without a connection.
+    pub fn capabilities(self) -> Capabilities {
+        let all = Capabilities { replace: true, merge: false, atomic: true, undo: Undo::Script, resets_sessions: false };
+        match self {
+            Self::Frr => Capabilities { merge: true, atomic: false, ..all },
+            Self::Bird => Capabilities { undo: Undo::Router, ..all },
+            Self::Openbgpd => all,
+            Self::Gobgp => Capabilities { atomic: false, resets_sessions: true, ..all },
+        }
+    }
+}
+
+/// How a candidate meets the configuration that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// What the candidate does not mention stays.
+    Merge,
+    /// The candidate is all there will be.
+    Replace,
+}
+
+/// Who undoes a change that nobody confirms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Undo {
+    /// The routing daemon itself.
+    Router,
+    /// A script that waits on the router. It does not survive a restart of the machine; then the machine starts with the
+    /// configuration from before, except with `GoBGP`.
+    Script,
+}
+
+/// What a platform can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Takes a whole configuration.
+    pub replace: bool,
+    /// Takes a part of a configuration.
+    pub merge: bool,
+    /// A candidate takes effect as a whole or not at all. Where not, the driver restores what was there when a part of it is
+    /// refused.
+    pub atomic: bool,
+    /// Who undoes what is not confirmed.
+    pub undo: Undo,
+    /// Every change of a neighbour, be it the description, takes its session down for a moment.
+    pub resets_sessions: bool,
+}
+
+/// A configuration, whole or in part. Its text may hold passwords, so it does not show when printed for debugging.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConfigText(String);
+
+impl ConfigText {
+    /// From a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, with passwords in it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ConfigText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigText({} octets)", self.0.len())
+    }
+}
+
+/// A change that is in force and goes away unless it is confirmed.
+///
+/// It can be kept, for example as JSON, and confirmed over another connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The platform it was made on.
+    pub platform: Platform,
+    /// Which change, in the router's terms.
+    pub id: String,
+    /// After how many seconds it goes away, counted from the commit.
+    pub seconds: u64,
+}
+
+/// A connection to a router. Its calls may run at the same time.
+#[async_trait]
+pub trait Router: Send + Sync {
+    /// The platform.
+    fn platform(&self) -> Platform;
+
+    /// What the router is.
+    async fn facts(&self) -> Result<Facts, Error>;
+
+    /// All neighbours, of all VRFs. No neighbours are an empty list; a daemon that does not answer is an error.
+    async fn neighbors(&self) -> Result<Neighbors, Error>;
+
+    /// The configuration that a candidate is compared with.
+    async fn running_config(&self) -> Result<ConfigText, Error>;
+
+    /// The way to load a candidate, or `None` where the platform has none of this kind.
+    fn loader(&self, how: How) -> Option<Loader<'_>>;
+
+    /// The change that waits for its confirmation.
+    async fn pending(&self) -> Result<Option<Pending>, Error>;
+
+    /// Makes a change permanent.
+    ///
+    /// [`Error::RolledBack`] if it is in force no more, [`Error::NotSaved`] if it is in force and confirmed, and would be lost
+    /// by a restart.
+    async fn confirm(&self, change: &Pending) -> Result<(), Error>;
+
+    /// Undoes a change, at once; the last confirmed one can be undone too. Fine if it is undone already.
+    async fn roll_back(&self, change: &Pending) -> Result<(), Error>;
+
+    /// Ends the connection. A change that waits for its confirmation goes on waiting.
+    async fn close(&self);
+}
+
+/// A way to load candidates, from [`Router::loader`].
+pub struct Loader<'a> {
+    pub(crate) daemon: &'a crate::Daemon,
+    pub(crate) how: How,
+}
+
+impl<'a> Loader<'a> {
+    /// Brings a candidate to the router, has it checked there, and makes the difference. Nothing takes effect.
+    ///
+    /// [`Error::Rejected`] if the router does not understand it.
+    pub async fn load(&self, text: &ConfigText) -> Result<Box<dyn Candidate + 'a>, Error> {
+        self.daemon.load(self.how, text).await
+    }
+}
+
+/// A candidate on the router. When it is dropped, its file stays there for a day at most.
+#[async_trait]
+pub trait Candidate: Send + Sync {
+    /// What it would change.
+    fn diff(&self) -> &Diff;
+
+    /// Puts it into force and starts the timer, which is rounded up to whole seconds.
+    ///
+    /// [`Error::Changed`] if the configuration is another one than at the time of loading, [`Error::Busy`] if another change
+    /// waits for its confirmation. After [`Error::Lost`] or [`Error::Timeout`] it is unknown whether it is in force: ask
+    /// [`Router::pending`] over a new connection.
+    async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error>;
+
+    /// Takes it off the router.
+    async fn discard(self: Box<Self>) -> Result<(), Error>;
+}

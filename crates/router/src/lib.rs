@@ -1,0 +1,32 @@
+//! Routers: who their BGP neighbours are, and changing their configuration so that it can be undone.
+//!
+//! Plain values go in and come out; nothing here knows a database or a setting. Time limits, credentials and paths are
+//! given by the caller. Begin reading with [`Router`], then a driver:
+//!
+//! * `driver.rs`: what every driver can be asked; what a platform cannot do is a `None`, not an error;
+//! * `neighbor.rs`, `facts.rs`, `diff.rs`: what comes back;
+//! * `error.rs`: what can go wrong, with the host and the step, and never with a secret;
+//! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
+//! * `daemon/`: FRR, BIRD, OpenBGPD and GoBGP on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
+//!   undoing are in `change.rs`.
+//!
+//! A change goes load → difference → commit with a timer → look whether all is well → confirm. Nobody confirms: the router
+//! restores itself. That is the router's own doing (BIRD), or that of a script which waits on the router (the others).
+
+mod daemon;
+mod diff;
+mod driver;
+mod error;
+mod facts;
+mod mask;
+mod neighbor;
+mod ssh;
+
+pub use daemon::{Daemon, DaemonOptions, parse};
+pub use diff::Diff;
+pub use driver::{Candidate, Capabilities, ConfigText, How, Loader, Pending, Platform, Router, Undo};
+pub use error::{Error, Step};
+pub use facts::Facts;
+pub use mask::{MASK, mask_line, mask_text};
+pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+pub use ssh::{Credentials, Endpoint, HostKeys, Key, Limits, Ssh};

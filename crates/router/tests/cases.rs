@@ -1,0 +1,92 @@
+//! What the daemons print, and what is read from it: a folder per case, `cases/<platform>/<case>/`, with a part per file and
+//! the neighbours in `expected.json`. `UPDATE_CASES=1` writes that file; then look at the difference.
+
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use pm_router::{Neighbors, Platform, parse};
+
+#[expect(clippy::disallowed_methods, reason = "tests are steered by the environment")]
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from)
+}
+
+fn folders(place: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
+    let mut all: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    all.sort();
+    all
+}
+
+fn parts(case: &Path) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path());
+    let texts = entries.filter(|path| path.extension().is_some_and(|end| end == "txt"));
+    texts
+        .map(|path| {
+            (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+fn check(place: &Path, update: bool) -> usize {
+    let mut count = 0;
+    for platform in Platform::ALL {
+        for case in folders(&place.join(platform.name())) {
+            let found = parse(platform, &parts(&case)).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+            let expected = case.join("expected.json");
+            if update {
+                std::fs::write(&expected, serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
+            }
+            let expected: Neighbors =
+                serde_json::from_str(&std::fs::read_to_string(expected).unwrap()).unwrap();
+            assert_eq!(found.left_out, expected.left_out, "{}", case.display());
+            for (one, other) in found.neighbors.iter().zip(&expected.neighbors) {
+                assert_eq!(one, other, "{}", case.display());
+            }
+            assert_eq!(found.neighbors.len(), expected.neighbors.len(), "{}", case.display());
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn what_the_daemons_print_is_understood() {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    assert!(check(&place, variable("UPDATE_CASES").is_some()) >= 13);
+}
+
+#[test]
+fn further_cases() {
+    match variable("EXTRA_CASES") {
+        Some(place) if Platform::ALL.iter().any(|platform| place.join(platform.name()).is_dir()) => {
+            check(&place, false);
+        }
+        _ => println!("skipped: EXTRA_CASES has no folder of a routing daemon's cases"),
+    }
+}
+
+/// Every beginning of an answer is an error or a list, never a panic; so is one with octets missing in the middle.
+#[test]
+fn cut_answers_do_no_harm() {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    for platform in Platform::ALL {
+        for case in folders(&place.join(platform.name())) {
+            let whole = parts(&case);
+            for (name, text) in &whole {
+                for at in (0..text.len()).step_by(97).filter(|&at| text.is_char_boundary(at)) {
+                    let mut cut = whole.clone();
+                    cut.insert(name.clone(), text[..at].to_owned());
+                    let _ = parse(platform, &cut);
+                    let after = (at + 31).min(text.len());
+                    if text.is_char_boundary(after) {
+                        cut.insert(name.clone(), format!("{}{}", &text[..at], &text[after..]));
+                        let _ = parse(platform, &cut);
+                    }
+                }
+            }
+        }
+    }
+}
