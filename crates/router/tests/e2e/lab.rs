@@ -1,0 +1,129 @@
+//! A router with a daemon that others wrote, its peers and an SSH server, in network namespaces: `tests/lab/run`.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sched::{CloneFlags, setns};
+use pm_router::{
+    Credentials, Daemon, DaemonOptions, Endpoint, Error, HostKeys, Key, Limits, Platform, Ssh,
+};
+
+pub const HOST: &str = "10.87.0.2";
+pub const PASSWORD: &str = "lab-password";
+
+/// What must be there for the daemon of a platform.
+fn lacks(platform: Platform) -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("it takes root to make network namespaces".into());
+    }
+    let own: &[&str] = match platform {
+        Platform::Frr => &["/usr/lib/frr/bgpd", "/usr/bin/vtysh", "/usr/lib/frr/frr-reload.py"],
+        Platform::Bird => &[],
+        Platform::Openbgpd => &["/usr/sbin/bgpd", "/usr/sbin/bgpctl"],
+        Platform::Gobgp => &["/usr/bin/gobgpd", "/usr/bin/gobgp"],
+    };
+    let all = ["/usr/sbin/bird", "/usr/sbin/sshd", "/usr/bin/sudo", "/usr/bin/nsenter", "/usr/bin/ssh-keygen"];
+    let missing: Vec<&str> = all.iter().chain(own).copied().filter(|path| !Path::new(path).exists()).collect();
+    (!missing.is_empty()).then(|| format!("missing: {}", missing.join(", ")))
+}
+
+/// The lab ends when this is dropped, and when the test's process ends.
+pub struct Lab {
+    directory: tempfile::TempDir,
+    process: Child,
+    platform: Platform,
+}
+
+impl Lab {
+    /// `None`, with the reason printed, where it cannot be made.
+    pub fn start(platform: Platform) -> Option<Self> {
+        if let Some(reason) = lacks(platform) {
+            println!("skipped: the real {}: {reason}", platform.name());
+            return None;
+        }
+        let directory = tempfile::Builder::new().prefix("lab").tempdir().unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/run");
+        let mut process = Command::new("bash")
+            .arg(script)
+            .arg(platform.name())
+            .arg(directory.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said.trim(), "ready", "the lab did not come up");
+        let lab = Self { directory, process, platform };
+        // This thread, and those that its runtime starts, are the operator's machine from here on.
+        let namespace = std::fs::File::open(format!("/var/run/netns/{}-op", lab.name())).unwrap();
+        setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        Some(lab)
+    }
+
+    fn name(&self) -> String {
+        format!("pmr-{}", self.directory.path().file_name().unwrap().to_str().unwrap())
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.file(name)).unwrap()
+    }
+
+    /// Runs a command on a node as root.
+    pub fn on(&self, node: &str, command: &str) -> String {
+        let pid = self.read(&format!("{node}.pid"));
+        let output = Command::new("nsenter")
+            .args(["-t", pid.trim(), "-m", "-u", "-n", "-p", "sh", "-c", command])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Cuts or mends the way to the router.
+    pub fn path(&self, state: &str) {
+        let status = Command::new("ip").args(["-n", &format!("{}-op", self.name()), "link", "set", "op0", state]).status();
+        assert!(status.unwrap().success());
+    }
+
+    pub fn known_hosts(&self) -> HostKeys {
+        let path = self.file("known_hosts");
+        let host = self.read("host.pub");
+        std::fs::write(&path, format!("{HOST} {host}[{HOST}]:2222 {host}")).unwrap();
+        HostKeys::KnownHosts(path)
+    }
+
+    pub fn key(&self, name: &str) -> Credentials {
+        let key = Key { text: self.read(name).into(), passphrase: None };
+        Credentials { user: "netops".into(), keys: vec![key], ..Credentials::default() }
+    }
+
+    pub async fn ssh(&self, port: u16, credentials: &Credentials, keys: &HostKeys) -> Result<Ssh, Error> {
+        let limits = Limits {
+            connect: Duration::from_secs(10),
+            login: Duration::from_secs(10),
+            read: Duration::from_secs(8),
+            change: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(2),
+            ..Limits::default()
+        };
+        Ssh::connect(&Endpoint { host: HOST.into(), port }, credentials, keys, limits).await
+    }
+
+    pub async fn connect(&self) -> Daemon {
+        let ssh = self.ssh(22, &self.key("client"), &self.known_hosts()).await.unwrap();
+        Daemon::new(ssh, self.platform, DaemonOptions::default())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}

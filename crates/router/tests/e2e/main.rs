@@ -1,0 +1,401 @@
+//! The drivers against the daemons themselves: FRR, BIRD, `OpenBGPD` and `GoBGP` with real sessions, over real SSH.
+
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
+mod lab;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use lab::{HOST, Lab, PASSWORD};
+use pm_router::{
+    ConfigText, Credentials, Daemon, Error, Family, HostKeys, How, Neighbors, Pending, Platform, Router, State,
+};
+
+const GOOD4: &str = "192.0.2.2";
+const GOOD6: &str = "2001:db8:1::2";
+const NEW: &str = "192.0.2.4";
+/// In the configurations of the lab, and in what is made of them here.
+const PLANTED: &str = "Planted";
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn is_up(neighbors: &Neighbors, of: &str) -> bool {
+    neighbors.get("default", address(of)).is_some_and(pm_router::Neighbor::is_up)
+}
+
+fn has(neighbors: &Neighbors, of: &str) -> bool {
+    neighbors.get("default", address(of)).is_some()
+}
+
+/// Polls until it is so.
+async fn wait_until(router: &Daemon, what: &str, seconds: u64, is: impl Fn(&Neighbors) -> bool) -> Neighbors {
+    let begun = Instant::now();
+    loop {
+        let neighbors = router.neighbors().await.unwrap();
+        if is(&neighbors) {
+            return neighbors;
+        }
+        assert!(begun.elapsed().as_secs() < seconds, "not within {seconds} s: {what}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// The configuration with one more neighbour.
+fn with_new(platform: Platform, text: &str) -> String {
+    let more = match platform {
+        Platform::Frr => {
+            let text = text.replacen(
+                " neighbor 192.0.2.10 remote-as",
+                " neighbor 192.0.2.4 remote-as 4200000004\n neighbor 192.0.2.4 description New\n neighbor 192.0.2.10 remote-as",
+                1,
+            );
+            return text.replacen(
+                "  neighbor 192.0.2.10 activate",
+                "  neighbor 192.0.2.4 activate\n  neighbor 192.0.2.4 prefix-list in4 in\n  \
+                 neighbor 192.0.2.4 prefix-list own4 out\n  neighbor 192.0.2.10 activate",
+                1,
+            );
+        }
+        Platform::Bird => {
+            "protocol bgp new4 from peers4 { description \"New\"; neighbor 192.0.2.4 as 4200000004; }\n"
+        }
+        Platform::Openbgpd => "neighbor 192.0.2.4 {\n\tremote-as 4200000004\n\tdescr \"New\"\n}\n",
+        Platform::Gobgp => {
+            "\n[[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"192.0.2.4\"\n    peer-as = 4200000004\n    \
+             description = \"New\"\n  [neighbors.timers.config]\n    connect-retry = 2\n"
+        }
+    };
+    format!("{text}{more}")
+}
+
+/// The configuration with a word that no daemon knows, and a secret behind it.
+fn broken(platform: Platform, text: &str) -> String {
+    let more = match platform {
+        Platform::Frr => "router bgp 64500\n neighbor 192.0.2.4 passwrd Planted-typo\npasswrd Planted-typo\n",
+        Platform::Bird => "protocol bgp x { passwrd \"Planted-typo\"; }\n",
+        Platform::Openbgpd => "neighbor 192.0.2.4 {\n\tpasswrd \"Planted-typo\"\n}\n",
+        Platform::Gobgp => "\n[[neighbors]]\n  [neighbors.config]\n    passwrd = \"Planted-typo\"\n",
+    };
+    format!("{text}{more}")
+}
+
+async fn commit(router: &Daemon, text: &str, seconds: u64) -> Result<Pending, Error> {
+    let candidate = router.loader(How::Replace).unwrap().load(&ConfigText::new(text)).await?;
+    assert!(!candidate.diff().text().contains(PLANTED), "{}", candidate.diff().text());
+    candidate.commit(Duration::from_secs(seconds)).await
+}
+
+async fn what_is_read(router: &Daemon) {
+    let facts = router.facts().await.unwrap();
+    assert_eq!(facts.hostname, "router");
+    assert!(facts.version.starts_with(|c: char| c.is_ascii_digit()), "{facts:?}");
+    let neighbors = wait_until(router, "the sessions are up", 40, |all| is_up(all, GOOD4) && is_up(all, GOOD6)).await;
+    assert_eq!(neighbors.left_out, Vec::<String>::new());
+    assert_eq!(neighbors.neighbors.len(), 5);
+    let neighbors = wait_until(router, "all prefixes are there", 10, |all| {
+        let prefixes = all.get("default", address(GOOD4)).unwrap().prefixes[&Family::Ipv4];
+        prefixes.accepted >= Some(18) && prefixes.advertised == Some(1)
+    })
+    .await;
+    let good = neighbors.get("default", address(GOOD4)).unwrap();
+    assert_eq!(good.remote_as, Some(64502));
+    assert_eq!(good.description.as_deref(), Some("Good, IPv4"));
+    assert_eq!(good.prefixes[&Family::Ipv4].received, Some(20));
+    // GoBGP does not count what its global policy refuses.
+    let accepted = if router.platform() == Platform::Gobgp { 20 } else { 18 };
+    assert_eq!(good.prefixes[&Family::Ipv4].accepted, Some(accepted));
+    assert!(good.uptime.unwrap() < 600);
+    let shut = neighbors.get("default", address("192.0.2.10")).unwrap();
+    assert!(!shut.enabled && shut.state == State::Idle);
+    let wrong = neighbors.get("default", address("192.0.2.3")).unwrap();
+    assert!(wrong.enabled && !wrong.is_up());
+}
+
+async fn a_change_is_made_and_confirmed(lab: &Lab, router: &Daemon, text: &str) {
+    let changed = with_new(router.platform(), text);
+    let loader = router.loader(How::Replace).unwrap();
+    let candidate = loader.load(&ConfigText::new(&changed)).await.unwrap();
+    assert!(candidate.diff().text().contains(NEW), "{}", candidate.diff().text());
+    assert!(!candidate.diff().text().contains(PLANTED));
+    let later = loader.load(&ConfigText::new(&changed)).await.unwrap();
+    let change = candidate.commit(Duration::from_secs(60)).await.unwrap();
+    wait_until(router, "the new session is up", 40, |all| is_up(all, NEW) && is_up(all, GOOD6)).await;
+
+    // Somebody else, meanwhile.
+    let other = lab.connect().await;
+    assert_eq!(other.pending().await.unwrap().unwrap().id, change.id);
+    let refused = later.commit(Duration::from_secs(60)).await.unwrap_err();
+    assert!(matches!(refused, Error::Busy { .. } | Error::Changed { .. }), "{refused}");
+    other.confirm(&change).await.unwrap();
+    other.confirm(&change).await.unwrap();
+    assert_eq!(other.pending().await.unwrap(), None);
+    let kept = router.running_config().await.unwrap();
+    assert!(kept.expose().contains(NEW));
+
+    // A candidate that was loaded before the change is out of date.
+    let stale = loader.load(&ConfigText::new(text)).await.unwrap();
+    router.roll_back(&change).await.unwrap();
+    wait_until(router, "the confirmed change is undone", 20, |all| !has(all, NEW)).await;
+    let refused = stale.commit(Duration::from_secs(60)).await.unwrap_err();
+    assert!(matches!(refused, Error::Changed { .. }), "{refused}");
+    assert_eq!(router.running_config().await.unwrap().expose(), text);
+}
+
+async fn a_broken_candidate_is_refused(router: &Daemon, text: &str) {
+    let refused = commit(router, &broken(router.platform(), text), 60).await.unwrap_err();
+    assert!(matches!(refused, Error::Rejected { .. }), "{refused}");
+    for shown in [refused.to_string(), format!("{refused:?}")] {
+        assert!(!shown.contains(PLANTED) && shown.len() < 1500, "{shown}");
+    }
+    assert_eq!(router.running_config().await.unwrap().expose(), text);
+    assert_eq!(router.pending().await.unwrap(), None);
+}
+
+async fn nobody_confirms(router: &Daemon, text: &str) {
+    let change = commit(router, &with_new(router.platform(), text), 4).await.unwrap();
+    assert!(has(&router.neighbors().await.unwrap(), NEW));
+    wait_until(router, "the timer undoes the change", 20, |all| !has(all, NEW)).await;
+    let late = router.confirm(&change).await.unwrap_err();
+    assert!(matches!(late, Error::RolledBack { .. }), "{late}");
+    router.roll_back(&change).await.unwrap();
+    assert_eq!(router.pending().await.unwrap(), None);
+    assert!(is_up(&router.neighbors().await.unwrap(), GOOD6));
+}
+
+/// The client dies while it commits: whatever took effect goes away.
+async fn the_connection_is_killed(lab: &Lab, router: &Daemon, text: &str) {
+    for delay in [5, 40, 200] {
+        let victim = lab.connect().await;
+        let loader = victim.loader(How::Replace).unwrap();
+        let candidate = loader.load(&ConfigText::new(with_new(router.platform(), text))).await.unwrap();
+        let commit = candidate.commit(Duration::from_secs(4));
+        assert!(tokio::time::timeout(Duration::from_millis(delay), commit).await.is_err() || delay == 200);
+        drop(victim);
+        // Long enough for the slowest to apply, and for the timer.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        wait_until(router, "the change of the dead client is undone", 20, |all| !has(all, NEW)).await;
+        let begun = Instant::now();
+        while router.pending().await.unwrap().is_some() {
+            assert!(begun.elapsed().as_secs() < 10, "it still waits");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        assert_eq!(router.running_config().await.unwrap().expose(), text);
+    }
+}
+
+async fn the_way_to_the_router_is_cut(lab: &Lab, text: &str) {
+    let router = lab.connect().await;
+    let change = commit(&router, &with_new(router.platform(), text), 5).await.unwrap();
+    lab.path("down");
+    let failed = router.neighbors().await.unwrap_err();
+    assert!(matches!(failed, Error::Timeout { .. } | Error::Lost { .. }), "{failed}");
+    lab.path("up");
+    let router = lab.connect().await;
+    wait_until(&router, "the change is undone", 20, |all| !has(all, NEW)).await;
+    assert!(matches!(router.confirm(&change).await.unwrap_err(), Error::RolledBack { .. }));
+}
+
+async fn the_daemon_is_stopped(lab: &Lab, router: &Daemon, text: &str) {
+    let name = match router.platform() {
+        Platform::Frr | Platform::Openbgpd => "bgpd",
+        Platform::Bird => "bird",
+        Platform::Gobgp => "gobgpd",
+    };
+    lab.on("router", &format!("pkill -STOP -x {name}"));
+    let begun = Instant::now();
+    let failed = router.neighbors().await.unwrap_err();
+    lab.on("router", &format!("pkill -CONT -x {name}"));
+    assert!(matches!(failed, Error::Failed { .. } | Error::Timeout { .. }), "{failed}");
+    assert!(begun.elapsed().as_secs() < 10);
+    wait_until(router, "it answers again", 20, |all| is_up(all, GOOD6)).await;
+    assert_eq!(router.running_config().await.unwrap().expose(), text);
+}
+
+async fn scenario(lab: &Lab) {
+    let router = lab.connect().await;
+    what_is_read(&router).await;
+    let text = router.running_config().await.unwrap().expose().to_owned();
+    assert!(text.contains(PLANTED));
+    let mut begun = Instant::now();
+    let mut took = |what: &str| {
+        println!("{what}: {:.1} s", begun.elapsed().as_secs_f64());
+        begun = Instant::now();
+    };
+    a_change_is_made_and_confirmed(lab, &router, &text).await;
+    took("made and confirmed");
+    a_broken_candidate_is_refused(&router, &text).await;
+    took("refused");
+    nobody_confirms(&router, &text).await;
+    took("not confirmed");
+    the_connection_is_killed(lab, &router, &text).await;
+    took("killed");
+    the_way_to_the_router_is_cut(lab, &text).await;
+    took("cut");
+    let router = lab.connect().await;
+    the_daemon_is_stopped(lab, &router, &text).await;
+    took("stopped");
+    figures(&router, &text).await;
+}
+
+/// What calls take, for people.
+async fn figures(router: &Daemon, text: &str) {
+    let begun = Instant::now();
+    for _ in 0..10 {
+        router.neighbors().await.unwrap();
+    }
+    println!("poll: {:.1} ms", begun.elapsed().as_secs_f64() * 100.0);
+    let begun = Instant::now();
+    let change = commit(router, &with_new(router.platform(), text), 60).await.unwrap();
+    router.confirm(&change).await.unwrap();
+    println!("change: {:.0} ms", begun.elapsed().as_secs_f64() * 1000.0);
+    router.roll_back(&change).await.unwrap();
+}
+
+fn run(platform: Platform, more: impl AsyncFnOnce(&Lab)) {
+    let Some(lab) = Lab::start(platform) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        scenario(&lab).await;
+        more(&lab).await;
+    });
+}
+
+#[test]
+fn frr() {
+    run(Platform::Frr, async |lab| frr_takes_a_part(lab).await);
+}
+
+#[test]
+fn bird() {
+    run(Platform::Bird, async |lab| {
+        logins(lab).await;
+        a_large_configuration(lab).await;
+    });
+}
+
+#[test]
+fn openbgpd() {
+    run(Platform::Openbgpd, async |_| ());
+}
+
+#[test]
+fn gobgp() {
+    run(Platform::Gobgp, async |_| ());
+}
+
+/// A part with a line that the daemon refuses leaves nothing behind, although FRR takes line by line.
+async fn frr_takes_a_part(lab: &Lab) {
+    let router = lab.connect().await;
+    let loader = router.loader(How::Merge).unwrap();
+    let before = router.running_config().await.unwrap();
+    let good = "router bgp 64500\n neighbor 192.0.2.4 remote-as 4200000004\n neighbor 192.0.2.4 description New\n";
+    // A peer group that does not exist is found by the daemon alone.
+    let bad = format!("{good} neighbor 192.0.2.5 peer-group nowhere\n");
+    let candidate = loader.load(&ConfigText::new(bad)).await.unwrap();
+    let refused = candidate.commit(Duration::from_secs(60)).await.unwrap_err();
+    assert!(matches!(refused, Error::Rejected { .. }), "{refused}");
+    assert_eq!(router.running_config().await.unwrap(), before);
+
+    let candidate = loader.load(&ConfigText::new(good)).await.unwrap();
+    assert_eq!(
+        candidate.diff().text(),
+        " router bgp 64500\n+neighbor 192.0.2.4 remote-as 4200000004\n+neighbor 192.0.2.4 description New\n"
+    );
+    let change = candidate.commit(Duration::from_secs(60)).await.unwrap();
+    assert!(has(&router.neighbors().await.unwrap(), NEW));
+    // Not on the disk before it is confirmed.
+    assert!(!lab.on("router", "cat /etc/frr/frr.conf").contains(NEW));
+    router.confirm(&change).await.unwrap();
+    assert!(lab.on("router", "cat /etc/frr/frr.conf").contains(NEW));
+    router.roll_back(&change).await.unwrap();
+    assert_eq!(router.running_config().await.unwrap(), before);
+}
+
+async fn logins(lab: &Lab) {
+    let known = lab.known_hosts();
+    let with = |password: &str| Credentials {
+        user: "netops".into(),
+        password: Some(password.to_owned().into()),
+        ..Credentials::default()
+    };
+    lab.ssh(22, &with(PASSWORD), &known).await.unwrap();
+    lab.ssh(2222, &with(PASSWORD), &known).await.unwrap();
+    let refused = lab.ssh(22, &with("Planted-wrong"), &known).await.err().unwrap();
+    assert!(matches!(refused, Error::Login { .. }), "{refused}");
+    assert!(!format!("{refused} {refused:?}").contains(PLANTED));
+    let refused = lab.ssh(22, &lab.key("other"), &known).await.err().unwrap();
+    assert!(matches!(refused, Error::Login { .. }), "{refused}");
+
+    // The key of the host: pinned, another one, unknown.
+    let public = lab.read("host.pub");
+    let shown = |file: &str| {
+        let path = lab.file(file);
+        let output = std::process::Command::new("ssh-keygen").arg("-lf").arg(path).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
+    };
+    lab.ssh(22, &lab.key("client"), &HostKeys::Fingerprint(shown("host.pub"))).await.unwrap();
+    let refused = lab.ssh(22, &lab.key("client"), &HostKeys::Fingerprint(shown("changed.pub"))).await;
+    assert!(matches!(refused.err().unwrap(), Error::HostKey { .. }));
+    let path = lab.file("other_hosts");
+    std::fs::write(&path, format!("{HOST} {}", lab.read("changed.pub"))).unwrap();
+    let refused = lab.ssh(22, &lab.key("client"), &HostKeys::KnownHosts(path.clone())).await.err().unwrap();
+    assert!(refused.to_string().contains("another one"), "{refused}");
+    std::fs::write(&path, format!("r9 {public}")).unwrap();
+    let refused = lab.ssh(22, &lab.key("client"), &HostKeys::KnownHosts(path)).await.err().unwrap();
+    assert!(refused.to_string().contains("unknown"), "{refused}");
+
+    agent(lab, &known).await;
+
+    // Many channels at once.
+    let router = lab.connect().await;
+    let polls = (0..30).map(|_| router.neighbors());
+    let polls: Vec<_> = futures::future::join_all(polls).await;
+    assert!(polls.into_iter().all(|poll| poll.is_ok()));
+
+    lab.path("down");
+    let begun = Instant::now();
+    let failed = lab.ssh(22, &lab.key("client"), &known).await.err().unwrap();
+    assert!(matches!(failed, Error::Timeout { .. } | Error::Connect { .. }), "{failed}");
+    assert!(begun.elapsed().as_secs() < 12);
+    lab.path("up");
+}
+
+async fn agent(lab: &Lab, known: &HostKeys) {
+    let socket = lab.file("agent");
+    let mut process = std::process::Command::new("ssh-agent")
+        .args(["-D", "-a"])
+        .arg(&socket)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !socket.exists() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for key in ["other", "client"] {
+        let added = std::process::Command::new("ssh-add").env("SSH_AUTH_SOCK", &socket).arg(lab.file(key)).output();
+        assert!(added.unwrap().status.success());
+    }
+    let credentials = Credentials { user: "netops".into(), agent: Some(socket), ..Credentials::default() };
+    let result = lab.ssh(22, &credentials, known).await;
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(result.is_ok());
+}
+
+async fn a_large_configuration(lab: &Lab) {
+    let router = lab.connect().await;
+    let text = router.running_config().await.unwrap().expose().to_owned();
+    let mut large = with_new(Platform::Bird, &text);
+    while large.len() < 400_000 {
+        let line = format!("# {:08} and so on, until there is enough of it to be called large\n", large.len());
+        large.push_str(&line);
+    }
+    let change = commit(&router, &large, 60).await.unwrap();
+    router.confirm(&change).await.unwrap();
+    assert_eq!(router.running_config().await.unwrap().expose(), large);
+    router.roll_back(&change).await.unwrap();
+    assert_eq!(router.running_config().await.unwrap().expose(), text);
+}
