@@ -134,6 +134,9 @@ impl Daemon {
         let watch = self.script(loaded.how, &loaded.id, pending.seconds, "watch");
         let watch = format!("{}\n{watch}\n", include_str!("prelude.sh"));
         let answer = shell::run(&self.ssh, self.changing(step), &script, watch.as_bytes()).await?;
+        if answer.has("cut") {
+            return Err(self.failed(step, "the script that undoes the change did not arrive whole; is the disk full?"));
+        }
         if answer.has("gone") {
             return Err(self.failed(step, "the candidate is no longer on the router"));
         }

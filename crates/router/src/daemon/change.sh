@@ -1,3 +1,6 @@
+# The client may be gone at any moment: what was begun is ended all the same, whether or not somebody listens.
+trap '' HUP PIPE
+
 # A change lies in a directory of its own, $C, whose marks say how far it is: armed, then confirmed or undoing, then undone or
 # failed. A mark is taken by renaming it, which only one of two can do: the timer and whoever confirms.
 # $D/pending is there while a change waits for its confirmation.
@@ -39,6 +42,8 @@ load() {
 commit() {
     [ -d "$C/old" ] || { section gone 1; end; }
     cat >"$C/restore"
+    # Half a script would restore nothing: without its last line nothing is begun.
+    [ "$(tail -n 1 "$C/restore")" = watch ] || { section cut 1; end; }
     both alive alive || end
     current "$C/now" || { section unreadable 1; end; }
     cmp -s "$C/now" "$C/old/$NAME" || { section changed 1; end; }
@@ -51,7 +56,7 @@ commit() {
     echo "$(id -un) from ${SSH_CONNECTION%% *}, since $(date -u +%FT%TZ), timer $T s" >"$D/pending/who"
     echo "$T" >"$C/timer"
     date +%s >"$C/begun"
-    : >"$C/applying"
+    echo $$ >"$C/applying"
     : >"$C/armed"
     echo "$C" >"$D/pending/change"
     arm
@@ -74,7 +79,10 @@ watch() {
     sleep "$T"
     mv "$C/armed" "$C/undoing" 2>/dev/null || exit 0
     waited=0
-    while [ -e "$C/applying" ] && [ $waited -lt 300 ]; do sleep 1; waited=$((waited + 1)); done
+    while [ -e "$C/applying" ] && kill -0 "$(cat "$C/applying")" 2>/dev/null && [ $waited -lt 900 ]; do
+        sleep 1
+        waited=$((waited + 1))
+    done
     undo 60
 }
 
