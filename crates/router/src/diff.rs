@@ -1,5 +1,7 @@
 //! What a candidate would change.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use crate::mask::mask_line;
@@ -18,7 +20,7 @@ impl Diff {
         let changes = similar::TextDiff::from_lines(old, new);
         let mut diff = Self::default();
         for hunk in changes.unified_diff().context_radius(3).iter_hunks() {
-            diff.text.push_str(&format!("{}\n", hunk.header()));
+            let _ = writeln!(diff.text, "{}", hunk.header());
             for change in hunk.iter_changes() {
                 let sign = match change.tag() {
                     similar::ChangeTag::Equal => ' ',

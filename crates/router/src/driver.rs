@@ -43,9 +43,10 @@ impl Platform {
 
     /// What the platform can do; known without a connection.
     pub fn capabilities(self) -> Capabilities {
-        let all = Capabilities { replace: true, merge: false, atomic: true, undo: Undo::Script, resets_sessions: false };
+        let all =
+            Capabilities { loads: &[How::Replace], atomic: true, undo: Undo::Script, resets_sessions: false };
         match self {
-            Self::Frr => Capabilities { merge: true, atomic: false, ..all },
+            Self::Frr => Capabilities { loads: &[How::Merge, How::Replace], atomic: false, ..all },
             Self::Bird => Capabilities { undo: Undo::Router, ..all },
             Self::Openbgpd => all,
             Self::Gobgp => Capabilities { atomic: false, resets_sessions: true, ..all },
@@ -75,12 +76,10 @@ pub enum Undo {
 }
 
 /// What a platform can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
-    /// Takes a whole configuration.
-    pub replace: bool,
-    /// Takes a part of a configuration.
-    pub merge: bool,
+    /// The kinds of candidates it takes.
+    pub loads: &'static [How],
     /// A candidate takes effect as a whole or not at all. Where not, the driver restores what was there when a part of it is
     /// refused.
     pub atomic: bool,

@@ -133,7 +133,9 @@ pub enum Error {
         message: String,
     },
     /// Another change waits for its confirmation; two at once could make an unconfirmed one permanent.
-    #[error("{host}: another change waits for its confirmation ({holder}); confirm it, roll it back, or wait")]
+    #[error(
+        "{host}: another change waits for its confirmation ({holder}); confirm it, roll it back, or wait"
+    )]
     Busy {
         /// Host and port.
         host: String,
@@ -141,7 +143,9 @@ pub enum Error {
         holder: String,
     },
     /// The configuration is another one than the difference was made against. Nothing was committed.
-    #[error("{host}: the configuration changed since the candidate was loaded; load it again and look at the difference")]
+    #[error(
+        "{host}: the configuration changed since the candidate was loaded; load it again and look at the difference"
+    )]
     Changed {
         /// Host and port.
         host: String,
@@ -161,7 +165,9 @@ pub enum Error {
         message: String,
     },
     /// Undoing a change failed.
-    #[error("{host}: the configuration before the change could not be restored: {message}; it is in {place} on the router")]
+    #[error(
+        "{host}: the configuration before the change could not be restored: {message}; it is in {place} on the router"
+    )]
     NotRestored {
         /// Host and port.
         host: String,
@@ -175,9 +181,6 @@ pub enum Error {
 impl Error {
     /// Whether the same call may work a moment later, without anyone doing anything.
     pub fn may_be_retried(&self) -> bool {
-        matches!(
-            self,
-            Self::Connect { .. } | Self::Timeout { .. } | Self::Lost { .. } | Self::Busy { .. }
-        )
+        matches!(self, Self::Connect { .. } | Self::Timeout { .. } | Self::Lost { .. } | Self::Busy { .. })
     }
 }

@@ -7,7 +7,7 @@
 //! * `neighbor.rs`, `facts.rs`, `diff.rs`: what comes back;
 //! * `error.rs`: what can go wrong, with the host and the step, and never with a secret;
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
-//! * `daemon/`: FRR, BIRD, OpenBGPD and GoBGP on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
+//! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
 //!   undoing are in `change.rs`.
 //!
 //! A change goes load → difference → commit with a timer → look whether all is well → confirm. Nobody confirms: the router

@@ -37,7 +37,8 @@ pub fn mask_line(line: &str) -> String {
             out.push_str(token);
             // `password="x"` and `password: x` in one token and in two.
             let name = word.trim_end_matches([':', '=']).trim_matches('"').to_ascii_lowercase();
-            let named = KEYWORDS.contains(&name.as_str()) || (name == "community" && line.trim_start().starts_with("snmp"));
+            let named = KEYWORDS.contains(&name.as_str())
+                || (name == "community" && line.trim_start().starts_with("snmp"));
             if let Some((before, _)) = word.split_once(['=', ':']).filter(|(_, value)| !value.is_empty())
                 && KEYWORDS.contains(&before.trim_matches('"').to_ascii_lowercase().as_str())
             {
@@ -144,7 +145,13 @@ mod tests {
 
     #[test]
     fn other_lines_stay_as_they_are() {
-        for line in ["", " set community 64500:1", "  neighbor 192.0.2.1 as 64500;", "descr \"Good, IPv4\" ", "a\tb  c"] {
+        for line in [
+            "",
+            " set community 64500:1",
+            "  neighbor 192.0.2.1 as 64500;",
+            "descr \"Good, IPv4\" ",
+            "a\tb  c",
+        ] {
             assert_eq!(mask_line(line), line);
         }
     }

@@ -34,7 +34,8 @@ fn check(place: &Path, update: bool) -> usize {
     let mut count = 0;
     for platform in Platform::ALL {
         for case in folders(&place.join(platform.name())) {
-            let found = parse(platform, &parts(&case)).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+            let found =
+                parse(platform, &parts(&case)).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
             let expected = case.join("expected.json");
             if update {
                 std::fs::write(&expected, serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();

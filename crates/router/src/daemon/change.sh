@@ -109,6 +109,7 @@ confirm() {
         leave
     fi
     [ -e "$C/confirmed" ] && { section confirmed; end; }
+    [ -e "$C/confirming" ] && { section unknown 1; end; }
     section undone 1
     end
 }

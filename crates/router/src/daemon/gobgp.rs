@@ -35,7 +35,7 @@ pub(super) fn neighbors(text: &str, clock: &str, advertised: Option<&str>) -> Re
 /// Addresses of sessions that are up.
 pub(super) fn established(text: &str) -> Result<Vec<IpAddr>, String> {
     let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let up = entries.iter().filter(|entry| entry.state.session_state == ESTABLISHED);
+    let up = entries.iter().filter(|entry| entry.state.session == ESTABLISHED);
     Ok(up.filter_map(|entry| entry.conf.neighbor_address.parse().ok()).collect())
 }
 
@@ -52,7 +52,7 @@ const OVER_LIMIT: u8 = 2;
 
 fn neighbor(entry: &Entry, now: u64, sent: &HashMap<(String, i64), u64>) -> Result<Neighbor, String> {
     let address: IpAddr = entry.conf.neighbor_address.parse().map_err(|_| "it has no address".to_owned())?;
-    let state = match entry.state.session_state {
+    let state = match entry.state.session {
         1 => State::Idle,
         2 => State::Connect,
         3 => State::Active,
@@ -138,8 +138,8 @@ struct Conf {
 
 #[derive(Deserialize)]
 struct SessionState {
-    #[serde(default)]
-    session_state: u8,
+    #[serde(default, rename = "session_state")]
+    session: u8,
     #[serde(default)]
     admin_state: u8,
     #[serde(default)]

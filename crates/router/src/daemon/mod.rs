@@ -5,6 +5,7 @@
 mod bird;
 mod change;
 mod frr;
+mod frr_texts;
 mod gobgp;
 mod openbgpd;
 mod poll;
@@ -93,12 +94,7 @@ impl Router for Daemon {
     }
 
     fn loader(&self, how: How) -> Option<Loader<'_>> {
-        let can = self.platform.capabilities();
-        let offered = match how {
-            How::Merge => can.merge,
-            How::Replace => can.replace,
-        };
-        offered.then_some(Loader { daemon: self, how })
+        self.platform.capabilities().loads.contains(&how).then_some(Loader { daemon: self, how })
     }
 
     async fn pending(&self) -> Result<Option<Pending>, Error> {

@@ -33,9 +33,9 @@ pub(super) fn established(text: &str) -> Result<Vec<(IpAddr, u64)>, String> {
 fn counts(text: &str) -> Result<HashMap<IpAddr, u64>, String> {
     text.lines()
         .map(|line| {
-            let pair = line.split_once(' ').and_then(|(address, count)| {
-                Some((address.parse().ok()?, count.trim().parse().ok()?))
-            });
+            let pair = line
+                .split_once(' ')
+                .and_then(|(address, count)| Some((address.parse().ok()?, count.trim().parse().ok()?)));
             pair.ok_or_else(|| format!("a count in the form {line:?}"))
         })
         .collect()
@@ -48,7 +48,10 @@ fn neighbor(entry: &Entry, accepted: &HashMap<IpAddr, u64>) -> Result<Neighbor, 
     let seconds = u64::try_from(entry.last_updown_sec).ok();
     Ok(Neighbor {
         remote_as: entry.remote_as.parse().ok(),
-        local_address: entry.session.as_ref().and_then(|session| session.local.as_ref()?.address.parse().ok()),
+        local_address: entry
+            .session
+            .as_ref()
+            .and_then(|session| session.local.as_ref()?.address.parse().ok()),
         remote_id: entry.bgpid.as_ref().and_then(|text| text.parse::<Ipv4Addr>().ok()),
         description: entry.description.clone().filter(|text| !text.is_empty()),
         enabled: !entry.config.down,
@@ -91,7 +94,10 @@ fn prefixes(entry: &Entry, up: bool, accepted: Option<u64>) -> std::collections:
 fn last_error(entry: &Entry) -> Option<String> {
     if let Some(error) = &entry.last_error_received {
         let text = entry.last_shutdown_reason.as_ref().filter(|_| error.contains("administrative"));
-        return Some(format!("{error} (received){}", text.map(|text| format!(": {text}")).unwrap_or_default()));
+        return Some(format!(
+            "{error} (received){}",
+            text.map(|text| format!(": {text}")).unwrap_or_default()
+        ));
     }
     entry.last_error_sent.as_ref().map(|error| format!("{error} (sent)"))
 }

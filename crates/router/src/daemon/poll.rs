@@ -43,8 +43,7 @@ impl Daemon {
     }
 
     async fn frr_neighbors(&self) -> Result<Neighbors, Error> {
-        let script =
-            "ask neighbors lim $L vtysh -c 'show bgp vrf all summary json' -c 'show bgp vrf all neighbors json'";
+        let script = "ask neighbors lim $L vtysh -c 'show bgp vrf all summary json' -c 'show bgp vrf all neighbors json'";
         let answer = self.poll(script).await?;
         let text = self.good(&answer, "neighbors")?;
         if !text.trim_start().starts_with('{') {
@@ -57,17 +56,21 @@ impl Daemon {
         let mut script = "ask received lim $L vtysh".to_owned();
         for (vrf, address, family) in questions {
             let family = if family == Family::Ipv4 { "ipv4" } else { "ipv6" };
-            let command = format!("show bgp vrf {vrf} {family} unicast neighbors {address} prefix-counts json");
+            let command =
+                format!("show bgp vrf {vrf} {family} unicast neighbors {address} prefix-counts json");
             let _ = write!(script, " -c {}", quote(&command));
         }
         let counts = self.poll(&script).await?;
         // A session that went down in between has no counts; what was read of it still holds.
         let counts = counts.text("received");
-        frr::neighbors(text, Some(counts)).or_else(|_| frr::neighbors(text, None)).map_err(|reason| self.misread(reason))
+        frr::neighbors(text, Some(counts))
+            .or_else(|_| frr::neighbors(text, None))
+            .map_err(|reason| self.misread(reason))
     }
 
     async fn bird_neighbors(&self) -> Result<Neighbors, Error> {
-        let script = "ask status lim $L birdc -r show status && ask protocols lim $L birdc -r show protocols all";
+        let script =
+            "ask status lim $L birdc -r show status && ask protocols lim $L birdc -r show protocols all";
         let answer = self.poll(script).await?;
         let status = self.good(&answer, "status")?;
         let protocols = self.good(&answer, "protocols")?;
@@ -99,7 +102,11 @@ ask accepted count"#,
         let answer = self.poll("ask clock date +%s; ask neighbors lim $L gobgp -j neighbor").await?;
         let text = self.good(&answer, "neighbors")?;
         if let Some(reason) = gobgp_error(text) {
-            return Err(Error::Failed { host: self.host().to_owned(), step: Step::Neighbors, message: reason });
+            return Err(Error::Failed {
+                host: self.host().to_owned(),
+                step: Step::Neighbors,
+                message: reason,
+            });
         }
         let clock = self.good(&answer, "clock")?;
         let up = gobgp::established(text).map_err(|reason| self.misread(reason))?;

@@ -72,8 +72,11 @@ pub(super) async fn run(ssh: &Ssh, bounds: Bounds, script: &str, input: &[u8]) -
     if !sections.contains_key("end") {
         // Not a POSIX shell, or the connection ended before the script did.
         let host = ssh.host().to_owned();
-        let status = output.status.map_or_else(|| "no exit status".to_owned(), |status| format!("exit status {status}"));
-        let text = if stderr.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { stderr.into() };
+        let status = output
+            .status
+            .map_or_else(|| "no exit status".to_owned(), |status| format!("exit status {status}"));
+        let text =
+            if stderr.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { stderr.into() };
         let message = format!("{status}: {}", excerpt(&text));
         return Err(if output.status.is_some() {
             Error::Failed { host, step: bounds.step, message }

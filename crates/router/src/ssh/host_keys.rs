@@ -48,7 +48,9 @@ impl Verifier {
             HostKeys::Fingerprint(text) => {
                 let digest = text.strip_prefix("SHA256:").unwrap_or_default().trim_end_matches('=');
                 if STANDARD_NO_PAD.decode(digest).map(|octets| octets.len()) != Ok(32) {
-                    return Err("the pinned fingerprint is not of the form SHA256:…, see ssh-keygen -l".into());
+                    return Err(
+                        "the pinned fingerprint is not of the form SHA256:…, see ssh-keygen -l".into()
+                    );
                 }
                 Known::Fingerprint(format!("SHA256:{digest}"))
             }
@@ -84,13 +86,15 @@ impl Verifier {
             Known::Fingerprint(pinned) => Err(format!(
                 "the host key is {shown}, and {pinned} is pinned; somebody may be in between, or the router was replaced"
             )),
-            Known::Keys { revoked, place, .. } if revoked.iter().any(|one| one.key_data() == key.key_data()) => {
+            Known::Keys { revoked, place, .. }
+                if revoked.iter().any(|one| one.key_data() == key.key_data()) =>
+            {
                 Err(format!("the host key {shown} is revoked in {place}"))
             }
             Known::Keys { keys, .. } if keys.iter().any(|one| one.key_data() == key.key_data()) => Ok(()),
-            Known::Keys { keys, place, .. } if keys.is_empty() => {
-                Err(format!("the host key {shown} is unknown; compare it on the router, and add it to {place}"))
-            }
+            Known::Keys { keys, place, .. } if keys.is_empty() => Err(format!(
+                "the host key {shown} is unknown; compare it on the router, and add it to {place}"
+            )),
             Known::Keys { place, .. } => Err(format!(
                 "the host key {shown} is another one than in {place}; somebody may be in between, or the router was replaced"
             )),
@@ -217,9 +221,13 @@ mod tests {
 
     #[test]
     fn patterns() {
-        for (pattern, name, fits) in
-            [("*", "a", true), ("a*c", "abc", true), ("a*c", "ab", false), ("?", "", false), ("a?", "ab", true)]
-        {
+        for (pattern, name, fits) in [
+            ("*", "a", true),
+            ("a*c", "abc", true),
+            ("a*c", "ab", false),
+            ("?", "", false),
+            ("a?", "ab", true),
+        ] {
             assert_eq!(is_like(pattern.as_bytes(), name.as_bytes()), fits, "{pattern} {name}");
         }
     }

@@ -1,5 +1,6 @@
 //! Every way to log in, one after another.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use russh::MethodKind;
@@ -7,7 +8,7 @@ use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Inter
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, decode_secret_key};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 use super::Credentials;
 use super::host_keys::Verifier;
@@ -42,7 +43,7 @@ pub(super) async fn login(
     };
     if let Some(offered) = &login.offered {
         let names: Vec<&str> = offered.iter().map(Into::into).collect();
-        tried.push_str(&format!("; the router takes {}", names.join(", ")));
+        let _ = write!(tried, "; the router takes {}", names.join(", "));
     }
     Err(Error::Login { host: host.to_owned(), user: credentials.user.clone(), tried })
 }
@@ -119,7 +120,7 @@ impl Login<'_> {
             if !self.is_offered(MethodKind::PublicKey) {
                 break;
             }
-            let passphrase = key.passphrase.as_ref().map(|secret| secret.expose_secret());
+            let passphrase = key.passphrase.as_ref().map(ExposeSecret::expose_secret);
             let key = match decode_secret_key(key.text.expose_secret(), passphrase) {
                 Ok(key) => key,
                 Err(error) => {

@@ -78,8 +78,8 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(15),
             login: Duration::from_secs(15),
-            read: Duration::from_secs(60),
-            change: Duration::from_secs(180),
+            read: Duration::from_mins(1),
+            change: Duration::from_mins(3),
             answer: 256 << 20,
             keep_alive: Duration::from_secs(15),
         }
@@ -153,11 +153,9 @@ impl Ssh {
 
     /// Runs a command without a terminal and waits for its end. Its exit status is given back, not judged.
     pub(crate) async fn run(&self, bounds: Bounds, command: &str, input: &[u8]) -> Result<Output, Error> {
-        timeout(bounds.time, self.run_unbounded(bounds.step, command, input)).await.map_err(|_| Error::Timeout {
-            host: self.host.clone(),
-            step: bounds.step,
-            limit: bounds.time,
-        })?
+        timeout(bounds.time, self.run_unbounded(bounds.step, command, input))
+            .await
+            .map_err(|_| Error::Timeout { host: self.host.clone(), step: bounds.step, limit: bounds.time })?
     }
 
     async fn run_unbounded(&self, step: Step, command: &str, input: &[u8]) -> Result<Output, Error> {
@@ -180,7 +178,9 @@ impl Ssh {
                     ChannelMsg::Data { data } => output.stdout.extend_from_slice(&data),
                     ChannelMsg::ExtendedData { data, .. } => output.stderr.extend_from_slice(&data),
                     ChannelMsg::ExitStatus { exit_status } => output.status = Some(exit_status),
-                    ChannelMsg::Failure => return Err(lost("the router runs no commands for this user".into())),
+                    ChannelMsg::Failure => {
+                        return Err(lost("the router runs no commands for this user".into()));
+                    }
                     ChannelMsg::ExitSignal { .. } | ChannelMsg::Eof => ended = true,
                     ChannelMsg::Close => {
                         ended = true;
@@ -196,7 +196,11 @@ impl Ssh {
                     });
                 }
             }
-            if ended || output.status.is_some() { Ok(output) } else { Err(lost("closed by the router".into())) }
+            if ended || output.status.is_some() {
+                Ok(output)
+            } else {
+                Err(lost("closed by the router".into()))
+            }
         };
         // A command that ends without reading its input is no failure: its answer tells.
         let (_sent, output) = tokio::join!(send, receive);

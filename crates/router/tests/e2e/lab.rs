@@ -6,9 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
-use pm_router::{
-    Credentials, Daemon, DaemonOptions, Endpoint, Error, HostKeys, Key, Limits, Platform, Ssh,
-};
+use pm_router::{Credentials, Daemon, DaemonOptions, Endpoint, Error, HostKeys, Key, Limits, Platform, Ssh};
 
 pub const HOST: &str = "10.87.0.2";
 pub const PASSWORD: &str = "lab-password";
@@ -24,8 +22,10 @@ fn lacks(platform: Platform) -> Option<String> {
         Platform::Openbgpd => &["/usr/sbin/bgpd", "/usr/sbin/bgpctl"],
         Platform::Gobgp => &["/usr/bin/gobgpd", "/usr/bin/gobgp"],
     };
-    let all = ["/usr/sbin/bird", "/usr/sbin/sshd", "/usr/bin/sudo", "/usr/bin/nsenter", "/usr/bin/ssh-keygen"];
-    let missing: Vec<&str> = all.iter().chain(own).copied().filter(|path| !Path::new(path).exists()).collect();
+    let all =
+        ["/usr/sbin/bird", "/usr/sbin/sshd", "/usr/bin/sudo", "/usr/bin/nsenter", "/usr/bin/ssh-keygen"];
+    let missing: Vec<&str> =
+        all.iter().chain(own).copied().filter(|path| !Path::new(path).exists()).collect();
     (!missing.is_empty()).then(|| format!("missing: {}", missing.join(", ")))
 }
 
@@ -87,7 +87,9 @@ impl Lab {
 
     /// Cuts or mends the way to the router.
     pub fn path(&self, state: &str) {
-        let status = Command::new("ip").args(["-n", &format!("{}-op", self.name()), "link", "set", "op0", state]).status();
+        let status = Command::new("ip")
+            .args(["-n", &format!("{}-op", self.name()), "link", "set", "op0", state])
+            .status();
         assert!(status.unwrap().success());
     }
 
@@ -98,21 +100,37 @@ impl Lab {
         HostKeys::KnownHosts(path)
     }
 
+    pub fn known_hosts_at(&self, host: &str, port: u16) -> HostKeys {
+        let path = self.file("known_hosts_there");
+        std::fs::write(&path, format!("[{host}]:{port} {}", self.read("host.pub"))).unwrap();
+        HostKeys::KnownHosts(path)
+    }
+
     pub fn key(&self, name: &str) -> Credentials {
         let key = Key { text: self.read(name).into(), passphrase: None };
         Credentials { user: "netops".into(), keys: vec![key], ..Credentials::default() }
     }
 
     pub async fn ssh(&self, port: u16, credentials: &Credentials, keys: &HostKeys) -> Result<Ssh, Error> {
+        self.ssh_at(HOST, port, credentials, keys).await
+    }
+
+    pub async fn ssh_at(
+        &self,
+        host: &str,
+        port: u16,
+        credentials: &Credentials,
+        keys: &HostKeys,
+    ) -> Result<Ssh, Error> {
         let limits = Limits {
             connect: Duration::from_secs(10),
             login: Duration::from_secs(10),
             read: Duration::from_secs(8),
-            change: Duration::from_secs(60),
+            change: Duration::from_mins(1),
             keep_alive: Duration::from_secs(2),
             ..Limits::default()
         };
-        Ssh::connect(&Endpoint { host: HOST.into(), port }, credentials, keys, limits).await
+        Ssh::connect(&Endpoint { host: host.into(), port }, credentials, keys, limits).await
     }
 
     pub async fn connect(&self) -> Daemon {

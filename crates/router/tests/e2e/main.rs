@@ -1,7 +1,8 @@
 //! The drivers against the daemons themselves: FRR, BIRD, `OpenBGPD` and `GoBGP` with real sessions, over real SSH.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
 
+mod far;
 mod lab;
 
 use std::net::IpAddr;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use lab::{HOST, Lab, PASSWORD};
 use pm_router::{
-    ConfigText, Credentials, Daemon, Error, Family, HostKeys, How, Neighbors, Pending, Platform, Router, State,
+    ConfigText, Credentials, Daemon, Error, Family, HostKeys, How, Neighbors, Pending, Platform, Router,
+    State,
 };
 
 const GOOD4: &str = "192.0.2.2";
@@ -92,7 +94,8 @@ async fn what_is_read(router: &Daemon) {
     let facts = router.facts().await.unwrap();
     assert_eq!(facts.hostname, "router");
     assert!(facts.version.starts_with(|c: char| c.is_ascii_digit()), "{facts:?}");
-    let neighbors = wait_until(router, "the sessions are up", 40, |all| is_up(all, GOOD4) && is_up(all, GOOD6)).await;
+    let neighbors =
+        wait_until(router, "the sessions are up", 40, |all| is_up(all, GOOD4) && is_up(all, GOOD6)).await;
     assert_eq!(neighbors.left_out, Vec::<String>::new());
     assert_eq!(neighbors.neighbors.len(), 5);
     let neighbors = wait_until(router, "all prefixes are there", 10, |all| {
@@ -121,13 +124,13 @@ async fn a_change_is_made_and_confirmed(lab: &Lab, router: &Daemon, text: &str) 
     assert!(candidate.diff().text().contains(NEW), "{}", candidate.diff().text());
     assert!(!candidate.diff().text().contains(PLANTED));
     let later = loader.load(&ConfigText::new(&changed)).await.unwrap();
-    let change = candidate.commit(Duration::from_secs(60)).await.unwrap();
+    let change = candidate.commit(Duration::from_mins(1)).await.unwrap();
     wait_until(router, "the new session is up", 40, |all| is_up(all, NEW) && is_up(all, GOOD6)).await;
 
     // Somebody else, meanwhile.
     let other = lab.connect().await;
     assert_eq!(other.pending().await.unwrap().unwrap().id, change.id);
-    let refused = later.commit(Duration::from_secs(60)).await.unwrap_err();
+    let refused = later.commit(Duration::from_mins(1)).await.unwrap_err();
     assert!(matches!(refused, Error::Busy { .. } | Error::Changed { .. }), "{refused}");
     other.confirm(&change).await.unwrap();
     other.confirm(&change).await.unwrap();
@@ -139,7 +142,7 @@ async fn a_change_is_made_and_confirmed(lab: &Lab, router: &Daemon, text: &str) 
     let stale = loader.load(&ConfigText::new(text)).await.unwrap();
     router.roll_back(&change).await.unwrap();
     wait_until(router, "the confirmed change is undone", 20, |all| !has(all, NEW)).await;
-    let refused = stale.commit(Duration::from_secs(60)).await.unwrap_err();
+    let refused = stale.commit(Duration::from_mins(1)).await.unwrap_err();
     assert!(matches!(refused, Error::Changed { .. }), "{refused}");
     assert_eq!(router.running_config().await.unwrap().expose(), text);
 }
@@ -167,12 +170,13 @@ async fn nobody_confirms(router: &Daemon, text: &str) {
 
 /// The client dies while it commits: whatever took effect goes away.
 async fn the_connection_is_killed(lab: &Lab, router: &Daemon, text: &str) {
-    for delay in [5, 40, 200] {
+    for delay in [3, 10, 30, 100] {
         let victim = lab.connect().await;
         let loader = victim.loader(How::Replace).unwrap();
         let candidate = loader.load(&ConfigText::new(with_new(router.platform(), text))).await.unwrap();
         let commit = candidate.commit(Duration::from_secs(4));
-        assert!(tokio::time::timeout(Duration::from_millis(delay), commit).await.is_err() || delay == 200);
+        // Whatever has become of it by then, also if it was quick enough to end.
+        let _ = tokio::time::timeout(Duration::from_millis(delay), commit).await;
         drop(victim);
         // Long enough for the slowest to apply, and for the timer.
         tokio::time::sleep(Duration::from_secs(6)).await;
@@ -272,6 +276,7 @@ fn frr() {
 fn bird() {
     run(Platform::Bird, async |lab| {
         logins(lab).await;
+        far_away(lab).await;
         a_large_configuration(lab).await;
     });
 }
@@ -291,11 +296,12 @@ async fn frr_takes_a_part(lab: &Lab) {
     let router = lab.connect().await;
     let loader = router.loader(How::Merge).unwrap();
     let before = router.running_config().await.unwrap();
-    let good = "router bgp 64500\n neighbor 192.0.2.4 remote-as 4200000004\n neighbor 192.0.2.4 description New\n";
+    let good =
+        "router bgp 64500\n neighbor 192.0.2.4 remote-as 4200000004\n neighbor 192.0.2.4 description New\n";
     // A peer group that does not exist is found by the daemon alone.
     let bad = format!("{good} neighbor 192.0.2.5 peer-group nowhere\n");
     let candidate = loader.load(&ConfigText::new(bad)).await.unwrap();
-    let refused = candidate.commit(Duration::from_secs(60)).await.unwrap_err();
+    let refused = candidate.commit(Duration::from_mins(1)).await.unwrap_err();
     assert!(matches!(refused, Error::Rejected { .. }), "{refused}");
     assert_eq!(router.running_config().await.unwrap(), before);
 
@@ -304,7 +310,7 @@ async fn frr_takes_a_part(lab: &Lab) {
         candidate.diff().text(),
         " router bgp 64500\n+neighbor 192.0.2.4 remote-as 4200000004\n+neighbor 192.0.2.4 description New\n"
     );
-    let change = candidate.commit(Duration::from_secs(60)).await.unwrap();
+    let change = candidate.commit(Duration::from_mins(1)).await.unwrap();
     assert!(has(&router.neighbors().await.unwrap(), NEW));
     // Not on the disk before it is confirmed.
     assert!(!lab.on("router", "cat /etc/frr/frr.conf").contains(NEW));
@@ -375,7 +381,8 @@ async fn agent(lab: &Lab, known: &HostKeys) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     for key in ["other", "client"] {
-        let added = std::process::Command::new("ssh-add").env("SSH_AUTH_SOCK", &socket).arg(lab.file(key)).output();
+        let added =
+            std::process::Command::new("ssh-add").env("SSH_AUTH_SOCK", &socket).arg(lab.file(key)).output();
         assert!(added.unwrap().status.success());
     }
     let credentials = Credentials { user: "netops".into(), agent: Some(socket), ..Credentials::default() };
@@ -390,7 +397,8 @@ async fn a_large_configuration(lab: &Lab) {
     let text = router.running_config().await.unwrap().expose().to_owned();
     let mut large = with_new(Platform::Bird, &text);
     while large.len() < 400_000 {
-        let line = format!("# {:08} and so on, until there is enough of it to be called large\n", large.len());
+        let line =
+            format!("# {:08} and so on, until there is enough of it to be called large\n", large.len());
         large.push_str(&line);
     }
     let change = commit(&router, &large, 60).await.unwrap();
@@ -398,4 +406,30 @@ async fn a_large_configuration(lab: &Lab) {
     assert_eq!(router.running_config().await.unwrap().expose(), large);
     router.roll_back(&change).await.unwrap();
     assert_eq!(router.running_config().await.unwrap().expose(), text);
+}
+
+/// What polling and changing take over a way of 40 ms there and back, for people; ten at once are hardly slower than one.
+async fn far_away(lab: &Lab) {
+    let port = far::relay(HOST, Duration::from_millis(20)).await;
+    let known = lab.known_hosts_at("127.0.0.1", port);
+    let credentials = lab.key("client");
+    let poll = async || {
+        let begun = Instant::now();
+        let ssh = lab.ssh_at("127.0.0.1", port, &credentials, &known).await.unwrap();
+        let login = begun.elapsed();
+        let router = Daemon::new(ssh, Platform::Bird, pm_router::DaemonOptions::default());
+        router.neighbors().await.unwrap();
+        (login, begun.elapsed(), router)
+    };
+    let (login, one, router) = poll().await;
+    let begun = Instant::now();
+    let all = futures::future::join_all((0..10).map(|_| poll())).await;
+    println!("far: login {login:?}, with poll {one:?}, ten at once {:?}", begun.elapsed());
+    assert_eq!(all.len(), 10);
+    let text = router.running_config().await.unwrap().expose().to_owned();
+    let begun = Instant::now();
+    let change = commit(&router, &with_new(Platform::Bird, &text), 60).await.unwrap();
+    router.confirm(&change).await.unwrap();
+    println!("far: change without login {:?}", begun.elapsed());
+    router.roll_back(&change).await.unwrap();
 }
