@@ -91,3 +91,31 @@ fn cut_answers_do_no_harm() {
         }
     }
 }
+
+proptest::proptest! {
+    /// Nothing that a router could say does harm.
+    #[test]
+    fn any_text_does_no_harm(text in "(?s).{0,400}", line in "[A-Za-z0-9 :.,\"{}/%-]{0,200}") {
+        for platform in Platform::ALL {
+            for text in [&text, &line] {
+                let names = ["neighbors", "status", "protocols", "clock", "received", "accepted", "advertised"];
+                let parts = names.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
+                let _ = parse(platform, &parts);
+            }
+        }
+        let mut parts = BTreeMap::new();
+        parts.insert("status".to_owned(), "Current server time is 2026-11-23 22:12:09.933\n".to_owned());
+        parts.insert("protocols".to_owned(), format!("Name Proto\nx BGP {line}\n  BGP state: {line}\n    {line}\n"));
+        let _ = parse(Platform::Bird, &parts);
+    }
+
+    /// What follows the word for a secret never shows, and masking twice is masking once.
+    #[test]
+    fn secrets_are_masked(before in "[a-z ]{0,20}", secret in "[!-:<-|~]{8,30}", quoted in proptest::bool::ANY) {
+        proptest::prop_assume!(!secret.contains('"') && !secret.contains('\\') && !secret.ends_with([',', '}']));
+        let word = if quoted { format!("\"{secret}\"") } else { secret.clone() };
+        let masked = pm_router::mask_line(&format!("{before} password {word};"));
+        proptest::prop_assert!(!masked.contains(&secret), "{masked}");
+        proptest::prop_assert_eq!(pm_router::mask_line(&masked), masked);
+    }
+}

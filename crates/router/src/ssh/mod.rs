@@ -4,11 +4,11 @@ mod host_keys;
 mod login;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::client::{self, Handle};
-use russh::{ChannelMsg, Disconnect, Preferred};
+use russh::{Channel, ChannelMsg, Disconnect, Preferred};
 use secrecy::SecretString;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -108,6 +108,8 @@ pub struct Ssh {
     host: String,
     handle: Handle<Verifier>,
     channels: Semaphore,
+    /// A channel that was opened while the step before ran, which saves a round trip.
+    spare: Mutex<Option<Channel<client::Msg>>>,
     limits: Limits,
 }
 
@@ -127,7 +129,7 @@ impl Ssh {
         timeout(limits.login, login::login(&mut handle, &host, credentials))
             .await
             .map_err(within(Step::Login, limits.login))??;
-        Ok(Self { host, handle, channels: Semaphore::new(CHANNELS), limits })
+        Ok(Self { host, handle, channels: Semaphore::new(CHANNELS), spare: Mutex::new(None), limits })
     }
 
     /// The router's name in messages.
@@ -161,7 +163,11 @@ impl Ssh {
     async fn run_unbounded(&self, step: Step, command: &str, input: &[u8]) -> Result<Output, Error> {
         let lost = |message: String| Error::Lost { host: self.host.clone(), step, message };
         let _permit = self.channels.acquire().await.map_err(|_| lost("closed".into()))?;
-        let channel = self.handle.channel_open_session().await.map_err(|error| lost(error.to_string()))?;
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let channel = match spare {
+            Some(channel) => channel,
+            None => self.handle.channel_open_session().await.map_err(|error| lost(error.to_string()))?,
+        };
         let (mut answers, questions) = channel.split();
         questions.exec(true, command).await.map_err(|error| lost(error.to_string()))?;
         let send = async {
@@ -203,8 +209,19 @@ impl Ssh {
             }
         };
         // A command that ends without reading its input is no failure: its answer tells.
-        let (_sent, output) = tokio::join!(send, receive);
+        let (_sent, output, ()) = tokio::join!(send, receive, self.prepare(step));
         output
+    }
+}
+
+impl Ssh {
+    /// After loading comes a commit, after a commit a confirmation: their channel is opened meanwhile.
+    async fn prepare(&self, step: Step) {
+        if matches!(step, Step::Load | Step::Commit)
+            && let Ok(channel) = self.handle.channel_open_session().await
+        {
+            *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(channel);
+        }
     }
 }
 
