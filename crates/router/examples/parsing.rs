@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "an example")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -46,7 +47,8 @@ fn many(platform: Platform) -> BTreeMap<String, String> {
             let (block, _) = rest.split_once("\ngood6").unwrap();
             let mut all = head.to_owned();
             for number in 0..NEIGHBORS {
-                all.push_str(&format!("good{number}{}\n", block.replace("192.0.2.2", &address(number))));
+                let block = block.replace("192.0.2.2", &address(number));
+                let _ = writeln!(all, "good{number}{block}");
             }
             parts.insert("status".to_owned(), recorded(platform, "status"));
             parts.insert("protocols".to_owned(), all);

@@ -62,10 +62,9 @@ fn what_the_daemons_print_is_understood() {
 #[test]
 fn further_cases() {
     match variable("EXTRA_CASES") {
-        Some(place) if Platform::ALL.iter().any(|platform| place.join(platform.name()).is_dir()) => {
-            check(&place, false);
-        }
-        _ => println!("skipped: EXTRA_CASES has no folder of a routing daemon's cases"),
+        // It may well hold cases of other kinds only.
+        Some(place) => println!("{} further cases", check(&place, false)),
+        None => println!("skipped: EXTRA_CASES not set"),
     }
 }
 
