@@ -241,7 +241,59 @@ async fn scenario(lab: &Lab) {
     let router = lab.connect().await;
     the_daemon_is_stopped(lab, &router, &text).await;
     took("stopped");
+    two_at_once(lab, &router, &text).await;
+    took("two at once");
     figures(&router, &text).await;
+}
+
+/// Of two that commit in the same moment one wins, and its change is whole.
+async fn two_at_once(lab: &Lab, router: &Daemon, text: &str) {
+    let other = lab.connect().await;
+    let changed = with_new(router.platform(), text);
+    let renamed = changed.replace("\"New\"", "\"Newer\"").replace("description New", "description Newer");
+    for _ in 0..3 {
+        let one = router.loader(How::Replace).unwrap().load(&ConfigText::new(&changed)).await.unwrap();
+        let two = other.loader(How::Replace).unwrap().load(&ConfigText::new(&renamed)).await.unwrap();
+        let minute = Duration::from_mins(1);
+        let (one, two) = tokio::join!(one.commit(minute), two.commit(minute));
+        let (won, lost, name) = match (one, two) {
+            (Ok(won), Err(lost)) => (won, lost, "New"),
+            (Err(lost), Ok(won)) => (won, lost, "Newer"),
+            (Ok(_), Ok(_)) => panic!("both committed"),
+            (Err(one), Err(two)) => panic!("neither committed: {one}; {two}"),
+        };
+        assert!(matches!(lost, Error::Busy { .. } | Error::Changed { .. }), "{lost}");
+        let neighbors = router.neighbors().await.unwrap();
+        assert_eq!(neighbors.get("default", address(NEW)).unwrap().description.as_deref(), Some(name));
+        router.roll_back(&won).await.unwrap();
+        assert_eq!(router.pending().await.unwrap(), None);
+        wait_until(router, "the change is undone", 20, |all| !has(all, NEW)).await;
+    }
+}
+
+/// A dead daemon is an error, not a router without neighbours; and no difference is made against nothing.
+async fn the_daemon_is_dead(lab: &Lab) {
+    let router = lab.connect().await;
+    let text = router.running_config().await.unwrap();
+    let candidate = router.loader(How::Replace).unwrap().load(&text).await.unwrap();
+    let name = match router.platform() {
+        Platform::Frr | Platform::Openbgpd => "bgpd",
+        Platform::Bird => "bird",
+        Platform::Gobgp => "gobgpd",
+    };
+    lab.on("router", &format!("pkill -KILL -x {name}"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let failed = router.neighbors().await.unwrap_err();
+    assert!(matches!(failed, Error::Failed { .. }), "{failed}");
+    println!("dead: {failed}");
+    let failed = router.loader(How::Replace).unwrap().load(&text).await.err().unwrap();
+    assert!(matches!(failed, Error::Failed { .. }), "{failed}");
+    let failed = candidate.commit(Duration::from_mins(1)).await.unwrap_err();
+    assert!(matches!(failed, Error::Failed { .. }), "{failed}");
+    assert_eq!(
+        lab.on("router", "ls -d /home/netops/.peering-manager/pending /etc/bird/.peering-manager/pending"),
+        ""
+    );
 }
 
 /// What calls take, for people.
@@ -264,6 +316,7 @@ fn run(platform: Platform, more: impl AsyncFnOnce(&Lab)) {
     runtime.block_on(async {
         scenario(&lab).await;
         more(&lab).await;
+        the_daemon_is_dead(&lab).await;
     });
 }
 
