@@ -35,7 +35,7 @@ load() {
     cat >"$C/new/$NAME"
     section change; echo " $C"
     section received; echo " $(wc -c <"$C/new/$NAME")"
-    both alive alive && current "$C/old/$NAME" && section current && check && file old "$C/old/$NAME"
+    both alive alive && current "$C/old/$NAME" && section current && check && file old "$C/old/$NAME" || BAD=1
     end
 }
 

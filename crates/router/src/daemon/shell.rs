@@ -9,6 +9,8 @@ use crate::mask::excerpt;
 use crate::ssh::{Bounds, Ssh};
 use crate::{Error, Step};
 
+/// How an answer ends in which nothing went wrong.
+const END: &[u8] = b"\n@@ end 0\n";
 const PRELUDE: &str = include_str!("prelude.sh");
 
 /// A section of an answer.
@@ -55,6 +57,9 @@ impl Answer {
 
     pub(super) fn failed(&self, host: &str, step: Step, name: &str) -> Error {
         let text = format!("{}\n{}", self.text(name), self.stderr);
+        // vtysh says so to everyone but root, whatever else there is to say.
+        let text: Vec<&str> = text.lines().filter(|line| !line.contains("vtysh.conf")).collect();
+        let text = text.join("\n");
         Error::Failed { host: host.to_owned(), step, message: excerpt(&text) }
     }
 
@@ -66,7 +71,7 @@ impl Answer {
 /// Runs a script: the prelude, what is given, and `end`. The input is what the script reads from its standard input.
 pub(super) async fn run(ssh: &Ssh, bounds: Bounds, script: &str, input: &[u8]) -> Result<Answer, Error> {
     let whole = format!("{PRELUDE}\n{script}\nend\n");
-    let output = ssh.run(bounds, &format!("exec sh -c {}", quote(&whole)), input).await?;
+    let output = ssh.run(bounds, &format!("exec sh -c {}", quote(&whole)), input, END).await?;
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let sections = sections(&String::from_utf8_lossy(&output.stdout));
     if !sections.contains_key("end") {

@@ -153,14 +153,28 @@ impl Ssh {
         let _ = timeout(Duration::from_secs(1), farewell).await;
     }
 
-    /// Runs a command without a terminal and waits for its end. Its exit status is given back, not judged.
-    pub(crate) async fn run(&self, bounds: Bounds, command: &str, input: &[u8]) -> Result<Output, Error> {
-        timeout(bounds.time, self.run_unbounded(bounds.step, command, input))
+    /// Runs a command without a terminal and waits for its end, or for its output to end with `until`: what follows that
+    /// would be one more round trip, because servers hold back a small packet until the one before has arrived. The exit
+    /// status is given back, not judged.
+    pub(crate) async fn run(
+        &self,
+        bounds: Bounds,
+        command: &str,
+        input: &[u8],
+        until: &[u8],
+    ) -> Result<Output, Error> {
+        timeout(bounds.time, self.run_unbounded(bounds.step, command, input, until))
             .await
             .map_err(|_| Error::Timeout { host: self.host.clone(), step: bounds.step, limit: bounds.time })?
     }
 
-    async fn run_unbounded(&self, step: Step, command: &str, input: &[u8]) -> Result<Output, Error> {
+    async fn run_unbounded(
+        &self,
+        step: Step,
+        command: &str,
+        input: &[u8],
+        until: &[u8],
+    ) -> Result<Output, Error> {
         let lost = |message: String| Error::Lost { host: self.host.clone(), step, message };
         let _permit = self.channels.acquire().await.map_err(|_| lost("closed".into()))?;
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -169,7 +183,7 @@ impl Ssh {
             None => self.handle.channel_open_session().await.map_err(|error| lost(error.to_string()))?,
         };
         let (mut answers, questions) = channel.split();
-        questions.exec(true, command).await.map_err(|error| lost(error.to_string()))?;
+        questions.exec(false, command).await.map_err(|error| lost(error.to_string()))?;
         let send = async {
             if !input.is_empty() {
                 questions.data(input).await?;
@@ -181,7 +195,13 @@ impl Ssh {
             let mut ended = false;
             while let Some(message) = answers.wait().await {
                 match message {
-                    ChannelMsg::Data { data } => output.stdout.extend_from_slice(&data),
+                    ChannelMsg::Data { data } => {
+                        output.stdout.extend_from_slice(&data);
+                        if output.stdout.ends_with(until) {
+                            ended = true;
+                            break;
+                        }
+                    }
                     ChannelMsg::ExtendedData { data, .. } => output.stderr.extend_from_slice(&data),
                     ChannelMsg::ExitStatus { exit_status } => output.status = Some(exit_status),
                     ChannelMsg::Failure => {

@@ -481,7 +481,11 @@ async fn far_away(lab: &Lab) {
     assert_eq!(all.len(), 10);
     let text = router.running_config().await.unwrap().expose().to_owned();
     let begun = Instant::now();
-    let change = commit(&router, &with_new(Platform::Bird, &text), 60).await.unwrap();
+    let loader = router.loader(How::Replace).unwrap();
+    let candidate = loader.load(&ConfigText::new(with_new(Platform::Bird, &text))).await.unwrap();
+    println!("far: loaded after {:?}", begun.elapsed());
+    let change = candidate.commit(Duration::from_mins(1)).await.unwrap();
+    println!("far: committed after {:?}", begun.elapsed());
     router.confirm(&change).await.unwrap();
     println!("far: change without login {:?}", begun.elapsed());
     router.roll_back(&change).await.unwrap();
