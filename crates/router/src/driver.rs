@@ -158,9 +158,15 @@ pub trait Router: Send + Sync {
     async fn close(&self);
 }
 
+/// What a driver does when its [`Loader`] is used.
+#[async_trait]
+pub(crate) trait Load: Send + Sync {
+    async fn load(&self, how: How, text: &ConfigText) -> Result<Box<dyn Candidate + '_>, Error>;
+}
+
 /// A way to load candidates, from [`Router::loader`].
 pub struct Loader<'a> {
-    pub(crate) daemon: &'a crate::Daemon,
+    pub(crate) driver: &'a dyn Load,
     pub(crate) how: How,
 }
 
@@ -169,7 +175,7 @@ impl<'a> Loader<'a> {
     ///
     /// [`Error::Rejected`] if the router does not understand it.
     pub async fn load(&self, text: &ConfigText) -> Result<Box<dyn Candidate + 'a>, Error> {
-        self.daemon.load(self.how, text).await
+        self.driver.load(self.how, text).await
     }
 }
 
@@ -179,7 +185,7 @@ pub trait Candidate: Send + Sync {
     /// What it would change.
     fn diff(&self) -> &Diff;
 
-    /// Puts it into force and starts the timer, which is rounded up to whole seconds.
+    /// Puts it into force and starts the timer, which is rounded up to whole seconds and is one second at least.
     ///
     /// [`Error::Changed`] if the configuration is another one than at the time of loading, [`Error::Busy`] if another change
     /// waits for its confirmation. After [`Error::Lost`] or [`Error::Timeout`] it is unknown whether it is in force: ask

@@ -37,7 +37,8 @@ impl Candidate for Loaded<'_> {
     }
 
     async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
-        let seconds = timer.as_secs() + u64::from(timer.subsec_nanos() > 0);
+        // BIRD takes no time at all for no timer at all.
+        let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
         let pending = Pending { platform: self.daemon.platform, id: self.id.clone(), seconds };
         self.daemon.commit_change(&self, &pending).await?;
         Ok(pending)

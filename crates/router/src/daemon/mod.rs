@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::driver::{Candidate, ConfigText, How, Loader, Pending, Platform, Router};
+use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform, Router};
 use crate::ssh::{Bounds, Ssh};
 use crate::{Error, Facts, Neighbors, Step};
 
@@ -94,7 +94,7 @@ impl Router for Daemon {
     }
 
     fn loader(&self, how: How) -> Option<Loader<'_>> {
-        self.platform.capabilities().loads.contains(&how).then_some(Loader { daemon: self, how })
+        self.platform.capabilities().loads.contains(&how).then_some(Loader { driver: self, how })
     }
 
     async fn pending(&self) -> Result<Option<Pending>, Error> {
@@ -114,12 +114,9 @@ impl Router for Daemon {
     }
 }
 
-impl Daemon {
-    pub(crate) async fn load<'a>(
-        &'a self,
-        how: How,
-        text: &ConfigText,
-    ) -> Result<Box<dyn Candidate + 'a>, Error> {
+#[async_trait]
+impl Load for Daemon {
+    async fn load(&self, how: How, text: &ConfigText) -> Result<Box<dyn Candidate + '_>, Error> {
         self.load_candidate(how, text).await
     }
 }
