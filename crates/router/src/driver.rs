@@ -179,7 +179,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// A candidate on the router. When it is dropped, its file stays there for a day at most.
+/// A candidate on the router. When it is dropped, its file stays there until a candidate is loaded a week later.
 #[async_trait]
 pub trait Candidate: Send + Sync {
     /// What it would change.

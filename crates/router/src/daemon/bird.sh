@@ -29,4 +29,5 @@ restore() {
 }
 save() { place "$1" && mv "$K" "$FILE"; }
 forget() { rm -f "$K"; }
+tidy() { find "$(dirname "$FILE")" -maxdepth 1 -name '.candidate.c.*' -mtime +7 -exec rm -f {} + 2>/dev/null; }
 foreign() { o=$(lim 20 birdc configure status 2>&1); case $o in *unconfirmed*) section foreign ;; esac; }

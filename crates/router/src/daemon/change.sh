@@ -30,6 +30,7 @@ stop_timer() { [ -s "$C/pid" ] && kill -TERM -- "-$(cat "$C/pid")" 2>/dev/null; 
 load() {
     mkdir -p "$D" || { section nowhere 1; end; }
     find "$D" -maxdepth 1 -name 'c.*' -mtime +7 -exec rm -rf {} + 2>/dev/null
+    tidy
     C=$(mktemp -d "$D/c.XXXXXXXX") || { section nowhere 1; end; }
     mkdir "$C/old" "$C/new"
     cat >"$C/new/$NAME"
@@ -144,5 +145,6 @@ pending() {
     end
 }
 forget() { :; }
+tidy() { :; }
 foreign() { :; }
 keep() { :; }
