@@ -92,6 +92,9 @@ settings! {
         /// Days the report of a synchronisation is kept. 0: for ever.
         Used sync_report_retention: u32 = 90, in 0..=36_500;
 
+        /// Days the history of polled BGP sessions is kept. 0: for ever.
+        Used poll_history_retention: u32 = 90, in 0..=36_500;
+
         /// Rows that housekeeping deletes in one transaction.
         Used housekeeping_batch: u32 = 10_000, in 1..=1_000_000;
 
@@ -242,16 +245,26 @@ settings! {
         Used render_max_depth: u32 = 60, in 1..=200;
 
         /// User name for routers that have none of their own.
-        Later napalm_username: Option<String> = None, variables ["NAPALM_USERNAME"];
+        Used napalm_username: Option<String> = None, variables ["NAPALM_USERNAME"];
 
         /// Password for routers that have none of their own.
-        Later napalm_password: Option<SecretString> = None, variables ["NAPALM_PASSWORD"];
+        Used napalm_password: Option<SecretString> = None, variables ["NAPALM_PASSWORD"];
 
         /// Seconds to wait for a router that has no timeout of its own.
-        Later napalm_timeout: u32 = 30, in 1..=3_600;
+        Used napalm_timeout: u32 = 30, in 1..=3_600;
 
         /// Optional arguments for every router, overlaid by those of the platform and of the router.
-        Later napalm_args: DeviceArguments = DeviceArguments::default();
+        Used napalm_args: DeviceArguments = DeviceArguments::default();
+
+        /// File of host keys that routers are known by, in the form of OpenSSH's `known_hosts`. A router whose arguments have
+        /// a `host_key` (`SHA256:…`) is known by that instead.
+        Used ssh_known_hosts: PathBuf = PathBuf::from("/etc/ssh/ssh_known_hosts");
+
+        /// Python with NAPALM, for routers that have no driver of our own.
+        Used napalm_python: PathBuf = PathBuf::from("python3");
+
+        /// Routers that are talked to at the same time.
+        Used router_concurrency: u32 = 32, in 1..=1_000;
 
         /// Program that expands AS-SETs when `irr_backend` asks for one. Left as it is, it is the one that
         /// `irr_backend` names.

@@ -20,6 +20,7 @@ pub mod migrations;
 pub mod objects;
 pub mod peeringdb;
 pub mod picture;
+pub mod polls;
 pub mod releases;
 pub mod retention;
 pub mod schema;

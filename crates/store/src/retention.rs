@@ -17,6 +17,8 @@ pub enum Aged {
     SyncRecords,
     /// Synchronisation runs, by their time. The newest run always stays, with its records.
     SyncReports,
+    /// What sessions were at earlier polls.
+    Samples,
 }
 
 impl Aged {
@@ -27,6 +29,7 @@ impl Aged {
             Self::Jobs => "core_job",
             Self::SyncRecords => "peeringdb_synchronisationrecord",
             Self::SyncReports => "peeringdb_synchronisation",
+            Self::Samples => "peering_sessionsample",
         }
     }
 
@@ -42,7 +45,7 @@ impl Aged {
     const fn condition(self) -> &'static str {
         match self {
             Self::Sessions => "expires < ?",
-            Self::Changes => "time < ?",
+            Self::Changes | Self::Samples => "time < ?",
             Self::Jobs => "created < ? AND status NOT IN ('pending', 'running')",
             Self::SyncRecords => {
                 "synchronisation_id IN (SELECT id FROM peeringdb_synchronisation WHERE time < ? \

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::render::RenderConfiguration;
 use crate::{
     GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept, PeeringdbFlush, PeeringdbLink,
-    PeeringdbSync, SecretsRotate, Task,
+    PeeringdbSync, PollBgpSessions, SecretsRotate, Task,
 };
 
 /// A task as a value: its name and its arguments.
@@ -30,6 +30,8 @@ pub enum AnyTask {
     ImportOriginal(ImportOriginal),
     /// Encrypts stored passwords anew.
     SecretsRotate(SecretsRotate),
+    /// Asks routers for the state of sessions.
+    PollBgpSessions(PollBgpSessions),
     /// Renders configurations.
     RenderConfiguration(RenderConfiguration),
 }
@@ -47,6 +49,7 @@ impl AnyTask {
             Self::PeeringdbLink(task) => task,
             Self::ImportOriginal(task) => task,
             Self::SecretsRotate(task) => task,
+            Self::PollBgpSessions(task) => task,
             Self::RenderConfiguration(task) => task,
         }
     }

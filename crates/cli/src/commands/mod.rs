@@ -20,6 +20,7 @@ mod migrate;
 mod objects;
 mod peeringdb;
 mod peeringdb_sync;
+mod poll_bgp_sessions;
 mod render_configuration;
 mod secrets;
 mod sessions;
@@ -143,6 +144,9 @@ enum Command {
     /// Fetch prefix lists from IRR databases; superseded by `get_irr_data`
     #[command(name = "grab_prefixes", alias = "grab-prefixes")]
     GrabPrefixes(irr_data::GrabArguments),
+    /// Ask routers for the state of their BGP sessions
+    #[command(name = "poll_bgp_sessions", alias = "poll-bgp-sessions")]
+    PollBgpSessions(poll_bgp_sessions::Arguments),
     /// Render the configurations of routers
     #[command(name = "render_configuration", alias = "render-configuration")]
     RenderConfiguration(render_configuration::Arguments),
@@ -212,6 +216,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::PeeringdbSync(arguments) => peeringdb_sync::run(shared, output, arguments).await,
         Command::GetIrrData(arguments) => irr_data::get(shared, output, arguments).await,
         Command::GrabPrefixes(arguments) => irr_data::grab(shared, output, &arguments).await,
+        Command::PollBgpSessions(arguments) => poll_bgp_sessions::run(shared, output, arguments).await,
         Command::RenderConfiguration(arguments) => render_configuration::run(shared, output, arguments).await,
         Command::Template(command) => template::run(shared, output, command).await,
         Command::Email(command) => email::email(shared, output, command).await,

@@ -86,7 +86,7 @@ fn the_toml_says_where_each_value_came_from() {
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
     }
-    assert!(!shown.contains("napalm_username"));
+    assert!(!shown.contains("login_form_hidden"));
     toml::from_str::<toml::Table>(&shown).unwrap();
 }
 

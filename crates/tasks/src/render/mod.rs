@@ -9,7 +9,7 @@ mod configuration;
 mod engine;
 mod fields;
 mod files;
-mod hosts;
+pub(crate) mod hosts;
 mod lazy;
 mod mail;
 mod snapshot;

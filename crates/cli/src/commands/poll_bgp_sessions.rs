@@ -1,0 +1,27 @@
+//! `poll_bgp_sessions`.
+
+use clap::Args;
+use pm_tasks::PollBgpSessions;
+
+use crate::app;
+use crate::commands::Shared;
+use crate::output::Output;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Only these routers, by name or hostname, comma separated
+    #[arg(short, long, value_name = "HOSTS")]
+    limit: Option<String>,
+    /// Wait if another run is polling, instead of ending with exit code 75
+    #[arg(long)]
+    wait: bool,
+    /// Schedule a background task instead of running it here
+    #[arg(short, long)]
+    tasks: bool,
+}
+
+pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) -> anyhow::Result<u8> {
+    app::refuse_tasks(arguments.tasks)?;
+    let task = PollBgpSessions { limit: arguments.limit };
+    Ok(app::run_task(shared, output, &task, arguments.wait).await?.exit)
+}

@@ -1,0 +1,314 @@
+//! What routers say of sessions: the sessions to ask for, and what came of asking. However many sessions a router has, its
+//! poll is stored with the same few statements.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use crate::{Engine, Row, Session, StoreError, Value, address};
+
+/// The two kinds of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionKind {
+    /// Over a link of its own.
+    Direct,
+    /// At an exchange.
+    Ixp,
+}
+
+impl SessionKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Direct, Self::Ixp];
+
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Direct => "peering_directpeeringsession",
+            Self::Ixp => "peering_internetexchangepeeringsession",
+        }
+    }
+
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Direct => "direct_id",
+            Self::Ixp => "ixp_id",
+        }
+    }
+}
+
+/// A session that a router should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its kind.
+    pub kind: SessionKind,
+    /// Its number.
+    pub id: i64,
+    /// The neighbour's address.
+    pub address: IpAddr,
+    /// The neighbour's AS.
+    pub asn: i64,
+    /// The neighbour's name.
+    pub name: String,
+    /// Whether the router should have it; a session that is disabled or only asked for need not be there.
+    pub wanted: bool,
+    /// How many prefixes of this family the neighbour may send, if that is known.
+    pub max_prefixes: Option<i64>,
+}
+
+/// What a router says of a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// The session's number.
+    pub id: i64,
+    /// One of the states of a session; `None`: the router does not know the session, or not for certain.
+    pub state: Option<&'static str>,
+    /// Prefixes received, 0 where unknown.
+    pub received: i64,
+    /// Prefixes accepted, 0 where unknown.
+    pub accepted: i64,
+    /// Prefixes advertised, 0 where unknown.
+    pub advertised: i64,
+    /// Why it went down last, in the router's words.
+    pub last_error: Option<String>,
+}
+
+/// What is kept for a session that no router speaks of.
+pub const UNKNOWN: &str = "unknown";
+
+/// All sessions of all routers that have polling enabled, by router: two statements.
+///
+/// # Errors
+/// Those of the database.
+pub async fn expected(session: &mut Session<'_>) -> Result<BTreeMap<i64, Vec<Expected>>, StoreError> {
+    let mut found: BTreeMap<i64, Vec<Expected>> = BTreeMap::new();
+    for kind in SessionKind::ALL {
+        let (router, joins) = match kind {
+            SessionKind::Direct => {
+                ("COALESCE(s.router_id, c.router_id)", "LEFT JOIN net_connection c ON c.id = s.connection_id")
+            }
+            SessionKind::Ixp => ("c.router_id", "JOIN net_connection c ON c.id = s.ixp_connection_id"),
+        };
+        let sql = format!(
+            "SELECT r.id, s.id, s.ip_address, a.asn, a.name, a.ipv4_max_prefixes, a.ipv6_max_prefixes, s.status \
+             FROM {} s {joins} JOIN devices_router r ON r.id = {router} \
+             JOIN peering_autonomoussystem a ON a.id = s.autonomous_system_id \
+             WHERE r.poll_bgp_sessions_state ORDER BY s.id",
+            kind.table()
+        );
+        session
+            .each(&sql, vec![], |row| {
+                let (router, expected) = read_expected(kind, &row)?;
+                found.entry(router).or_default().push(expected);
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(found)
+}
+
+fn read_expected(kind: SessionKind, row: &Row) -> Result<(i64, Expected), StoreError> {
+    let octets: Vec<u8> = row.get(2)?;
+    let id: i64 = row.get(1)?;
+    let address = address::decode(&octets)
+        .ok_or_else(|| StoreError::Data(format!("the address of {} {id} is damaged", kind.table())))?
+        .addr();
+    let (ipv4, ipv6): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
+    let status: String = row.get(7)?;
+    let absent = ["requested", "provisioning", "disabled", "decommissioning", "decommissioned"];
+    let expected = Expected {
+        wanted: !absent.contains(&status.as_str()),
+        kind,
+        id,
+        address,
+        asn: row.get(3)?,
+        name: row.get(4)?,
+        max_prefixes: if address.is_ipv4() { ipv4 } else { ipv6 }.filter(|&limit| limit > 0),
+    };
+    Ok((row.get(0)?, expected))
+}
+
+/// Stores what one router says of its sessions of one kind, in the caller's transaction. A session that has been deleted
+/// meanwhile is left out.
+///
+/// # Errors
+/// Those of the database.
+pub async fn store(
+    session: &mut Session<'_>,
+    kind: SessionKind,
+    polled: &[Polled],
+    now: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    if polled.is_empty() {
+        return Ok(0);
+    }
+    let rows: Vec<serde_json::Value> = polled
+        .iter()
+        .map(|one| {
+            let state = one.state.unwrap_or(UNKNOWN);
+            json!([one.id, state, one.received, one.accepted, one.advertised, one.last_error])
+        })
+        .collect();
+    let rows = Value::json(&rows.into());
+    let given = given(session.engine());
+    let (table, column) = (kind.table(), kind.column());
+    let sample = format!(
+        "INSERT INTO peering_sessionsample ({column}, time, state, received, accepted, advertised) \
+         SELECT g.id, ?, g.state, g.received, g.accepted, g.advertised FROM {given} \
+         JOIN {table} s ON s.id = g.id LEFT JOIN peering_sessionpoll p ON p.{column} = g.id \
+         WHERE p.{column} IS NULL OR p.state <> g.state OR s.received_prefix_count <> g.received \
+         OR s.accepted_prefix_count <> g.accepted OR s.advertised_prefix_count <> g.advertised"
+    );
+    session.execute(&sample, vec![now.into(), rows.clone()]).await?;
+    let note = format!(
+        "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error) \
+         SELECT g.id, ?, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, ?, g.last_error \
+         FROM {given} JOIN {table} s ON s.id = g.id WHERE g.id > 0 \
+         ON CONFLICT ({column}) DO UPDATE SET polled = excluded.polled, \
+         seen = COALESCE(excluded.seen, peering_sessionpoll.seen), state = excluded.state, \
+         since = CASE WHEN peering_sessionpoll.state = excluded.state THEN peering_sessionpoll.since \
+         ELSE excluded.since END, \
+         last_error = COALESCE(excluded.last_error, peering_sessionpoll.last_error), \
+         flaps = peering_sessionpoll.flaps + CASE WHEN peering_sessionpoll.state = 'established' \
+         AND excluded.state NOT IN ('established', '{UNKNOWN}') THEN 1 ELSE 0 END",
+        time = time_parameter(session.engine()),
+    );
+    session.execute(&note, vec![now.into(), now.into(), now.into(), rows.clone()]).await?;
+    let update = format!(
+        "UPDATE {table} SET bgp_state = CASE WHEN g.state <> '{UNKNOWN}' THEN g.state END, \
+         received_prefix_count = g.received, accepted_prefix_count = g.accepted, \
+         advertised_prefix_count = g.advertised, \
+         last_established_state = CASE WHEN g.state = 'established' THEN {time} ELSE last_established_state END \
+         FROM {given} WHERE {table}.id = g.id",
+        time = time_parameter(session.engine()),
+    );
+    session.execute(&update, vec![now.into(), rows]).await
+}
+
+/// Notes when a router was polled.
+///
+/// # Errors
+/// Those of the database.
+pub async fn stamp(session: &mut Session<'_>, router: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let sql = "UPDATE devices_router SET poll_bgp_sessions_last_updated = ? WHERE id = ? AND poll_bgp_sessions_state";
+    session.execute(sql, vec![now.into(), router.into()]).await?;
+    Ok(())
+}
+
+/// PostgreSQL must be told what a bare parameter in an expression is.
+const fn time_parameter(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "?",
+        Engine::Postgres => "CAST(? AS TIMESTAMPTZ)",
+    }
+}
+
+/// The rows that travel as one value, whatever their number, as a table `g`.
+const fn given(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => {
+            "(SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS state, \
+             json_extract(value, '$[2]') AS received, json_extract(value, '$[3]') AS accepted, \
+             json_extract(value, '$[4]') AS advertised, json_extract(value, '$[5]') AS last_error \
+             FROM json_each(?)) g"
+        }
+        Engine::Postgres => {
+            "(SELECT (value->>0)::BIGINT AS id, value->>1 AS state, (value->>2)::BIGINT AS received, \
+             (value->>3)::BIGINT AS accepted, (value->>4)::BIGINT AS advertised, value->>5 AS last_error \
+             FROM json_array_elements(?::JSON)) g"
+        }
+    }
+}
+
+/// How fresh and how sure a session's state is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Standing {
+    /// When the router was asked last.
+    pub polled: DateTime<Utc>,
+    /// When the router knew the session last.
+    pub seen: Option<DateTime<Utc>>,
+    /// The state, or [`UNKNOWN`].
+    pub state: String,
+    /// Since when it is in this state, as far as polls can tell.
+    pub since: DateTime<Utc>,
+    /// Why it went down last.
+    pub last_error: Option<String>,
+    /// How often it was seen to go down.
+    pub flaps: i64,
+}
+
+/// Where the sessions of a kind stand, by number; only those that have been polled.
+///
+/// # Errors
+/// Those of the database.
+pub async fn standings(
+    session: &mut Session<'_>,
+    kind: SessionKind,
+) -> Result<BTreeMap<i64, Standing>, StoreError> {
+    let column = kind.column();
+    let sql = format!(
+        "SELECT {column}, polled, seen, state, since, last_error, flaps FROM peering_sessionpoll \
+         WHERE {column} IS NOT NULL"
+    );
+    let mut found = BTreeMap::new();
+    session
+        .each(&sql, vec![], |row| {
+            let standing = Standing {
+                polled: row.get(1)?,
+                seen: row.get(2)?,
+                state: row.get(3)?,
+                since: row.get(4)?,
+                last_error: row.get(5)?,
+                flaps: row.get(6)?,
+            };
+            found.insert(row.get(0)?, standing);
+            Ok(())
+        })
+        .await?;
+    Ok(found)
+}
+
+/// A state and counters that a session had from a moment on.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Sample {
+    /// When it was first seen so.
+    pub time: DateTime<Utc>,
+    /// The state, or [`UNKNOWN`].
+    pub state: String,
+    /// Prefixes received.
+    pub received: i64,
+    /// Prefixes accepted.
+    pub accepted: i64,
+    /// Prefixes advertised.
+    pub advertised: i64,
+}
+
+/// A session's history, the newest first, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn history(
+    session: &mut Session<'_>,
+    kind: SessionKind,
+    id: i64,
+    limit: i64,
+) -> Result<Vec<Sample>, StoreError> {
+    let sql = format!(
+        "SELECT time, state, received, accepted, advertised FROM peering_sessionsample WHERE {} = ? \
+         ORDER BY time DESC, id DESC LIMIT ?",
+        kind.column()
+    );
+    let rows = session.rows(&sql, vec![id.into(), limit.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Sample {
+                time: row.get(0)?,
+                state: row.get(1)?,
+                received: row.get(2)?,
+                accepted: row.get(3)?,
+                advertised: row.get(4)?,
+            })
+        })
+        .collect()
+}

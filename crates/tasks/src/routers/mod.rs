@@ -1,0 +1,27 @@
+//! Work on routers: who they are and how they are reached (`reach.rs`), and the tasks that talk to them.
+
+mod poll;
+mod reach;
+
+use async_trait::async_trait;
+use pm_router::{Error, Router, Target};
+
+pub use poll::{Looked, PollBgpSessions, PollReport, Strange};
+pub use reach::{Reached, routers};
+
+/// The way to routers. Tests have their own.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Connects to a router and logs in.
+    async fn connect(&self, target: &Target) -> Result<Box<dyn Router>, Error>;
+}
+
+/// The real one.
+pub struct Network;
+
+#[async_trait]
+impl Connector for Network {
+    async fn connect(&self, target: &Target) -> Result<Box<dyn Router>, Error> {
+        pm_router::connect(target).await
+    }
+}
