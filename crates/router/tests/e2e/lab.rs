@@ -46,7 +46,7 @@ impl Lab {
             return None;
         }
         let directory = tempfile::Builder::new().prefix("lab").tempdir().unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/run");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../router/tests/lab/run");
         let mut process = Command::new("bash")
             .arg(script)
             .arg(platform.name())
