@@ -17,13 +17,18 @@
 mod daemon;
 mod diff;
 mod driver;
+mod eos;
 mod error;
 mod facts;
+mod ios;
 mod mask;
 mod napalm;
 mod neighbor;
+mod nxos;
+mod nxos_ssh;
 mod ssh;
 mod target;
+mod vendor;
 
 pub use daemon::{Daemon, DaemonKind, DaemonOptions, parse};
 pub use diff::Diff;
@@ -31,7 +36,9 @@ pub use driver::{Candidate, Capabilities, ConfigText, How, Loader, Pending, Plat
 pub use error::{Error, Step};
 pub use facts::Facts;
 pub use mask::{MASK, mask_line, mask_text};
-pub use napalm::{NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf};
+pub use napalm::{
+    NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf, parse_napalm,
+};
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 pub use ssh::{Credentials, Endpoint, HostKeys, Key, Limits, Ssh};
 pub use target::{Target, Tls, connect};
