@@ -10,6 +10,7 @@
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
 //! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
 //!   undoing are in `change.rs`.
+//! * `http.rs`, `eos/`: Arista EOS over eAPI; `nxos.rs`, `nxos_ssh.rs`, `ios/`: what Cisco's systems print.
 //!
 //! A change goes load → difference → commit with a timer → look whether all is well → confirm. Nobody confirms: the router
 //! restores itself. That is the router's own doing (BIRD), or that of a script which waits on the router (the others).
@@ -20,6 +21,7 @@ mod driver;
 mod eos;
 mod error;
 mod facts;
+mod http;
 mod ios;
 mod mask;
 mod napalm;
