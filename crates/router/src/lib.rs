@@ -10,7 +10,8 @@
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
 //! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
 //!   undoing are in `change.rs`.
-//! * `http.rs`, `eos/`: Arista EOS over eAPI; `nxos.rs`, `nxos_ssh.rs`, `ios/`: what Cisco's systems print.
+//! * `http.rs`, `eos/`: Arista EOS over eAPI; `nxapi.rs`: Cisco NX-OS over NX-API;
+//! * `nxos.rs`, `nxos_ssh.rs`, `ios/`: what Cisco's systems print; `vendor.rs`: what these share.
 //!
 //! A change goes load → difference → commit with a timer → look whether all is well → confirm. Nobody confirms: the router
 //! restores itself. That is the router's own doing (BIRD), or that of a script which waits on the router (the others).
@@ -26,6 +27,7 @@ mod ios;
 mod mask;
 mod napalm;
 mod neighbor;
+mod nxapi;
 mod nxos;
 mod nxos_ssh;
 mod ssh;
