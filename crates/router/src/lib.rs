@@ -42,6 +42,7 @@ pub use facts::Facts;
 pub use mask::{MASK, mask_line, mask_text};
 pub use napalm::{
     NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf, parse_napalm,
+    parse_vendor,
 };
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 pub use ssh::{Credentials, Endpoint, HostKeys, Key, Limits, Ssh};

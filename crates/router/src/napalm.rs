@@ -118,6 +118,18 @@ pub fn parse_napalm(
     }
 }
 
+/// Neighbours in our own shape for what a router answered, without a router. The parts are as with [`parse_napalm`].
+pub fn parse_vendor(platform: Platform, parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
+    let summary = || parts.get("show_bgp_all_summary_vrf_all").map_or("", String::as_str);
+    match platform {
+        Platform::Eos => crate::eos::neighbors(parts),
+        Platform::Nxos => crate::nxos::neighbors(summary()),
+        Platform::NxosSsh => crate::nxos_ssh::neighbors(summary()),
+        Platform::Ios => crate::ios::neighbors(parts),
+        other => Err(format!("there is no parser for {}", other.name())),
+    }
+}
+
 fn vrf_name(vrf: &str) -> String {
     if vrf == "default" { "global".to_owned() } else { vrf.to_owned() }
 }

@@ -54,7 +54,7 @@ pub(crate) fn neighbors(text: &str) -> Result<Neighbors, String> {
                     }
                 },
                 Err(reason) => {
-                    all.left_out.push(format!("{:.60} in VRF {}: {reason}", row.address, section.vrf))
+                    all.left_out.push(format!("{:.60} in VRF {}: {reason}", row.address, section.vrf));
                 }
             }
         }

@@ -156,7 +156,7 @@ async fn refused_candidates_leave_nothing_behind() {
     assert!(error.to_string().contains("nieghbor") && !error.to_string().contains(PASSWORD), "{error}");
     assert_eq!(eapi.open_sessions(), 0);
     let change = router.loader(How::Merge).unwrap().load(&candidate()).await.unwrap();
-    let Err(error) = change.commit(Duration::from_secs(86_400)).await else { panic!("a day is too long") };
+    let Err(error) = change.commit(Duration::from_hours(24)).await else { panic!("a day is too long") };
     assert!(error.to_string().contains("24 hours"), "{error}");
     assert_eq!(eapi.open_sessions(), 0);
     let change = router.loader(How::Merge).unwrap().load(&candidate()).await.unwrap();

@@ -339,7 +339,7 @@ impl Terminal<'_> {
             match command {
                 "end" => self.session = None,
                 "rollback clean-config" => {
-                    *switch.candidate(&name).map_err(invalid)? = super::eos::Config::default()
+                    *switch.candidate(&name).map_err(invalid)? = super::eos::Config::default();
                 }
                 line => switch
                     .candidate(&name)
@@ -369,13 +369,17 @@ impl Terminal<'_> {
             }
             ["configure", "session", name, "abort"] => switch.abort(name).map_err(invalid)?,
             ["configure", "replace", file] if file.starts_with("flash:") => {
-                switch.replace(file).map_err(invalid)?
+                switch.replace(file).map_err(invalid)?;
             }
-            ["copy", "running-config", file] if file.starts_with("flash:") => switch.copy(file),
-            ["copy", "startup-config", file] if file.starts_with("flash:") => switch.copy(file),
+            ["copy", from @ ("running-config" | "startup-config"), file] if file.starts_with("flash:") => {
+                switch.copy(*from == "running-config", file);
+            }
             ["write", "memory"] => switch.startup = switch.running.clone(),
             _ => {
-                return Err((1002, format!("Invalid input (at token 0: '{}')", words.first().unwrap_or(&""))));
+                return Err((
+                    1002,
+                    format!("Invalid input (at token 0: '{}')", words.first().unwrap_or(&"")),
+                ));
             }
         }
         Ok(empty)

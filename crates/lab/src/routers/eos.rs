@@ -293,8 +293,10 @@ impl Switch {
         }
     }
 
-    pub fn copy(&mut self, file: &str) {
-        self.files.insert(file.to_owned(), self.running.clone());
+    /// Keeps the running or the startup configuration in a file.
+    pub fn copy(&mut self, running: bool, file: &str) {
+        let config = if running { &self.running } else { &self.startup };
+        self.files.insert(file.to_owned(), config.clone());
     }
 
     pub fn replace(&mut self, file: &str) -> Result<(), String> {

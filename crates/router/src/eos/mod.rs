@@ -77,7 +77,8 @@ impl Router for Eos {
         #[serde(rename_all = "camelCase", default)]
         struct Version {
             model_name: String,
-            version: String,
+            #[serde(rename = "version")]
+            release: String,
             uptime: Option<f64>,
             hostname: String,
             fqdn: String,
@@ -106,7 +107,7 @@ impl Router for Eos {
             hostname: if name.fqdn.is_empty() { name.hostname } else { name.fqdn },
             vendor: "Arista".to_owned(),
             model: version.model_name,
-            version: version.version,
+            version: version.release,
             router_id,
             uptime,
         })
@@ -182,4 +183,13 @@ pub(crate) fn napalm(getter: &str, parts: &BTreeMap<String, String>) -> Result<V
         }
         _ => Err(format!("NAPALM has no {getter} here")),
     }
+}
+
+/// All neighbours.
+pub(crate) fn neighbors(parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
+    let part = |name: &str| parts.get(name).map_or("", String::as_str);
+    parse::neighbors(parse::Answers {
+        summaries: [part("show_ip_bgp_summary_vrf_all"), part("show_ipv6_bgp_summary_vrf_all")],
+        details: [part("show_ip_bgp_neighbors_vrf_all"), part("show_ipv6_bgp_peers_vrf_all")],
+    })
 }

@@ -1,7 +1,7 @@
 //! EOS: the JSON of `show ip bgp neighbors vrf all`, `show ipv6 bgp peers vrf all` and the two summaries.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::Deserialize;
@@ -22,7 +22,7 @@ pub(super) struct Answers<'a> {
 pub(super) fn neighbors(answers: Answers<'_>) -> Result<Neighbors, String> {
     let summaries = read_summaries(answers)?;
     let mut all = Neighbors::default();
-    let mut seen: BTreeMap<(String, IpAddr), ()> = BTreeMap::new();
+    let mut seen: BTreeSet<(String, IpAddr)> = BTreeSet::new();
     for (text, name) in answers.details.iter().zip(["neighbors", "IPv6 peers"]) {
         let details: Vrfs<'_, DetailVrf<'_>> = read(text, name)?;
         for (vrf, list) in &details.vrfs {
@@ -33,12 +33,12 @@ pub(super) fn neighbors(answers: Answers<'_>) -> Result<Neighbors, String> {
                 {
                     // A neighbour of both families, or of none yet, may stand in both lists.
                     Ok(one) => {
-                        if seen.insert((one.vrf.clone(), one.address), ()).is_none() {
+                        if seen.insert((one.vrf.clone(), one.address)) {
                             all.neighbors.push(one);
                         }
                     }
                     Err(reason) => {
-                        all.left_out.push(format!("{} in VRF {vrf}: {reason}", name_of(raw.get())))
+                        all.left_out.push(format!("{} in VRF {vrf}: {reason}", name_of(raw.get())));
                     }
                 }
             }
@@ -97,7 +97,7 @@ fn napalm_peer(vrf: &str, name: &str, peer: &Peer<'_>, summaries: &[Vrfs<'_, Sum
         "is_up": peer.state == "Established",
         "is_enabled": peer.enabled(),
         "description": peer.description.as_deref().unwrap_or(""),
-        "uptime": peer.established_time.map_or(-1, |time| time.whole()),
+        "uptime": peer.established_time.map_or(-1, Seconds::whole),
         "address_family": {
             "ipv4": family(peer.received, accepted(0), peer.sent),
             "ipv6": family(peer.received_v6, accepted(1), peer.sent_v6),
@@ -171,7 +171,7 @@ fn name_of(raw: &str) -> String {
         .map_or_else(|| "a neighbour".to_owned(), |name| name.chars().take(60).collect())
 }
 
-fn read_summaries<'a>(answers: Answers<'a>) -> Result<[Vrfs<'a, SummaryVrf<'a>>; 2], String> {
+fn read_summaries(answers: Answers<'_>) -> Result<[Vrfs<'_, SummaryVrf<'_>>; 2], String> {
     Ok([read(answers.summaries[0], "summary")?, read(answers.summaries[1], "IPv6 summary")?])
 }
 

@@ -26,8 +26,8 @@ const LONGEST: u64 = 24 * 3600 - 1;
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Sessions {
-    #[serde(default)]
-    sessions: BTreeMap<String, Session>,
+    #[serde(default, rename = "sessions")]
+    all: BTreeMap<String, Session>,
     /// Since EOS 4.32; before it, the session's own `state` and `commitBy` tell.
     #[serde(default)]
     commit_timer_session_name: Option<String>,
@@ -53,7 +53,7 @@ impl Sessions {
             return Some((name, self.commit_timer_expire_time));
         }
         let waits = |one: &&Session| one.state.contains("pendingCommitTimer");
-        self.sessions.iter().find(|(_, one)| waits(one)).map(|(name, one)| (name.as_str(), one.commit_by))
+        self.all.iter().find(|(_, one)| waits(one)).map(|(name, one)| (name.as_str(), one.commit_by))
     }
 
     fn is_waiting(&self, name: &str) -> bool {
@@ -63,7 +63,7 @@ impl Sessions {
     /// Names of the other sessions that someone has open.
     fn open(&self, except: &str) -> Vec<&str> {
         let waiting = self.waiting().map_or("", |(name, _)| name);
-        let open = self.sessions.iter().filter(|(name, one)| *name == waiting || one.state == "pending");
+        let open = self.all.iter().filter(|(name, one)| *name == waiting || one.state == "pending");
         let mut names: Vec<&str> =
             open.map(|(name, _)| name.as_str()).filter(|name| *name != except).collect();
         if !waiting.is_empty() && waiting != except && !names.contains(&waiting) {
@@ -75,8 +75,8 @@ impl Sessions {
     /// Whether it was completed, and none after it.
     fn is_last_completed(&self, name: &str) -> bool {
         let completed = |one: &Session| one.completed_time.filter(|_| one.state == "completed");
-        let Some(ours) = self.sessions.get(name).and_then(completed) else { return false };
-        self.sessions.values().filter_map(completed).all(|other| other <= ours)
+        let Some(ours) = self.all.get(name).and_then(completed) else { return false };
+        self.all.values().filter_map(completed).all(|other| other <= ours)
     }
 }
 
@@ -269,10 +269,10 @@ impl Eos {
         let sessions = self.sessions(Step::RollBack).await?;
         if sessions.is_waiting(name) {
             self.abort(Step::RollBack, name).await?;
-            return match self.sessions(Step::RollBack).await?.is_waiting(name) {
-                false => Ok(()),
-                true => Err(self.not_restored(format!("the timer of session {name} still runs"))),
-            };
+            if self.sessions(Step::RollBack).await?.is_waiting(name) {
+                return Err(self.not_restored(format!("the timer of session {name} still runs")));
+            }
+            return Ok(());
         }
         if !sessions.is_last_completed(name) {
             return Ok(());

@@ -111,7 +111,7 @@ fn peers(text: &str, multi_agent: bool) -> impl Iterator<Item = Peer<'_>> {
     std::iter::from_fn(move || {
         let mut peer = Peer::default();
         for line in lines.by_ref() {
-            if peer.ends(line, multi_agent) {
+            if ends(line, multi_agent) {
                 if peer != Peer::default() {
                     return Some(peer);
                 }
@@ -124,10 +124,6 @@ fn peers(text: &str, multi_agent: bool) -> impl Iterator<Item = Peer<'_>> {
 }
 
 impl<'a> Peer<'a> {
-    fn ends(&self, line: &str, multi_agent: bool) -> bool {
-        if multi_agent { line.is_empty() } else { line.starts_with("Auto-Local-Addr ") }
-    }
-
     fn read(&mut self, line: &'a str, multi_agent: bool) {
         let body = line.trim_start();
         if body.len() < line.len() {
@@ -213,6 +209,11 @@ impl<'a> Peer<'a> {
             self.vrf = word(vrf);
         }
     }
+}
+
+/// Whether a neighbour ends here.
+fn ends(line: &str, multi_agent: bool) -> bool {
+    if multi_agent { line.is_empty() } else { line.starts_with("Auto-Local-Addr ") }
 }
 
 /// `90, keepalive interval is 30 seconds`

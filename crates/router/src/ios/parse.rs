@@ -303,21 +303,11 @@ fn neighbor(
 
 /// A VRF's session is counted under the VPN family that its routes are turned into.
 fn family_of(counts: &Counts<'_>) -> Option<Family> {
-    let name = counts.translates.strip_suffix_after(" for VRF").unwrap_or(counts.family);
+    let name = counts.translates.split_once(" for VRF").map_or(counts.family, |(name, _)| name);
     match name {
         "IPv4 Unicast" => Some(Family::Ipv4),
         "IPv6 Unicast" => Some(Family::Ipv6),
         _ => None,
-    }
-}
-
-trait Before {
-    fn strip_suffix_after(&self, mark: &str) -> Option<&str>;
-}
-
-impl Before for str {
-    fn strip_suffix_after(&self, mark: &str) -> Option<&str> {
-        self.split_once(mark).map(|(before, _)| before)
     }
 }
 
