@@ -8,3 +8,4 @@
 
 pub mod irrd;
 pub mod peeringdb;
+pub mod routers;

@@ -10,6 +10,8 @@
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
 //! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
 //!   undoing are in `change.rs`.
+//! * `http.rs`, `eos/`: Arista EOS over eAPI; `nxapi.rs`: Cisco NX-OS over NX-API;
+//! * `nxos.rs`, `nxos_ssh.rs`, `ios/`: what Cisco's systems print; `vendor.rs`: what these share.
 //!
 //! A change goes load → difference → commit with a timer → look whether all is well → confirm. Nobody confirms: the router
 //! restores itself. That is the router's own doing (BIRD), or that of a script which waits on the router (the others).
@@ -17,13 +19,20 @@
 mod daemon;
 mod diff;
 mod driver;
+mod eos;
 mod error;
 mod facts;
+mod http;
+mod ios;
 mod mask;
 mod napalm;
 mod neighbor;
+mod nxapi;
+mod nxos;
+mod nxos_ssh;
 mod ssh;
 mod target;
+mod vendor;
 
 pub use daemon::{Daemon, DaemonKind, DaemonOptions, parse};
 pub use diff::Diff;
@@ -31,7 +40,10 @@ pub use driver::{Candidate, Capabilities, ConfigText, How, Loader, Pending, Plat
 pub use error::{Error, Step};
 pub use facts::Facts;
 pub use mask::{MASK, mask_line, mask_text};
-pub use napalm::{NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf};
+pub use napalm::{
+    NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf, parse_napalm,
+    parse_vendor,
+};
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 pub use ssh::{Credentials, Endpoint, HostKeys, Key, Limits, Ssh};
 pub use target::{Target, Tls, connect};

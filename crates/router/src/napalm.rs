@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Family, Neighbor, Neighbors, Prefixes, State};
+use crate::{Family, Neighbor, Neighbors, Platform, Prefixes, State};
 
 /// By VRF; `global` is the one without a name.
 pub type NapalmNeighbors = BTreeMap<String, NapalmVrf>;
@@ -100,6 +100,34 @@ pub struct NapalmDetailPeer {
     pub suppressed_prefix_count: i64,
     pub advertised_prefix_count: i64,
     pub flap_count: i64,
+}
+
+/// What NAPALM's getter of this name gives for what a router answered, without a router. The parts are the answers, by their
+/// commands with everything but letters and digits turned into underscores. The error says what is not understood.
+pub fn parse_napalm(
+    platform: Platform,
+    getter: &str,
+    parts: &BTreeMap<String, String>,
+) -> Result<serde_json::Value, String> {
+    match platform {
+        Platform::Eos => crate::eos::napalm(getter, parts),
+        Platform::Nxos => crate::nxos::napalm(getter, parts),
+        Platform::NxosSsh => crate::nxos_ssh::napalm(getter, parts),
+        Platform::Ios => crate::ios::napalm(getter, parts),
+        other => Err(format!("there is no parser for {}", other.name())),
+    }
+}
+
+/// Neighbours in our own shape for what a router answered, without a router. The parts are as with [`parse_napalm`].
+pub fn parse_vendor(platform: Platform, parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
+    let summary = || parts.get("show_bgp_all_summary_vrf_all").map_or("", String::as_str);
+    match platform {
+        Platform::Eos => crate::eos::neighbors(parts),
+        Platform::Nxos => crate::nxos::neighbors(summary()),
+        Platform::NxosSsh => crate::nxos_ssh::neighbors(summary()),
+        Platform::Ios => crate::ios::neighbors(parts),
+        other => Err(format!("there is no parser for {}", other.name())),
+    }
 }
 
 fn vrf_name(vrf: &str) -> String {

@@ -70,6 +70,8 @@ pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
         Platform::Bird => daemon(target, DaemonKind::Bird).await,
         Platform::Openbgpd => daemon(target, DaemonKind::Openbgpd).await,
         Platform::Gobgp => daemon(target, DaemonKind::Gobgp).await,
+        Platform::Eos => crate::eos::connect(target).await,
+        Platform::Nxos => crate::nxapi::connect(target).await,
         other => Err(Error::Connect {
             host: target.endpoint.host.clone(),
             message: format!("there is no driver for {} yet", other.name()),

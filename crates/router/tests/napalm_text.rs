@@ -1,0 +1,156 @@
+//! What NAPALM's getters give for recorded answers of Arista and Cisco devices: a folder per case,
+//! `$EXTRA_CASES/napalm/<platform>/<getter>__<case>/`, with an answer per file and `expected_result.json`.
+
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use pm_router::{Family, Platform, State, parse_napalm, parse_vendor};
+use serde_json::Value;
+
+const PLATFORMS: [Platform; 4] = [Platform::Eos, Platform::Nxos, Platform::NxosSsh, Platform::Ios];
+
+#[expect(clippy::disallowed_methods, reason = "tests are steered by the environment")]
+fn extra_cases() -> Option<PathBuf> {
+    std::env::var_os("EXTRA_CASES").map(PathBuf::from)
+}
+
+fn folders(place: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
+    let mut all: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    all.sort();
+    all
+}
+
+fn parts(case: &Path) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .filter(|path| path.is_file() && !path.ends_with("expected_result.json"))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned())
+        })
+        .collect()
+}
+
+/// The first place where two values differ.
+fn difference(found: &Value, expected: &Value, place: &str) -> Option<String> {
+    match (found, expected) {
+        (Value::Object(one), Value::Object(other)) => {
+            one.keys().chain(other.keys()).find_map(|key| match (one.get(key), other.get(key)) {
+                (Some(one), Some(other)) => difference(one, other, &format!("{place}/{key}")),
+                (Some(_), None) => Some(format!("{place}/{key} is too much")),
+                _ => Some(format!("{place}/{key} is missing")),
+            })
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => one
+            .iter()
+            .zip(other)
+            .enumerate()
+            .find_map(|(at, (one, other))| difference(one, other, &format!("{place}/{at}"))),
+        _ if found == expected => None,
+        _ => Some(format!("{place}: {found:.200} and not {expected:.200}")),
+    }
+}
+
+#[test]
+fn recorded_cases_are_exact() {
+    let Some(place) = extra_cases() else {
+        println!("skipped: EXTRA_CASES not set");
+        return;
+    };
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for platform in PLATFORMS {
+        for case in folders(&place.join("napalm").join(platform.name())) {
+            let Ok(expected) = std::fs::read_to_string(case.join("expected_result.json")) else { continue };
+            let expected: Value = serde_json::from_str(&expected).unwrap();
+            let name = case.file_name().unwrap().to_str().unwrap();
+            let getter = name.split("__").next().unwrap();
+            match parse_napalm(platform, getter, &parts(&case)) {
+                Ok(found) => {
+                    wrong.extend(difference(&found, &expected, &format!("{}/{name}", platform.name())));
+                }
+                Err(error) => wrong.push(format!("{}/{name}: {error}", platform.name())),
+            }
+            count += 1;
+        }
+    }
+    println!("{count} recorded cases");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_family_of_nx_os_stays() {
+    let head = |family: &str| {
+        format!(
+            "BGP summary information for VRF default, address family {family}\nBGP router identifier 192.0.2.254, \
+             local AS number 64500\n\nNeighbor        V    AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd\n"
+        )
+    };
+    let text = head("IPv4 Unicast")
+        + "192.0.2.1       4 64501       1       1        1    0    0     1d2h 5\n\
+           192.0.2.2       4 64502       1       1        1    0    0 00:00:09 Shut (Admin)\n\n"
+        + &head("IPv6 Unicast")
+        + "2001:db8::1\n                4 4200000001\n                       1       1        1    0    0     3w1d 7\n\
+           192.0.2.1       4 64501       1       1        1    0    0     1d2h 6\n2001:db8::2 4 5\n";
+    let parts = BTreeMap::from([("show_bgp_all_summary_vrf_all".to_owned(), text)]);
+    let all = parse_vendor(Platform::NxosSsh, &parts).unwrap();
+    assert_eq!((all.neighbors.len(), all.left_out.len()), (3, 1), "{:?}", all.left_out);
+    let one = &all.neighbors[0];
+    assert_eq!(
+        (one.prefixes[&Family::Ipv4].accepted, one.prefixes[&Family::Ipv6].accepted),
+        (Some(5), Some(6))
+    );
+    assert!(!all.neighbors[1].enabled && all.neighbors[1].state == State::Idle);
+    assert_eq!((all.neighbors[2].remote_as, all.neighbors[2].uptime), (Some(4_200_000_001), Some(1_900_800)));
+}
+
+#[test]
+fn what_ios_tells_of_a_session_is_kept() {
+    let summary = "For address family: IPv4 Unicast\nBGP router identifier 192.0.2.254, local AS number 64500\n\n\
+        Neighbor        V           AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd\n\
+        192.0.2.1       4        64501       1       1        1    0    0 1d02h           5\n\
+        192.0.2.2       4        64502       1       1        1    0    0 00:10:00 Idle (PfxCt)\n\
+        192.0.2.3       4        64503       1       1        1    0    0 never    Idle (Admin)\n";
+    let detail = "BGP neighbor is 192.0.2.1,  remote AS 64501, external link\n Description: one\n  BGP version 4, remote router ID \
+        198.51.100.1\n  BGP state = Established, up for 1d02h\n\n For address family: IPv4 Unicast\n    Prefixes Current:     2   5\n    \
+        Saved (soft-reconfig):        n/a          8 (Consumes 600 bytes)\n  Connections established 3; dropped 2\n  \
+        Last reset 1d02h, due to Peer closed the session\nLocal host: 192.0.2.254, Local port: 179\n";
+    let parts = BTreeMap::from([
+        ("show_bgp_all_summary".to_owned(), summary.to_owned()),
+        ("show_bgp_ipv4_unicast_neighbors".to_owned(), detail.to_owned()),
+    ]);
+    let all = parse_vendor(Platform::Ios, &parts).unwrap();
+    assert_eq!((all.neighbors.len(), all.left_out.len()), (3, 0), "{:?}", all.left_out);
+    let one = &all.neighbors[0];
+    let counts = one.prefixes[&Family::Ipv4];
+    assert_eq!((counts.received, counts.accepted, counts.advertised), (Some(8), Some(5), Some(2)));
+    assert_eq!((one.uptime, one.flaps), (Some(93_600), Some(2)));
+    assert_eq!(one.last_error.as_deref(), Some("Peer closed the session"));
+    assert!(all.neighbors[1].over_limit && all.neighbors[1].enabled && !all.neighbors[2].enabled);
+}
+
+proptest::proptest! {
+    /// Nothing that a router could say does harm.
+    #[test]
+    fn any_text_does_no_harm(text in "(?s).{0,300}", lines in "([A-Za-z0-9 :.,()%/-]{0,60}\n){0,8}") {
+        let starts = ["", "BGP neighbor is 192.0.2.1, remote AS 1, x link\n", "For address family: IPv4 Unicast\nNeighbor V\n",
+            "BGP summary information for VRF default, address family IPv4 Unicast\nNeighbor  V State/PfxRcd\n192.0.2.1 "];
+        for platform in PLATFORMS {
+            for getter in ["get_bgp_neighbors", "get_bgp_neighbors_detail", "other"] {
+                for start in starts {
+                    let names = ["show_ip_bgp_summary_vrf_all", "show_ip_bgp_neighbors_vrf_all", "show_bgp_all_summary_vrf_all",
+                        "show_bgp_all_summary", "show_bgp_ipv4_unicast_neighbors", "show_ip_bgp_all_sum",
+                        "show_ip_bgp_ipv4_unicast_neigh_192_0_2_1"];
+                    for body in [&text, &lines] {
+                        let parts = names.iter().map(|name| ((*name).to_owned(), format!("{start}{body}"))).collect();
+                        let _ = parse_napalm(platform, getter, &parts);
+                        let _ = parse_vendor(platform, &parts);
+                    }
+                }
+            }
+        }
+    }
+}
