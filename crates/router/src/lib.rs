@@ -20,6 +20,7 @@ mod error;
 mod facts;
 mod mask;
 mod neighbor;
+mod netconf;
 mod ssh;
 
 pub use daemon::{Daemon, DaemonOptions, parse};
