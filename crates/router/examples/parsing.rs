@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use pm_router::{Platform, parse};
+use pm_router::{DaemonKind, parse};
 use serde_json::{Map, Value};
 
 const NEIGHBORS: u32 = 20_000;
@@ -17,16 +17,16 @@ fn address(number: u32) -> String {
     std::net::Ipv4Addr::from(0x0a00_0000 + number).to_string()
 }
 
-fn recorded(platform: Platform, name: &str) -> String {
+fn recorded(platform: DaemonKind, name: &str) -> String {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(platform.name());
     std::fs::read_to_string(place.join("steady").join(format!("{name}.txt"))).unwrap()
 }
 
 /// The recorded answer with its first neighbour many times.
-fn many(platform: Platform) -> BTreeMap<String, String> {
+fn many(platform: DaemonKind) -> BTreeMap<String, String> {
     let mut parts = BTreeMap::new();
     match platform {
-        Platform::Frr => {
+        DaemonKind::Frr => {
             let text = recorded(platform, "neighbors");
             let documents = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
             let documents: Vec<Value> = documents.map(Result::unwrap).collect();
@@ -40,7 +40,7 @@ fn many(platform: Platform) -> BTreeMap<String, String> {
                 format!("{summary:#}\n{:#}\n", serde_json::json!({"default": details})),
             );
         }
-        Platform::Bird => {
+        DaemonKind::Bird => {
             let text = recorded(platform, "protocols");
             let (head, _) = text.split_once("device1").unwrap();
             let (_, rest) = text.split_once("\ngood4").unwrap();
@@ -53,13 +53,13 @@ fn many(platform: Platform) -> BTreeMap<String, String> {
             parts.insert("status".to_owned(), recorded(platform, "status"));
             parts.insert("protocols".to_owned(), all);
         }
-        Platform::Openbgpd | Platform::Gobgp => {
+        DaemonKind::Openbgpd | DaemonKind::Gobgp => {
             let all: Value = serde_json::from_str(&recorded(platform, "neighbors")).unwrap();
-            let list = if platform == Platform::Gobgp { &all } else { &all["neighbors"] };
+            let list = if platform == DaemonKind::Gobgp { &all } else { &all["neighbors"] };
             let list = Value::Array(vec![list[0].clone(); NEIGHBORS as usize]);
             let list =
-                if platform == Platform::Gobgp { list } else { serde_json::json!({"neighbors": list}) };
-            let text = if platform == Platform::Gobgp { list.to_string() } else { format!("{list:#}") };
+                if platform == DaemonKind::Gobgp { list } else { serde_json::json!({"neighbors": list}) };
+            let text = if platform == DaemonKind::Gobgp { list.to_string() } else { format!("{list:#}") };
             parts.insert("neighbors".to_owned(), text);
             parts.insert("clock".to_owned(), "1795472060".to_owned());
         }
@@ -68,7 +68,7 @@ fn many(platform: Platform) -> BTreeMap<String, String> {
 }
 
 fn main() {
-    for platform in Platform::ALL {
+    for platform in DaemonKind::ALL {
         let parts = many(platform);
         let octets: usize = parts.values().map(String::len).sum();
         let begun = Instant::now();

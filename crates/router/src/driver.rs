@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::napalm::{self, NapalmDetail, NapalmNeighbors};
 use crate::{Diff, Error, Facts, Neighbors};
 
-/// A system that a driver was written for.
+/// A system that a driver was written for. The names are those of NAPALM where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Platform {
     /// `FRRouting` (`bgpd`, `vtysh`).
     Frr,
@@ -20,11 +21,40 @@ pub enum Platform {
     Openbgpd,
     /// `GoBGP`.
     Gobgp,
+    /// Juniper Junos, over NETCONF.
+    Junos,
+    /// Cisco IOS-XR, over NETCONF.
+    IosxrNetconf,
+    /// Cisco IOS-XR, over its XML agent.
+    Iosxr,
+    /// Arista EOS, over eAPI.
+    Eos,
+    /// Cisco NX-OS, over NX-API.
+    Nxos,
+    /// Cisco NX-OS, over SSH.
+    NxosSsh,
+    /// Cisco IOS and IOS-XE, over SSH.
+    Ios,
+    /// Any other driver of NAPALM's.
+    Napalm,
 }
 
 impl Platform {
     /// Every platform.
-    pub const ALL: [Self; 4] = [Self::Frr, Self::Bird, Self::Openbgpd, Self::Gobgp];
+    pub const ALL: [Self; 12] = [
+        Self::Frr,
+        Self::Bird,
+        Self::Openbgpd,
+        Self::Gobgp,
+        Self::Junos,
+        Self::IosxrNetconf,
+        Self::Iosxr,
+        Self::Eos,
+        Self::Nxos,
+        Self::NxosSsh,
+        Self::Ios,
+        Self::Napalm,
+    ];
 
     /// The name that settings and commands use.
     pub fn name(self) -> &'static str {
@@ -33,23 +63,47 @@ impl Platform {
             Self::Bird => "bird",
             Self::Openbgpd => "openbgpd",
             Self::Gobgp => "gobgp",
+            Self::Junos => "junos",
+            Self::IosxrNetconf => "iosxr_netconf",
+            Self::Iosxr => "iosxr",
+            Self::Eos => "eos",
+            Self::Nxos => "nxos",
+            Self::NxosSsh => "nxos_ssh",
+            Self::Ios => "ios",
+            Self::Napalm => "napalm",
         }
     }
 
-    /// The platform with this name.
+    /// The platform with this name. Case, hyphens and underscores do not count; the name may come with NAPALM's `napalm.` in
+    /// front.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.name() == name)
+        let plain = name.to_lowercase().replace(['-', '_'], "");
+        let plain = plain.strip_prefix("napalm.").unwrap_or(&plain);
+        Self::ALL.into_iter().find(|one| one.name().replace('_', "") == plain)
     }
 
-    /// What the platform can do; known without a connection.
+    /// What the native driver can do; known without a connection.
     pub fn capabilities(self) -> Capabilities {
-        let all =
-            Capabilities { loads: &[How::Replace], atomic: true, undo: Undo::Script, resets_sessions: false };
+        let both = &[How::Merge, How::Replace];
+        let daemon = Capabilities {
+            loads: &[How::Replace],
+            atomic: true,
+            undo: Some(Undo::Script),
+            timer_step: 1,
+            resets_sessions: false,
+        };
+        let vendor = Capabilities { loads: both, undo: Some(Undo::Router), ..daemon };
+        let reading = Capabilities { loads: &[], undo: None, ..daemon };
         match self {
-            Self::Frr => Capabilities { loads: &[How::Merge, How::Replace], atomic: false, ..all },
-            Self::Bird => Capabilities { undo: Undo::Router, ..all },
-            Self::Openbgpd => all,
-            Self::Gobgp => Capabilities { atomic: false, resets_sessions: true, ..all },
+            Self::Frr => Capabilities { loads: both, atomic: false, ..daemon },
+            Self::Bird => Capabilities { undo: Some(Undo::Router), ..daemon },
+            Self::Openbgpd => daemon,
+            Self::Gobgp => Capabilities { atomic: false, resets_sessions: true, ..daemon },
+            Self::Junos => Capabilities { timer_step: 60, ..vendor },
+            Self::IosxrNetconf | Self::Eos => vendor,
+            Self::Iosxr | Self::Nxos | Self::NxosSsh | Self::Ios => reading,
+            // What a driver of NAPALM's can do is known when it is loaded.
+            Self::Napalm => Capabilities { loads: both, undo: None, atomic: false, ..daemon },
         }
     }
 }
@@ -83,8 +137,10 @@ pub struct Capabilities {
     /// A candidate takes effect as a whole or not at all. Where not, the driver restores what was there when a part of it is
     /// refused.
     pub atomic: bool,
-    /// Who undoes what is not confirmed.
-    pub undo: Undo,
+    /// Who undoes what is not confirmed; `None` where nobody does.
+    pub undo: Option<Undo>,
+    /// What the time until then is rounded up to, in seconds.
+    pub timer_step: u64,
     /// Every change of a neighbour, be it the description, takes its session down for a moment.
     pub resets_sessions: bool,
 }
@@ -135,6 +191,16 @@ pub trait Router: Send + Sync {
 
     /// All neighbours, of all VRFs. No neighbours are an empty list; a daemon that does not answer is an error.
     async fn neighbors(&self) -> Result<Neighbors, Error>;
+
+    /// The neighbours as NAPALM's `get_bgp_neighbors` gives them.
+    async fn napalm_neighbors(&self) -> Result<NapalmNeighbors, Error> {
+        Ok(napalm::neighbors(&self.neighbors().await?))
+    }
+
+    /// The neighbours as NAPALM's `get_bgp_neighbors_detail` gives them.
+    async fn napalm_detail(&self) -> Result<NapalmDetail, Error> {
+        Ok(napalm::detail(&self.neighbors().await?))
+    }
 
     /// The configuration that a candidate is compared with.
     async fn running_config(&self) -> Result<ConfigText, Error>;

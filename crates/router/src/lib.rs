@@ -4,7 +4,8 @@
 //! given by the caller. Begin reading with [`Router`], then a driver:
 //!
 //! * `driver.rs`: what every driver can be asked; what a platform cannot do is a `None`, not an error;
-//! * `neighbor.rs`, `facts.rs`, `diff.rs`: what comes back;
+//! * `target.rs`: which driver is taken for what an operator says of a router;
+//! * `neighbor.rs`, `facts.rs`, `diff.rs`: what comes back; `napalm.rs`: the same in NAPALM's words;
 //! * `error.rs`: what can go wrong, with the host and the step, and never with a secret;
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
 //! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
@@ -19,15 +20,19 @@ mod driver;
 mod error;
 mod facts;
 mod mask;
+mod napalm;
 mod neighbor;
 mod netconf;
 mod ssh;
+mod target;
 
-pub use daemon::{Daemon, DaemonOptions, parse};
+pub use daemon::{Daemon, DaemonKind, DaemonOptions, parse};
 pub use diff::Diff;
 pub use driver::{Candidate, Capabilities, ConfigText, How, Loader, Pending, Platform, Router, Undo};
 pub use error::{Error, Step};
 pub use facts::Facts;
 pub use mask::{MASK, mask_line, mask_text};
+pub use napalm::{NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf};
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 pub use ssh::{Credentials, Endpoint, HostKeys, Key, Limits, Ssh};
+pub use target::{Target, Tls, connect};

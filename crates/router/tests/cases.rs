@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pm_router::{Neighbors, Platform, parse};
+use pm_router::{DaemonKind, Neighbors, parse};
 
 #[expect(clippy::disallowed_methods, reason = "tests are steered by the environment")]
 fn variable(name: &str) -> Option<PathBuf> {
@@ -32,7 +32,7 @@ fn parts(case: &Path) -> BTreeMap<String, String> {
 
 fn check(place: &Path, update: bool) -> usize {
     let mut count = 0;
-    for platform in Platform::ALL {
+    for platform in DaemonKind::ALL {
         for case in folders(&place.join(platform.name())) {
             let found =
                 parse(platform, &parts(&case)).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
@@ -72,7 +72,7 @@ fn further_cases() {
 #[test]
 fn cut_answers_do_no_harm() {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    for platform in Platform::ALL {
+    for platform in DaemonKind::ALL {
         for case in folders(&place.join(platform.name())) {
             let whole = parts(&case);
             for (name, text) in &whole {
@@ -95,7 +95,7 @@ proptest::proptest! {
     /// Nothing that a router could say does harm.
     #[test]
     fn any_text_does_no_harm(text in "(?s).{0,400}", line in "[A-Za-z0-9 :.,\"{}/%-]{0,200}") {
-        for platform in Platform::ALL {
+        for platform in DaemonKind::ALL {
             for text in [&text, &line] {
                 let names = ["neighbors", "status", "protocols", "clock", "received", "accepted", "advertised"];
                 let parts = names.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
@@ -105,7 +105,7 @@ proptest::proptest! {
         let mut parts = BTreeMap::new();
         parts.insert("status".to_owned(), "Current server time is 2026-11-23 22:12:09.933\n".to_owned());
         parts.insert("protocols".to_owned(), format!("Name Proto\nx BGP {line}\n  BGP state: {line}\n    {line}\n"));
-        let _ = parse(Platform::Bird, &parts);
+        let _ = parse(DaemonKind::Bird, &parts);
     }
 
     /// What follows the word for a secret never shows, and masking twice is masking once.

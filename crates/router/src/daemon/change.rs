@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use super::frr_texts::{complaints, difference, merge_difference};
 use super::poll::gobgp_error;
 use super::shell::{self, Answer, quote};
-use super::{Daemon, gobgp};
-use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
+use super::{Daemon, DaemonKind, gobgp};
+use crate::driver::{Candidate, ConfigText, How, Pending};
 use crate::mask::excerpt;
 use crate::{Diff, Error, Step};
 
@@ -39,7 +39,7 @@ impl Candidate for Loaded<'_> {
     async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
         // BIRD takes no time at all for no timer at all.
         let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
-        let pending = Pending { platform: self.daemon.platform, id: self.id.clone(), seconds };
+        let pending = Pending { platform: self.daemon.kind.platform(), id: self.id.clone(), seconds };
         self.daemon.commit_change(&self, &pending).await?;
         Ok(pending)
     }
@@ -54,15 +54,15 @@ impl Candidate for Loaded<'_> {
 impl Daemon {
     /// The functions of this platform, and the call of one.
     fn script(&self, how: How, id: &str, seconds: u64, call: &str) -> String {
-        let own = match self.platform {
-            Platform::Frr => include_str!("frr.sh"),
-            Platform::Bird => include_str!("bird.sh"),
-            Platform::Openbgpd => include_str!("openbgpd.sh"),
-            Platform::Gobgp => include_str!("gobgp.sh"),
+        let own = match self.kind {
+            DaemonKind::Frr => include_str!("frr.sh"),
+            DaemonKind::Bird => include_str!("bird.sh"),
+            DaemonKind::Openbgpd => include_str!("openbgpd.sh"),
+            DaemonKind::Gobgp => include_str!("gobgp.sh"),
         };
-        let directory = match (&self.options.state_directory, self.platform) {
+        let directory = match (&self.options.state_directory, self.kind) {
             (Some(directory), _) => quote(directory),
-            (None, Platform::Bird) => "\"$(dirname \"$FILE\")/.peering-manager\"".to_owned(),
+            (None, DaemonKind::Bird) => "\"$(dirname \"$FILE\")/.peering-manager\"".to_owned(),
             (None, _) => "\"$HOME/.peering-manager\"".to_owned(),
         };
         let how = if how == How::Merge { "merge" } else { "replace" };
@@ -121,13 +121,13 @@ impl Daemon {
             let said = if answer.has("check") { said } else { answer.stderr().to_owned() };
             return Err(self.rejected(step, &said));
         }
-        let diff = match (self.platform, how) {
-            (Platform::Frr, How::Replace) => difference(answer.text("difference")),
-            (Platform::Frr, How::Merge) => merge_difference(answer.text("old"), text.expose()),
+        let diff = match (self.kind, how) {
+            (DaemonKind::Frr, How::Replace) => difference(answer.text("difference")),
+            (DaemonKind::Frr, How::Merge) => merge_difference(answer.text("old"), text.expose()),
             _ => Diff::between(answer.text("old"), text.expose()),
         };
         let expected =
-            if self.platform == Platform::Gobgp { gobgp_addresses(text.expose()) } else { Vec::new() };
+            if self.kind == DaemonKind::Gobgp { gobgp_addresses(text.expose()) } else { Vec::new() };
         Ok(Box::new(Loaded { daemon: self, how, id, diff, expected }))
     }
 
@@ -166,7 +166,7 @@ impl Daemon {
         if !answer.has("committed") {
             return Err(self.failed(step, excerpt(answer.stderr())));
         }
-        let ineffective = self.platform == Platform::Frr
+        let ineffective = self.kind == DaemonKind::Frr
             && loaded.how == How::Replace
             && !loaded.diff.is_empty()
             && difference(answer.text("remaining")) == loaded.diff;
@@ -178,12 +178,12 @@ impl Daemon {
     }
 
     fn complaints(&self, said: &str) -> String {
-        if self.platform == Platform::Frr { complaints(said) } else { excerpt(said) }
+        if self.kind == DaemonKind::Frr { complaints(said) } else { excerpt(said) }
     }
 
     /// Whether `GoBGP` has these neighbours, and no others, soon.
     async fn shows(&self, expected: &[IpAddr]) -> Result<bool, Error> {
-        if self.platform != Platform::Gobgp {
+        if self.kind != DaemonKind::Gobgp {
             return Ok(true);
         }
         let begun = tokio::time::Instant::now();
@@ -248,7 +248,11 @@ impl Daemon {
             return Ok(None);
         }
         let found = answer.text("pending").trim().rsplit_once(' ').and_then(|(id, seconds)| {
-            Some(Pending { platform: self.platform, id: id.to_owned(), seconds: seconds.parse().ok()? })
+            Some(Pending {
+                platform: self.kind.platform(),
+                id: id.to_owned(),
+                seconds: seconds.parse().ok()?,
+            })
         });
         found.map(Some).ok_or_else(|| self.unreadable(step, excerpt(answer.text("pending"))))
     }

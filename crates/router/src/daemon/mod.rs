@@ -19,6 +19,39 @@ use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform,
 use crate::ssh::{Bounds, Ssh};
 use crate::{Error, Facts, Neighbors, Step};
 
+/// Which daemon it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DaemonKind {
+    /// `FRRouting`.
+    Frr,
+    /// BIRD 2.
+    Bird,
+    /// `OpenBGPD`.
+    Openbgpd,
+    /// `GoBGP`.
+    Gobgp,
+}
+
+impl DaemonKind {
+    /// Every daemon.
+    pub const ALL: [Self; 4] = [Self::Frr, Self::Bird, Self::Openbgpd, Self::Gobgp];
+
+    /// The platform of the same name.
+    pub fn platform(self) -> Platform {
+        match self {
+            Self::Frr => Platform::Frr,
+            Self::Bird => Platform::Bird,
+            Self::Openbgpd => Platform::Openbgpd,
+            Self::Gobgp => Platform::Gobgp,
+        }
+    }
+
+    /// The platform's name.
+    pub fn name(self) -> &'static str {
+        self.platform().name()
+    }
+}
+
 /// Where things are on the router, if not where Debian has them.
 #[derive(Clone, Debug, Default)]
 pub struct DaemonOptions {
@@ -34,14 +67,19 @@ pub struct DaemonOptions {
 /// A routing daemon that is reached over SSH.
 pub struct Daemon {
     ssh: Ssh,
-    platform: Platform,
+    kind: DaemonKind,
     options: DaemonOptions,
 }
 
 impl Daemon {
     /// The daemon at the other end of a connection.
-    pub fn new(ssh: Ssh, platform: Platform, options: DaemonOptions) -> Self {
-        Self { ssh, platform, options }
+    pub fn new(ssh: Ssh, kind: DaemonKind, options: DaemonOptions) -> Self {
+        Self { ssh, kind, options }
+    }
+
+    /// Which daemon it is.
+    pub fn kind(&self) -> DaemonKind {
+        self.kind
     }
 
     /// The connection.
@@ -62,11 +100,11 @@ impl Daemon {
     }
 
     fn config_file(&self) -> &str {
-        self.options.config_file.as_deref().unwrap_or(match self.platform {
-            Platform::Frr => "/etc/frr/frr.conf",
-            Platform::Bird => "/etc/bird/bird.conf",
-            Platform::Openbgpd => "/etc/bgpd.conf",
-            Platform::Gobgp => "/etc/gobgp/gobgpd.toml",
+        self.options.config_file.as_deref().unwrap_or(match self.kind {
+            DaemonKind::Frr => "/etc/frr/frr.conf",
+            DaemonKind::Bird => "/etc/bird/bird.conf",
+            DaemonKind::Openbgpd => "/etc/bgpd.conf",
+            DaemonKind::Gobgp => "/etc/gobgp/gobgpd.toml",
         })
     }
 
@@ -78,7 +116,7 @@ impl Daemon {
 #[async_trait]
 impl Router for Daemon {
     fn platform(&self) -> Platform {
-        self.platform
+        self.kind.platform()
     }
 
     async fn facts(&self) -> Result<Facts, Error> {
@@ -94,7 +132,7 @@ impl Router for Daemon {
     }
 
     fn loader(&self, how: How) -> Option<Loader<'_>> {
-        self.platform.capabilities().loads.contains(&how).then_some(Loader { driver: self, how })
+        self.kind.platform().capabilities().loads.contains(&how).then_some(Loader { driver: self, how })
     }
 
     async fn pending(&self) -> Result<Option<Pending>, Error> {
@@ -125,13 +163,13 @@ impl Load for Daemon {
 ///
 /// The parts are, by name: FRR `neighbors` and perhaps `received`; BIRD `status` and `protocols`; `OpenBGPD` `neighbors` and
 /// perhaps `accepted`; `GoBGP` `neighbors`, `clock` and perhaps `advertised`. The error says what is not understood.
-pub fn parse(platform: Platform, parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
+pub fn parse(kind: DaemonKind, parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
     let maybe = |name: &str| parts.get(name).map(String::as_str);
     let must = |name: &str| maybe(name).ok_or_else(|| format!("there is no part {name}"));
-    match platform {
-        Platform::Frr => frr::neighbors(must("neighbors")?, maybe("received")),
-        Platform::Bird => bird::neighbors(must("status")?, must("protocols")?),
-        Platform::Openbgpd => openbgpd::neighbors(must("neighbors")?, maybe("accepted")),
-        Platform::Gobgp => gobgp::neighbors(must("neighbors")?, must("clock")?, maybe("advertised")),
+    match kind {
+        DaemonKind::Frr => frr::neighbors(must("neighbors")?, maybe("received")),
+        DaemonKind::Bird => bird::neighbors(must("status")?, must("protocols")?),
+        DaemonKind::Openbgpd => openbgpd::neighbors(must("neighbors")?, maybe("accepted")),
+        DaemonKind::Gobgp => gobgp::neighbors(must("neighbors")?, must("clock")?, maybe("advertised")),
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::shell::{self, Answer, quote};
-use super::{Daemon, bird, frr, gobgp, openbgpd};
-use crate::driver::{ConfigText, Platform};
+use super::{Daemon, DaemonKind, bird, frr, gobgp, openbgpd};
+use crate::driver::ConfigText;
 use crate::mask::excerpt;
 use crate::neighbor::Family;
 use crate::{Error, Facts, Neighbors, Step};
@@ -19,11 +19,11 @@ const COUNTED: u64 = 200_000;
 
 impl Daemon {
     pub(super) async fn read_neighbors(&self) -> Result<Neighbors, Error> {
-        match self.platform {
-            Platform::Frr => self.frr_neighbors().await,
-            Platform::Bird => self.bird_neighbors().await,
-            Platform::Openbgpd => self.openbgpd_neighbors().await,
-            Platform::Gobgp => self.gobgp_neighbors().await,
+        match self.kind {
+            DaemonKind::Frr => self.frr_neighbors().await,
+            DaemonKind::Bird => self.bird_neighbors().await,
+            DaemonKind::Openbgpd => self.openbgpd_neighbors().await,
+            DaemonKind::Gobgp => self.gobgp_neighbors().await,
         }
     }
 
@@ -127,16 +127,16 @@ ask accepted count"#,
 
     pub(super) async fn read_config(&self) -> Result<ConfigText, Error> {
         let file = quote(self.config_file());
-        let command = match self.platform {
-            Platform::Frr => "both alive lim 20 vtysh -c 'show bgp router-id' >/dev/null; \
+        let command = match self.kind {
+            DaemonKind::Frr => "both alive lim 20 vtysh -c 'show bgp router-id' >/dev/null; \
                               ask config lim 60 vtysh -c 'show running-config'"
                 .to_owned(),
-            Platform::Bird | Platform::Gobgp => format!("ask config cat {file}"),
-            Platform::Openbgpd => format!("ask config $S cat {file}"),
+            DaemonKind::Bird | DaemonKind::Gobgp => format!("ask config cat {file}"),
+            DaemonKind::Openbgpd => format!("ask config $S cat {file}"),
         };
         let answer = shell::run(&self.ssh, self.reading(Step::Config), &command, b"").await?;
         let text = answer.good(self.host(), Step::Config, "config")?;
-        if self.platform != Platform::Frr {
+        if self.kind != DaemonKind::Frr {
             return Ok(ConfigText::new(text));
         }
         match text.find("frr version").filter(|&at| at == 0 || text[..at].ends_with('\n')) {
@@ -146,15 +146,15 @@ ask accepted count"#,
     }
 
     pub(super) async fn read_facts(&self) -> Result<Facts, Error> {
-        let version = match self.platform {
-            Platform::Frr => {
+        let version = match self.kind {
+            DaemonKind::Frr => {
                 "ask version lim 20 vtysh -c 'show version'; ask id lim 20 vtysh -c 'show bgp summary json'"
             }
-            Platform::Bird => "ask version lim 20 birdc -r show status",
-            Platform::Openbgpd => {
+            DaemonKind::Bird => "ask version lim 20 birdc -r show status",
+            DaemonKind::Openbgpd => {
                 "both version bgpd -V; [ \"$r\" = 0 ] || both version $S bgpd -V; ask id bgpctl_ 20 '-j show'"
             }
-            Platform::Gobgp => "ask version lim 20 gobgp --version; ask id lim 20 gobgp global -j",
+            DaemonKind::Gobgp => "ask version lim 20 gobgp --version; ask id lim 20 gobgp global -j",
         };
         let script = format!("{BGPCTL}ask host hostname\nask uptime cat /proc/uptime\n{version}");
         let answer = shell::run(&self.ssh, self.reading(Step::Facts), &script, b"").await?;
@@ -164,32 +164,32 @@ ask accepted count"#,
             ..Facts::default()
         };
         let text = answer.text("version");
-        let found = match self.platform {
-            Platform::Frr => {
+        let found = match self.kind {
+            DaemonKind::Frr => {
                 facts.vendor = "FRRouting".into();
                 facts.router_id = word_after(answer.text("id"), "\"routerId\":\"", '"');
                 word_after(text, "FRRouting ", ' ')
             }
-            Platform::Bird => {
+            DaemonKind::Bird => {
                 facts.vendor = "CZ.NIC".into();
                 facts.router_id = word_after(text, "Router ID is ", '\n');
                 word_after(text, "\nBIRD ", '\n').or_else(|| word_after(text, "BIRD ", ' '))
             }
-            Platform::Openbgpd => {
+            DaemonKind::Openbgpd => {
                 facts.vendor = "OpenBSD".into();
                 word_after(text, "OpenBGPD ", '\n')
             }
-            Platform::Gobgp => {
+            DaemonKind::Gobgp => {
                 facts.vendor = "OSRG".into();
                 facts.router_id = word_after(answer.text("id"), "\"router_id\":\"", '"');
                 word_after(text, "version ", '\n')
             }
         };
-        facts.model.push_str(match self.platform {
-            Platform::Frr => "FRR",
-            Platform::Bird => "BIRD",
-            Platform::Openbgpd => "OpenBGPD",
-            Platform::Gobgp => "GoBGP",
+        facts.model.push_str(match self.kind {
+            DaemonKind::Frr => "FRR",
+            DaemonKind::Bird => "BIRD",
+            DaemonKind::Openbgpd => "OpenBGPD",
+            DaemonKind::Gobgp => "GoBGP",
         });
         facts.version = found.ok_or_else(|| {
             let said = format!("{text}\n{}", answer.stderr());

@@ -6,21 +6,23 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
-use pm_router::{Credentials, Daemon, DaemonOptions, Endpoint, Error, HostKeys, Key, Limits, Platform, Ssh};
+use pm_router::{
+    Credentials, Daemon, DaemonKind, DaemonOptions, Endpoint, Error, HostKeys, Key, Limits, Ssh,
+};
 
 pub const HOST: &str = "10.87.0.2";
 pub const PASSWORD: &str = "lab-password";
 
 /// What must be there for the daemon of a platform.
-fn lacks(platform: Platform) -> Option<String> {
+fn lacks(platform: DaemonKind) -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("it takes root to make network namespaces".into());
     }
     let own: &[&str] = match platform {
-        Platform::Frr => &["/usr/lib/frr/bgpd", "/usr/bin/vtysh", "/usr/lib/frr/frr-reload.py"],
-        Platform::Bird => &[],
-        Platform::Openbgpd => &["/usr/sbin/bgpd", "/usr/sbin/bgpctl"],
-        Platform::Gobgp => &["/usr/bin/gobgpd", "/usr/bin/gobgp"],
+        DaemonKind::Frr => &["/usr/lib/frr/bgpd", "/usr/bin/vtysh", "/usr/lib/frr/frr-reload.py"],
+        DaemonKind::Bird => &[],
+        DaemonKind::Openbgpd => &["/usr/sbin/bgpd", "/usr/sbin/bgpctl"],
+        DaemonKind::Gobgp => &["/usr/bin/gobgpd", "/usr/bin/gobgp"],
     };
     let all =
         ["/usr/sbin/bird", "/usr/sbin/sshd", "/usr/bin/sudo", "/usr/bin/nsenter", "/usr/bin/ssh-keygen"];
@@ -33,12 +35,12 @@ fn lacks(platform: Platform) -> Option<String> {
 pub struct Lab {
     directory: tempfile::TempDir,
     process: Child,
-    platform: Platform,
+    platform: DaemonKind,
 }
 
 impl Lab {
     /// `None`, with the reason printed, where it cannot be made.
-    pub fn start(platform: Platform) -> Option<Self> {
+    pub fn start(platform: DaemonKind) -> Option<Self> {
         if let Some(reason) = lacks(platform) {
             println!("skipped: the real {}: {reason}", platform.name());
             return None;

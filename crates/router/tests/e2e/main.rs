@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use lab::{HOST, Lab, PASSWORD};
 use pm_router::{
-    ConfigText, Credentials, Daemon, Error, Family, HostKeys, How, Neighbors, Pending, Platform, Router,
+    ConfigText, Credentials, Daemon, DaemonKind, Error, Family, HostKeys, How, Neighbors, Pending, Router,
     State,
 };
 
@@ -46,9 +46,9 @@ async fn wait_until(router: &Daemon, what: &str, seconds: u64, is: impl Fn(&Neig
 }
 
 /// The configuration with one more neighbour.
-fn with_new(platform: Platform, text: &str) -> String {
+fn with_new(platform: DaemonKind, text: &str) -> String {
     let more = match platform {
-        Platform::Frr => {
+        DaemonKind::Frr => {
             let text = text.replacen(
                 " neighbor 192.0.2.10 remote-as",
                 " neighbor 192.0.2.4 remote-as 4200000004\n neighbor 192.0.2.4 description New\n neighbor 192.0.2.10 remote-as",
@@ -61,11 +61,11 @@ fn with_new(platform: Platform, text: &str) -> String {
                 1,
             );
         }
-        Platform::Bird => {
+        DaemonKind::Bird => {
             "protocol bgp new4 from peers4 { description \"New\"; neighbor 192.0.2.4 as 4200000004; }\n"
         }
-        Platform::Openbgpd => "neighbor 192.0.2.4 {\n\tremote-as 4200000004\n\tdescr \"New\"\n}\n",
-        Platform::Gobgp => {
+        DaemonKind::Openbgpd => "neighbor 192.0.2.4 {\n\tremote-as 4200000004\n\tdescr \"New\"\n}\n",
+        DaemonKind::Gobgp => {
             "\n[[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"192.0.2.4\"\n    peer-as = 4200000004\n    \
              description = \"New\"\n  [neighbors.timers.config]\n    connect-retry = 2\n"
         }
@@ -74,12 +74,14 @@ fn with_new(platform: Platform, text: &str) -> String {
 }
 
 /// The configuration with a word that no daemon knows, and a secret behind it.
-fn broken(platform: Platform, text: &str) -> String {
+fn broken(platform: DaemonKind, text: &str) -> String {
     let more = match platform {
-        Platform::Frr => "router bgp 64500\n neighbor 192.0.2.4 passwrd Planted-typo\npasswrd Planted-typo\n",
-        Platform::Bird => "protocol bgp x { passwrd \"Planted-typo\"; }\n",
-        Platform::Openbgpd => "neighbor 192.0.2.4 {\n\tpasswrd \"Planted-typo\"\n}\n",
-        Platform::Gobgp => "\n[[neighbors]]\n  [neighbors.config]\n    passwrd = \"Planted-typo\"\n",
+        DaemonKind::Frr => {
+            "router bgp 64500\n neighbor 192.0.2.4 passwrd Planted-typo\npasswrd Planted-typo\n"
+        }
+        DaemonKind::Bird => "protocol bgp x { passwrd \"Planted-typo\"; }\n",
+        DaemonKind::Openbgpd => "neighbor 192.0.2.4 {\n\tpasswrd \"Planted-typo\"\n}\n",
+        DaemonKind::Gobgp => "\n[[neighbors]]\n  [neighbors.config]\n    passwrd = \"Planted-typo\"\n",
     };
     format!("{text}{more}")
 }
@@ -108,7 +110,7 @@ async fn what_is_read(router: &Daemon) {
     assert_eq!(good.description.as_deref(), Some("Good, IPv4"));
     assert_eq!(good.prefixes[&Family::Ipv4].received, Some(20));
     // GoBGP does not count what its global policy refuses.
-    let accepted = if router.platform() == Platform::Gobgp { 20 } else { 18 };
+    let accepted = if router.kind() == DaemonKind::Gobgp { 20 } else { 18 };
     assert_eq!(good.prefixes[&Family::Ipv4].accepted, Some(accepted));
     assert!(good.uptime.unwrap() < 600);
     let shut = neighbors.get("default", address("192.0.2.10")).unwrap();
@@ -118,7 +120,7 @@ async fn what_is_read(router: &Daemon) {
 }
 
 async fn a_change_is_made_and_confirmed(lab: &Lab, router: &Daemon, text: &str) {
-    let changed = with_new(router.platform(), text);
+    let changed = with_new(router.kind(), text);
     let loader = router.loader(How::Replace).unwrap();
     let candidate = loader.load(&ConfigText::new(&changed)).await.unwrap();
     assert!(candidate.diff().text().contains(NEW), "{}", candidate.diff().text());
@@ -148,7 +150,7 @@ async fn a_change_is_made_and_confirmed(lab: &Lab, router: &Daemon, text: &str) 
 }
 
 async fn a_broken_candidate_is_refused(router: &Daemon, text: &str) {
-    let refused = commit(router, &broken(router.platform(), text), 60).await.unwrap_err();
+    let refused = commit(router, &broken(router.kind(), text), 60).await.unwrap_err();
     assert!(matches!(refused, Error::Rejected { .. }), "{refused}");
     for shown in [refused.to_string(), format!("{refused:?}")] {
         assert!(!shown.contains(PLANTED) && shown.len() < 1500, "{shown}");
@@ -158,7 +160,7 @@ async fn a_broken_candidate_is_refused(router: &Daemon, text: &str) {
 }
 
 async fn nobody_confirms(router: &Daemon, text: &str) {
-    let change = commit(router, &with_new(router.platform(), text), 4).await.unwrap();
+    let change = commit(router, &with_new(router.kind(), text), 4).await.unwrap();
     assert!(has(&router.neighbors().await.unwrap(), NEW));
     wait_until(router, "the timer undoes the change", 20, |all| !has(all, NEW)).await;
     let late = router.confirm(&change).await.unwrap_err();
@@ -173,7 +175,7 @@ async fn the_connection_is_killed(lab: &Lab, router: &Daemon, text: &str) {
     for delay in [3, 10, 30, 100] {
         let victim = lab.connect().await;
         let loader = victim.loader(How::Replace).unwrap();
-        let candidate = loader.load(&ConfigText::new(with_new(router.platform(), text))).await.unwrap();
+        let candidate = loader.load(&ConfigText::new(with_new(router.kind(), text))).await.unwrap();
         let commit = candidate.commit(Duration::from_secs(4));
         // Whatever has become of it by then, also if it was quick enough to end.
         let _ = tokio::time::timeout(Duration::from_millis(delay), commit).await;
@@ -192,7 +194,7 @@ async fn the_connection_is_killed(lab: &Lab, router: &Daemon, text: &str) {
 
 async fn the_way_to_the_router_is_cut(lab: &Lab, text: &str) {
     let router = lab.connect().await;
-    let change = commit(&router, &with_new(router.platform(), text), 5).await.unwrap();
+    let change = commit(&router, &with_new(router.kind(), text), 5).await.unwrap();
     lab.path("down");
     let failed = router.neighbors().await.unwrap_err();
     assert!(matches!(failed, Error::Timeout { .. } | Error::Lost { .. }), "{failed}");
@@ -203,10 +205,10 @@ async fn the_way_to_the_router_is_cut(lab: &Lab, text: &str) {
 }
 
 async fn the_daemon_is_stopped(lab: &Lab, router: &Daemon, text: &str) {
-    let name = match router.platform() {
-        Platform::Frr | Platform::Openbgpd => "bgpd",
-        Platform::Bird => "bird",
-        Platform::Gobgp => "gobgpd",
+    let name = match router.kind() {
+        DaemonKind::Frr | DaemonKind::Openbgpd => "bgpd",
+        DaemonKind::Bird => "bird",
+        DaemonKind::Gobgp => "gobgpd",
     };
     lab.on("router", &format!("pkill -STOP -x {name}"));
     let begun = Instant::now();
@@ -249,7 +251,7 @@ async fn scenario(lab: &Lab) {
 /// Of two that commit in the same moment one wins, and its change is whole.
 async fn two_at_once(lab: &Lab, router: &Daemon, text: &str) {
     let other = lab.connect().await;
-    let changed = with_new(router.platform(), text);
+    let changed = with_new(router.kind(), text);
     let renamed = changed.replace("\"New\"", "\"Newer\"").replace("description New", "description Newer");
     for _ in 0..3 {
         let one = router.loader(How::Replace).unwrap().load(&ConfigText::new(&changed)).await.unwrap();
@@ -276,10 +278,10 @@ async fn the_daemon_is_dead(lab: &Lab) {
     let router = lab.connect().await;
     let text = router.running_config().await.unwrap();
     let candidate = router.loader(How::Replace).unwrap().load(&text).await.unwrap();
-    let name = match router.platform() {
-        Platform::Frr | Platform::Openbgpd => "bgpd",
-        Platform::Bird => "bird",
-        Platform::Gobgp => "gobgpd",
+    let name = match router.kind() {
+        DaemonKind::Frr | DaemonKind::Openbgpd => "bgpd",
+        DaemonKind::Bird => "bird",
+        DaemonKind::Gobgp => "gobgpd",
     };
     lab.on("router", &format!("pkill -KILL -x {name}"));
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -304,13 +306,13 @@ async fn figures(router: &Daemon, text: &str) {
     }
     println!("poll: {:.1} ms", begun.elapsed().as_secs_f64() * 100.0);
     let begun = Instant::now();
-    let change = commit(router, &with_new(router.platform(), text), 60).await.unwrap();
+    let change = commit(router, &with_new(router.kind(), text), 60).await.unwrap();
     router.confirm(&change).await.unwrap();
     println!("change: {:.0} ms", begun.elapsed().as_secs_f64() * 1000.0);
     router.roll_back(&change).await.unwrap();
 }
 
-fn run(platform: Platform, more: impl AsyncFnOnce(&Lab)) {
+fn run(platform: DaemonKind, more: impl AsyncFnOnce(&Lab)) {
     let Some(lab) = Lab::start(platform) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -322,12 +324,12 @@ fn run(platform: Platform, more: impl AsyncFnOnce(&Lab)) {
 
 #[test]
 fn frr() {
-    run(Platform::Frr, async |lab| frr_takes_a_part(lab).await);
+    run(DaemonKind::Frr, async |lab| frr_takes_a_part(lab).await);
 }
 
 #[test]
 fn bird() {
-    run(Platform::Bird, async |lab| {
+    run(DaemonKind::Bird, async |lab| {
         logins(lab).await;
         far_away(lab).await;
         a_large_configuration(lab).await;
@@ -336,12 +338,12 @@ fn bird() {
 
 #[test]
 fn openbgpd() {
-    run(Platform::Openbgpd, async |_| ());
+    run(DaemonKind::Openbgpd, async |_| ());
 }
 
 #[test]
 fn gobgp() {
-    run(Platform::Gobgp, async |_| ());
+    run(DaemonKind::Gobgp, async |_| ());
 }
 
 /// A part with a line that the daemon refuses leaves nothing behind, although FRR takes line by line.
@@ -448,7 +450,7 @@ async fn agent(lab: &Lab, known: &HostKeys) {
 async fn a_large_configuration(lab: &Lab) {
     let router = lab.connect().await;
     let text = router.running_config().await.unwrap().expose().to_owned();
-    let mut large = with_new(Platform::Bird, &text);
+    let mut large = with_new(DaemonKind::Bird, &text);
     while large.len() < 400_000 {
         let line =
             format!("# {:08} and so on, until there is enough of it to be called large\n", large.len());
@@ -470,7 +472,7 @@ async fn far_away(lab: &Lab) {
         let begun = Instant::now();
         let ssh = lab.ssh_at("127.0.0.1", port, &credentials, &known).await.unwrap();
         let login = begun.elapsed();
-        let router = Daemon::new(ssh, Platform::Bird, pm_router::DaemonOptions::default());
+        let router = Daemon::new(ssh, DaemonKind::Bird, pm_router::DaemonOptions::default());
         router.neighbors().await.unwrap();
         (login, begun.elapsed(), router)
     };
@@ -482,7 +484,7 @@ async fn far_away(lab: &Lab) {
     let text = router.running_config().await.unwrap().expose().to_owned();
     let begun = Instant::now();
     let loader = router.loader(How::Replace).unwrap();
-    let candidate = loader.load(&ConfigText::new(with_new(Platform::Bird, &text))).await.unwrap();
+    let candidate = loader.load(&ConfigText::new(with_new(DaemonKind::Bird, &text))).await.unwrap();
     println!("far: loaded after {:?}", begun.elapsed());
     let change = candidate.commit(Duration::from_mins(1)).await.unwrap();
     println!("far: committed after {:?}", begun.elapsed());

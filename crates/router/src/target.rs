@@ -1,0 +1,89 @@
+//! From what an operator says of a router to a connection to it.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value as Json};
+
+use crate::daemon::{Daemon, DaemonKind, DaemonOptions};
+use crate::{Credentials, Endpoint, Error, HostKeys, Limits, Platform, Router, Ssh};
+
+/// Whose certificate is believed.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Whether the certificate is verified at all.
+    pub verify: bool,
+    /// A file of certificates (PEM) that are believed beside the system's.
+    pub authorities: Option<PathBuf>,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { verify: true, authorities: None }
+    }
+}
+
+/// A router and the way to it.
+#[derive(Clone)]
+pub struct Target {
+    /// Where it is. A port of 0 is the platform's usual one.
+    pub endpoint: Endpoint,
+    /// What it is.
+    pub platform: Platform,
+    /// The name of NAPALM's driver, for the bridge.
+    pub driver_name: String,
+    /// Go through NAPALM even where there is a native driver.
+    pub use_napalm: bool,
+    /// The Python that has NAPALM.
+    pub python: PathBuf,
+    /// Who logs in.
+    pub credentials: Credentials,
+    /// Which host keys are believed.
+    pub host_keys: HostKeys,
+    /// Which certificates are believed.
+    pub tls: Tls,
+    /// NAPALM's optional arguments, by name.
+    pub options: Map<String, Json>,
+    /// How long and how much.
+    pub limits: Limits,
+}
+
+impl Target {
+    /// The endpoint, with the port that the platform usually has if none was given.
+    pub(crate) fn endpoint_or(&self, port: u16) -> Endpoint {
+        let mut endpoint = self.endpoint.clone();
+        if endpoint.port == 0 {
+            endpoint.port = port;
+        }
+        endpoint
+    }
+
+    /// An option that is a text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.options.get(name).and_then(Json::as_str)
+    }
+}
+
+/// Connects to a router and logs in.
+pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
+    match target.platform {
+        Platform::Frr => daemon(target, DaemonKind::Frr).await,
+        Platform::Bird => daemon(target, DaemonKind::Bird).await,
+        Platform::Openbgpd => daemon(target, DaemonKind::Openbgpd).await,
+        Platform::Gobgp => daemon(target, DaemonKind::Gobgp).await,
+        other => Err(Error::Connect {
+            host: target.endpoint.host.clone(),
+            message: format!("there is no driver for {} yet", other.name()),
+        }),
+    }
+}
+
+async fn daemon(target: &Target, kind: DaemonKind) -> Result<Box<dyn Router>, Error> {
+    let ssh =
+        Ssh::connect(&target.endpoint_or(22), &target.credentials, &target.host_keys, target.limits).await?;
+    let options = DaemonOptions {
+        config_file: target.text("config_file").map(str::to_owned),
+        state_directory: target.text("state_directory").map(str::to_owned),
+        without_counting: target.options.get("without_counting").and_then(Json::as_bool).unwrap_or(false),
+    };
+    Ok(Box::new(Daemon::new(ssh, kind, options)))
+}
