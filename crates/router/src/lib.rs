@@ -14,11 +14,14 @@
 //! A change goes load → difference → commit with a timer → look whether all is well → confirm. Nobody confirms: the router
 //! restores itself. That is the router's own doing (BIRD), or that of a script which waits on the router (the others).
 
+mod address;
 mod daemon;
 mod diff;
 mod driver;
 mod error;
 mod facts;
+mod iosxr;
+mod junos;
 mod mask;
 mod napalm;
 mod neighbor;
@@ -36,3 +39,27 @@ pub use napalm::{NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, Na
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 pub use ssh::{Credentials, Endpoint, HostKeys, Key, Limits, Ssh};
 pub use target::{Target, Tls, connect};
+
+/// What recorded answers of a vendor's router come to in the shape of one of NAPALM's getters (`get_bgp_neighbors`,
+/// `get_bgp_neighbors_detail`), without a router. Each part is named by what was asked.
+pub fn parse_napalm(
+    platform: Platform,
+    getter: &str,
+    parts: &std::collections::BTreeMap<String, String>,
+) -> Result<serde_json::Value, String> {
+    match platform {
+        Platform::Junos => junos::napalm(getter, parts),
+        Platform::IosxrNetconf => iosxr::napalm_netconf(getter, parts),
+        Platform::Iosxr => iosxr::napalm_agent(getter, parts),
+        _ => Err(format!("there are no recorded answers of {} to be read", platform.name())),
+    }
+}
+
+/// [`parse_napalm`] for Junos with elements in a namespace of their own left out, as they are when answers are read without
+/// `PyEZ`, which takes namespaces away.
+pub fn parse_napalm_strictly(
+    getter: &str,
+    parts: &std::collections::BTreeMap<String, String>,
+) -> Result<serde_json::Value, String> {
+    junos::recorded(getter, parts, netconf::xml::Foreign::Hidden)
+}
