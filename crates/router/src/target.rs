@@ -70,6 +70,8 @@ pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
         Platform::Bird => daemon(target, DaemonKind::Bird).await,
         Platform::Openbgpd => daemon(target, DaemonKind::Openbgpd).await,
         Platform::Gobgp => daemon(target, DaemonKind::Gobgp).await,
+        Platform::Junos => crate::junos::connect(target).await,
+        Platform::IosxrNetconf => crate::iosxr::connect(target).await,
         other => Err(Error::Connect {
             host: target.endpoint.host.clone(),
             message: format!("there is no driver for {} yet", other.name()),

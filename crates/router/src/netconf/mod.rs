@@ -12,3 +12,11 @@ pub(crate) mod xml;
 
 pub(crate) use rpc::RpcError;
 pub(crate) use session::{Capability, Datastore, Reply, Session};
+
+/// A name for a change: the session on this router, and what was loaded. The next session has another number, so that two
+/// changes never have the same name while one of them waits.
+pub(crate) fn change_id(session: Option<u64>, text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let digest: String = digest.as_ref().iter().take(6).map(|octet| format!("{octet:02x}")).collect();
+    format!("{}-{digest}", session.unwrap_or_default())
+}
