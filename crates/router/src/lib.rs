@@ -25,7 +25,7 @@ mod junos;
 mod mask;
 mod napalm;
 mod neighbor;
-mod netconf;
+pub mod netconf;
 mod ssh;
 mod target;
 

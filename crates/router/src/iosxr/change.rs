@@ -126,74 +126,89 @@ impl IosXr {
         let step = Step::Commit;
         let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
         let persist = self.session.can(Capability::PersistentCommit).then_some(id);
-        let pending = Pending {
-            platform: Platform::IosxrNetconf,
-            // Without an id of the router's, only this session can confirm.
-            id: persist.unwrap_or_default().to_owned(),
-            seconds,
-        };
         self.session.commit_for(seconds, persist).await?;
-        *self.waiting.lock().await = Some(pending.clone());
         // An `ok` is not believed: what is committed differs no more.
-        let left = self.difference(step).await?;
-        if left.is_empty() {
-            return Ok(pending);
+        if !self.difference(step).await?.is_empty() {
+            let message = "the router says that it committed, and the candidate still differs from what runs";
+            return Err(self.failed(step, message));
         }
-        *self.waiting.lock().await = None;
-        Err(self.failed(
-            step,
-            "the router says that it committed, and the candidate still differs from what runs",
-        ))
+        // Without a name of the router's, only this session can confirm. What runs now tells later whether it still does.
+        let id = format!("{}/{}", persist.unwrap_or_default(), self.digest(step).await?);
+        let pending = Pending { platform: Platform::IosxrNetconf, id, seconds };
+        *self.waiting.lock().await = Some(pending.clone());
+        Ok(pending)
+    }
+
+    /// A short name for what runs.
+    async fn digest(&self, step: Step) -> Result<String, Error> {
+        let text = self.config(step, Datastore::Running).await?;
+        // The first lines say when it was last changed.
+        let lines: Vec<&str> =
+            text.lines().map(str::trim_end).filter(|line| !line.starts_with("!!")).collect();
+        Ok(change_id(None, lines.join("\n").trim()))
     }
 
     pub(super) async fn confirm_change(&self, change: &Pending) -> Result<(), Error> {
         let step = Step::Confirm;
         self.clean_up().await;
-        let own = self.waiting.lock().await.as_ref() == Some(change);
-        if change.id.is_empty() && !own {
+        let (persist, digest) = names(&change.id);
+        let own = self.waiting.lock().await.take().as_ref() == Some(change);
+        if persist.is_none() && !own {
             // A plain commit would put somebody else's candidate into force.
             return Err(self.rolled_back());
         }
-        let persist = Some(change.id.as_str()).filter(|id| !id.is_empty());
         let (_, errors) = self.session.confirm(persist).await?;
-        *self.waiting.lock().await = None;
+        // Where the router does not know it, it was confirmed before, or undone.
+        if self.digest(step).await? != digest {
+            return Err(self.rolled_back());
+        }
         match errors.iter().find(|error| !error.is_warning) {
-            None => Ok(()),
-            Some(error) if is_unknown(error) => Err(self.rolled_back()),
-            Some(error) => Err(self.failed(step, error.text())),
+            Some(error) if !is_unknown(error) => Err(self.failed(step, error.text())),
+            _ => Ok(()),
         }
     }
 
     pub(super) async fn undo_change(&self, change: &Pending) -> Result<(), Error> {
         let step = Step::RollBack;
         self.clean_up().await;
-        let persist = Some(change.id.as_str()).filter(|id| !id.is_empty());
+        let (persist, digest) = names(&change.id);
         let own = self.waiting.lock().await.take().as_ref() == Some(change);
-        if persist.is_none() && !own {
+        let mut errors = Vec::new();
+        if persist.is_some() || own {
+            (_, errors) = self.session.cancel_commit(persist).await?;
+            errors.retain(|error| !error.is_warning);
+            if errors.is_empty() {
+                return Ok(());
+            }
+        }
+        if self.digest(step).await? != digest {
             return Ok(());
         }
-        let (_, errors) = self.session.cancel_commit(persist).await?;
-        match errors.iter().find(|error| !error.is_warning) {
-            None => Ok(()),
-            // It is confirmed or undone already. What came after it must not be undone in its place.
-            Some(error) if is_unknown(error) => Ok(()),
-            Some(error) if error.tag == "operation-not-supported" && own => {
-                self.session.rpc(step, ROLL_BACK).await.map(drop)
-            }
-            Some(error) => Err(self.failed(step, error.text())),
+        // It is in force: confirmed, so that the last commit is this one; or it waits, and could not be undone.
+        match errors.first() {
+            Some(error) if !is_unknown(error) => Err(self.failed(step, error.text())),
+            _ => self.session.rpc(step, ROLL_BACK).await.map(drop),
         }
     }
+}
+
+/// The name under which the router knows a change, and what ran after it.
+fn names(id: &str) -> (Option<&str>, &str) {
+    let (persist, digest) = id.rsplit_once('/').unwrap_or((id, ""));
+    (Some(persist).filter(|persist| !persist.is_empty()), digest)
 }
 
 /// Whether the server knows no such change.
 fn is_unknown(error: &RpcError) -> bool {
     let message = error.message.to_ascii_lowercase();
-    matches!(error.tag.as_str(), "invalid-value" | "data-missing" | "operation-failed")
-        && (error.tag == "invalid-value"
-            || message.contains("no pending")
-            || message.contains("not found")
-            || message.contains("no confirmed")
-            || message.contains("persist"))
+    matches!(
+        error.tag.as_str(),
+        "invalid-value" | "data-missing" | "operation-failed" | "operation-not-supported"
+    ) && (error.tag == "invalid-value"
+        || message.contains("no pending")
+        || message.contains("not found")
+        || message.contains("no confirmed")
+        || message.contains("persist"))
 }
 
 /// The router's difference, without what stands above and below it.

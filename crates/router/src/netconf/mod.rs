@@ -10,8 +10,8 @@ mod rpc;
 mod session;
 pub(crate) mod xml;
 
-pub(crate) use rpc::RpcError;
-pub(crate) use session::{Capability, Datastore, Reply, Session};
+pub use rpc::RpcError;
+pub use session::{Capability, Datastore, Reply, Session};
 
 /// A name for a change: the session on this router, and what was loaded. The next session has another number, so that two
 /// changes never have the same name while one of them waits.

@@ -9,20 +9,23 @@ const MOST: usize = 50;
 
 /// An `rpc-error`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RpcError {
+pub struct RpcError {
     /// `transport`, `rpc`, `protocol` or `application`.
-    pub(crate) kind: String,
+    pub kind: String,
     /// For example `lock-denied`.
-    pub(crate) tag: String,
-    pub(crate) app_tag: String,
+    pub tag: String,
+    /// The model's own word for it.
+    pub app_tag: String,
     /// It says no more than that something is odd.
-    pub(crate) is_warning: bool,
-    pub(crate) path: String,
-    pub(crate) message: String,
+    pub is_warning: bool,
+    /// Where in the configuration.
+    pub path: String,
+    /// What the server says of it.
+    pub message: String,
     /// The element that is wrong, if it says.
-    pub(crate) element: String,
+    pub element: String,
     /// Who holds the lock; 0 for somebody outside NETCONF.
-    pub(crate) session: Option<u64>,
+    pub session: Option<u64>,
 }
 
 impl RpcError {
@@ -41,7 +44,7 @@ impl RpcError {
     }
 
     /// Whether somebody else holds what is needed.
-    pub(crate) fn is_lock(&self) -> bool {
+    pub fn is_lock(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
         matches!(self.tag.as_str(), "lock-denied" | "in-use")
             || message.contains("database locked by")
@@ -49,7 +52,7 @@ impl RpcError {
     }
 
     /// What it says, in one line, without secrets.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut text = if self.message.is_empty() { self.tag.clone() } else { excerpt(&self.message) };
         if text.is_empty() {
             "it refuses and does not say why".clone_into(&mut text);
@@ -66,7 +69,7 @@ impl RpcError {
     }
 
     /// Who holds the lock, in words.
-    pub(crate) fn holder(&self) -> String {
+    pub fn holder(&self) -> String {
         match self.session {
             Some(0) => "somebody who is not on NETCONF holds the lock".to_owned(),
             Some(id) => format!("session {id} holds the lock"),

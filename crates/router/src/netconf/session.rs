@@ -19,7 +19,7 @@ const LONGEST_HELLO: usize = 8 << 20;
 
 /// What a server may be able to do besides the base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Capability {
+pub enum Capability {
     /// Has a candidate datastore.
     Candidate,
     /// Undoes a commit that is not confirmed by the same session.
@@ -34,8 +34,10 @@ pub(crate) enum Capability {
 
 /// A configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Datastore {
+pub enum Datastore {
+    /// What is in force.
     Running,
+    /// What may come into force.
     Candidate,
 }
 
@@ -50,15 +52,15 @@ impl Datastore {
 
 /// An answer in which nothing is wrong.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub struct Reply {
     /// The whole document.
-    pub(crate) text: String,
+    pub text: String,
     /// What the router finds odd.
-    pub(crate) warnings: Vec<RpcError>,
+    pub warnings: Vec<RpcError>,
 }
 
 /// A session over SSH. One operation runs at a time; others wait.
-pub(crate) struct Session {
+pub struct Session {
     ssh: Ssh,
     capabilities: Vec<String>,
     id: Option<u64>,
@@ -76,7 +78,7 @@ struct Wire {
 
 impl Session {
     /// Begins a session on a connection: as the subsystem, or as a program where there is no subsystem.
-    pub(crate) async fn begin(ssh: Ssh) -> Result<Self, Error> {
+    pub async fn begin(ssh: Ssh) -> Result<Self, Error> {
         let bounds = Bounds { step: Step::Login, time: ssh.limits().login };
         let mut stream = ssh.open(bounds, Service::Subsystem("netconf")).await?;
         if stream.is_none() {
@@ -118,25 +120,28 @@ impl Session {
         Ok(Self { ssh, capabilities, id, wire: Mutex::new(wire) })
     }
 
-    pub(crate) fn host(&self) -> &str {
+    /// The router's name in messages.
+    pub fn host(&self) -> &str {
         self.ssh.host()
     }
 
-    pub(crate) fn ssh(&self) -> &Ssh {
+    /// The connection.
+    pub fn ssh(&self) -> &Ssh {
         &self.ssh
     }
 
     /// The session's id, by which another one could end it.
-    pub(crate) fn id(&self) -> Option<u64> {
+    pub fn id(&self) -> Option<u64> {
         self.id
     }
 
     /// What the server says it can do, as URIs.
-    pub(crate) fn capabilities(&self) -> &[String] {
+    pub fn capabilities(&self) -> &[String] {
         &self.capabilities
     }
 
-    pub(crate) fn can(&self, capability: Capability) -> bool {
+    /// Whether the server says it can do this.
+    pub fn can(&self, capability: Capability) -> bool {
         let names: &[&str] = match capability {
             Capability::Candidate => &["candidate:1.0"],
             Capability::ConfirmedCommit => &["confirmed-commit:1.0", "confirmed-commit:1.1"],
@@ -151,7 +156,7 @@ impl Session {
     }
 
     /// Asks and waits for the answer. Errors of the server are the step's; its warnings are in the answer.
-    pub(crate) async fn rpc(&self, step: Step, operation: &str) -> Result<Reply, Error> {
+    pub async fn rpc(&self, step: Step, operation: &str) -> Result<Reply, Error> {
         let (reply, errors) = self.rpc_with_errors(step, operation).await?;
         if let Some(error) = rpc::judge(self.host(), step, &errors) {
             return Err(error);
@@ -160,7 +165,7 @@ impl Session {
     }
 
     /// Asks, waits, and gives the server's errors as they are.
-    pub(crate) async fn rpc_with_errors(
+    pub async fn rpc_with_errors(
         &self,
         step: Step,
         operation: &str,
@@ -188,18 +193,18 @@ impl Session {
     }
 
     /// Takes a datastore for this session alone. [`Error::Busy`] names who has it.
-    pub(crate) async fn lock(&self, step: Step, datastore: Datastore) -> Result<(), Error> {
+    pub async fn lock(&self, step: Step, datastore: Datastore) -> Result<(), Error> {
         self.rpc(step, &format!("<lock><target>{}</target></lock>", datastore.element())).await.map(drop)
     }
 
     /// Gives a datastore back.
-    pub(crate) async fn unlock(&self, datastore: Datastore) -> Result<(), Error> {
+    pub async fn unlock(&self, datastore: Datastore) -> Result<(), Error> {
         let body = format!("<unlock><target>{}</target></unlock>", datastore.element());
         self.rpc(Step::Discard, &body).await.map(drop)
     }
 
     /// Merges a piece of configuration, given as XML, into the candidate.
-    pub(crate) async fn edit_candidate(&self, config: &str) -> Result<Reply, Error> {
+    pub async fn edit_candidate(&self, config: &str) -> Result<Reply, Error> {
         let on_error = if self.can(Capability::RollbackOnError) {
             "<error-option>rollback-on-error</error-option>"
         } else {
@@ -212,7 +217,7 @@ impl Session {
     }
 
     /// Makes a configuration, given as XML, all that is in the candidate.
-    pub(crate) async fn replace_candidate(&self, config: &str) -> Result<Reply, Error> {
+    pub async fn replace_candidate(&self, config: &str) -> Result<Reply, Error> {
         let body = format!(
             "<copy-config><target><candidate/></target><source><config>{config}</config></source></copy-config>"
         );
@@ -220,7 +225,7 @@ impl Session {
     }
 
     /// The configuration, or the part of it that a subtree filter, given as XML, asks for.
-    pub(crate) async fn get_config(
+    pub async fn get_config(
         &self,
         step: Step,
         from: Datastore,
@@ -231,23 +236,23 @@ impl Session {
     }
 
     /// What runs, as far as a subtree filter, given as XML, asks for it.
-    pub(crate) async fn get(&self, step: Step, filter: &str) -> Result<Reply, Error> {
+    pub async fn get(&self, step: Step, filter: &str) -> Result<Reply, Error> {
         self.rpc(step, &format!("<get>{}</get>", subtree(filter))).await
     }
 
     /// Makes the candidate equal to what runs.
-    pub(crate) async fn discard_changes(&self) -> Result<(), Error> {
+    pub async fn discard_changes(&self) -> Result<(), Error> {
         self.rpc(Step::Discard, "<discard-changes/>").await.map(drop)
     }
 
     /// Puts the candidate into force.
-    pub(crate) async fn commit(&self) -> Result<Reply, Error> {
+    pub async fn commit(&self) -> Result<Reply, Error> {
         self.rpc(Step::Commit, "<commit/>").await
     }
 
     /// Puts the candidate into force for some seconds. With an id the change outlives the session, and whoever knows the id
     /// confirms it; without one it goes away with the session.
-    pub(crate) async fn commit_for(&self, seconds: u64, persist: Option<&str>) -> Result<Reply, Error> {
+    pub async fn commit_for(&self, seconds: u64, persist: Option<&str>) -> Result<Reply, Error> {
         let mut body = format!("<commit><confirmed/><confirm-timeout>{seconds}</confirm-timeout>");
         if let Some(id) = persist {
             let _ = write!(body, "<persist>{}</persist>", escape(id));
@@ -257,7 +262,7 @@ impl Session {
     }
 
     /// Keeps what was committed for some seconds.
-    pub(crate) async fn confirm(&self, persist: Option<&str>) -> Result<(String, Vec<RpcError>), Error> {
+    pub async fn confirm(&self, persist: Option<&str>) -> Result<(String, Vec<RpcError>), Error> {
         let body = match persist {
             Some(id) => format!("<commit><persist-id>{}</persist-id></commit>", escape(id)),
             None => "<commit/>".to_owned(),
@@ -266,10 +271,7 @@ impl Session {
     }
 
     /// Undoes what was committed for some seconds, at once.
-    pub(crate) async fn cancel_commit(
-        &self,
-        persist: Option<&str>,
-    ) -> Result<(String, Vec<RpcError>), Error> {
+    pub async fn cancel_commit(&self, persist: Option<&str>) -> Result<(String, Vec<RpcError>), Error> {
         let body = match persist {
             Some(id) => format!("<cancel-commit><persist-id>{}</persist-id></cancel-commit>", escape(id)),
             None => "<cancel-commit/>".to_owned(),
@@ -278,13 +280,13 @@ impl Session {
     }
 
     /// Ends another session, with its locks.
-    pub(crate) async fn kill(&self, id: u64) -> Result<(), Error> {
+    pub async fn kill(&self, id: u64) -> Result<(), Error> {
         let body = format!("<kill-session><session-id>{id}</session-id></kill-session>");
         self.rpc(Step::Discard, &body).await.map(drop)
     }
 
     /// Ends the session and the connection; does not wait long.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         let farewell = self.rpc(Step::Discard, "<close-session/>");
         let _ = timeout(Duration::from_secs(2), farewell).await;
         self.ssh.close().await;
