@@ -1,6 +1,6 @@
 //! Recorded answers of Junos and IOS-XR, and what NAPALM makes of them: `$EXTRA_CASES/napalm/<platform>/<getter>__<case>/`.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
+#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -7,11 +7,14 @@
 #[expect(dead_code, reason = "the other tests use the rest of it")]
 mod lab;
 
+use std::path::Path;
 use std::time::Duration;
 
 use lab::{HOST, Lab};
 use pm_router::netconf::{Capability, Datastore, Session};
-use pm_router::{ConfigText, Endpoint, Error, How, Limits, Pending, Platform, Router, Target, Tls};
+use pm_router::{
+    ConfigText, DaemonKind, Endpoint, Error, How, Limits, Pending, Platform, Router, Target, Tls,
+};
 
 fn target(lab: &Lab) -> Target {
     Target {
@@ -150,7 +153,10 @@ async fn changes(lab: &Lab) {
 
 #[test]
 fn netconfd() {
-    let Some(lab) = Lab::start_netconf() else { return };
+    let server = "/usr/sbin/netconfd";
+    let lacks = lab::lacks(DaemonKind::Bird)
+        .or_else(|| (!Path::new(server).exists()).then(|| format!("missing: {server}")));
+    let Some(lab) = Lab::start_named("netconfd", lacks, None) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         sessions(&lab).await;

@@ -344,8 +344,7 @@ impl Names {
     /// NAPALM knows the states by these numbers. Absent is unknown in YANG and nothing with the agent.
     fn previous_state(&self, element: &Element<'_>) -> &'static str {
         let known = match (element.text_of(self.previous_state), self.is_agent()) {
-            (None, false) => "0",
-            (Some(""), true) => "0",
+            (None, false) | (Some(""), true) => "0",
             (found, _) => found.unwrap_or_default(),
         };
         match known {

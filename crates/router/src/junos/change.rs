@@ -346,7 +346,6 @@ impl Junos {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
     use super::{Format, format_of, load_operation, read_diff};
     use crate::How;

@@ -5,6 +5,9 @@ use crate::netconf::xml::{self, Foreign};
 /// What our commits have in their log, before their id.
 pub(super) const MARK: &str = "peering-manager ";
 
+/// The router takes a moment to undo a commit, and until then it is in force. In seconds.
+const MOMENT: u64 = 120;
+
 /// A commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -32,8 +35,6 @@ impl Entry {
     pub(super) fn left(&self, now: Option<u64>) -> Option<u64> {
         let whole = self.minutes()? * 60;
         let Some((at, now)) = self.at.zip(now) else { return Some(whole) };
-        // The router takes a moment to undo it, and until then it is in force.
-        const MOMENT: u64 = 120;
         let gone = now.saturating_sub(at);
         (gone < whole + MOMENT).then(|| whole.saturating_sub(gone))
     }
@@ -83,7 +84,6 @@ fn seconds(document: &str, path: &[&str]) -> Result<Option<u64>, String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
     use super::read;
 

@@ -9,6 +9,9 @@ use crate::address::canonical_ip;
 use crate::netconf::xml::{self, Element, Foreign};
 use crate::{NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf};
 
+/// A neighbour that stands in the summary only: its VRF, its address, its seconds.
+pub(super) type Alone = (String, String, Option<i64>);
+
 /// The answers for one instance.
 pub(super) struct Instance<'a> {
     pub(super) name: &'a str,
@@ -32,7 +35,7 @@ pub(super) fn instances(document: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// An element's text as PyEZ takes it: what is empty has its own name as text.
+/// An element's text as `PyEZ` takes it: what is empty has its own name as text.
 fn text<'e>(element: &'e Element<'_>, path: &[&'e str]) -> Option<&'e str> {
     let found = element.text_of(path)?;
     Some(if found.is_empty() { path.last().copied().unwrap_or_default() } else { found })
@@ -58,7 +61,7 @@ fn vrf_name(instance: &str) -> &str {
 pub(super) fn short(
     instances: &[Instance<'_>],
     foreign: Foreign,
-) -> Result<(NapalmNeighbors, Vec<(String, String, Option<i64>)>), String> {
+) -> Result<(NapalmNeighbors, Vec<Alone>), String> {
     let mut all = NapalmNeighbors::new();
     let mut alone = Vec::new();
     for instance in instances {
@@ -228,7 +231,7 @@ pub(crate) fn napalm(getter: &str, parts: &BTreeMap<String, String>) -> Result<J
     recorded(getter, parts, Foreign::Shown)
 }
 
-/// The same with `foreign` for elements in a namespace of their own. PyEZ takes namespaces away; NAPALM's recorded cases were
+/// The same with `foreign` for elements in a namespace of their own. `PyEZ` takes namespaces away; NAPALM's recorded cases were
 /// made without it, and an element with one is not found in them.
 pub(crate) fn recorded(
     getter: &str,

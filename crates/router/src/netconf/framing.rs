@@ -199,7 +199,6 @@ fn find(octets: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
     use proptest::prelude::*;
 

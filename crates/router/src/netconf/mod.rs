@@ -5,6 +5,8 @@
 //! * `rpc.rs`: what went wrong, in words;
 //! * `session.rs`: the operations.
 
+use std::fmt::Write as _;
+
 mod framing;
 mod rpc;
 mod session;
@@ -17,6 +19,9 @@ pub use session::{Capability, Datastore, Reply, Session};
 /// changes never have the same name while one of them waits.
 pub(crate) fn change_id(session: Option<u64>, text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    let digest: String = digest.as_ref().iter().take(6).map(|octet| format!("{octet:02x}")).collect();
-    format!("{}-{digest}", session.unwrap_or_default())
+    let mut id = format!("{}-", session.unwrap_or_default());
+    for octet in digest.as_ref().iter().take(6) {
+        let _ = write!(id, "{octet:02x}");
+    }
+    id
 }

@@ -1,5 +1,7 @@
 //! What a server answers: the errors of RFC 6241, section 4.3, in words.
 
+use std::fmt::Write as _;
+
 use super::xml::{self, Element, Foreign};
 use crate::mask::excerpt;
 use crate::{Error, Step};
@@ -59,11 +61,11 @@ impl RpcError {
         }
         for (name, value) in [("at", &self.element), ("in", &self.path)] {
             if !value.is_empty() {
-                text.push_str(&format!(" {name} {}", excerpt(value)));
+                let _ = write!(text, " {name} {}", excerpt(value));
             }
         }
         if !self.tag.is_empty() && self.tag != "operation-failed" && !self.message.is_empty() {
-            text.push_str(&format!(" ({})", excerpt(&self.tag)));
+            let _ = write!(text, " ({})", excerpt(&self.tag));
         }
         text
     }
@@ -108,7 +110,7 @@ pub(crate) fn judge(host: &str, step: Step, errors: &[RpcError]) -> Option<Error
     let first = severe.first()?;
     let mut message = severe.iter().take(5).map(|one| one.text()).collect::<Vec<_>>().join("; ");
     if severe.len() > 5 {
-        message.push_str(&format!("; and {} more", severe.len() - 5));
+        let _ = write!(message, "; and {} more", severe.len() - 5);
     }
     Some(match step {
         Step::Load | Step::Commit if !matches!(first.tag.as_str(), "access-denied" | "resource-denied") => {
@@ -119,7 +121,6 @@ pub(crate) fn judge(host: &str, step: Step, errors: &[RpcError]) -> Option<Error
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
     use super::{errors, judge};
     use crate::{Error, Step};

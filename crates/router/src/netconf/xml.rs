@@ -283,7 +283,6 @@ fn resolve(reference: &BytesRef<'_>) -> Result<String, String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "for tests")]
 mod tests {
     use proptest::prelude::*;
 

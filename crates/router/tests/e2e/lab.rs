@@ -14,7 +14,7 @@ pub const HOST: &str = "10.87.0.2";
 pub const PASSWORD: &str = "lab-password";
 
 /// What must be there for the daemon of a platform.
-fn lacks(platform: DaemonKind) -> Option<String> {
+pub fn lacks(platform: DaemonKind) -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("it takes root to make network namespaces".into());
     }
@@ -44,15 +44,8 @@ impl Lab {
         Self::start_named(platform.name(), lacks(platform), Some(platform))
     }
 
-    /// A NETCONF server instead of a routing daemon.
-    pub fn start_netconf() -> Option<Self> {
-        let server = "/usr/sbin/netconfd";
-        let lacks = lacks(DaemonKind::Bird)
-            .or_else(|| (!Path::new(server).exists()).then(|| format!("missing: {server}")));
-        Self::start_named("netconfd", lacks, None)
-    }
-
-    fn start_named(name: &str, lacks: Option<String>, platform: Option<DaemonKind>) -> Option<Self> {
+    /// Any other router of `tests/lab`, where nothing lacks.
+    pub fn start_named(name: &str, lacks: Option<String>, platform: Option<DaemonKind>) -> Option<Self> {
         if let Some(reason) = lacks {
             println!("skipped: the real {name}: {reason}");
             return None;

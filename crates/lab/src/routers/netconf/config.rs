@@ -1,6 +1,7 @@
 //! What a router keeps: configurations, commits, locks.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::xml::escape;
@@ -165,10 +166,10 @@ impl State {
 pub(super) fn difference(old: &str, new: &str) -> String {
     let mut out = String::new();
     for line in old.lines().filter(|line| !new.lines().any(|other| other == *line)) {
-        out.push_str(&format!("-  {line}\n"));
+        let _ = writeln!(out, "-  {line}");
     }
     for line in new.lines().filter(|line| !old.lines().any(|other| other == *line)) {
-        out.push_str(&format!("+  {line}\n"));
+        let _ = writeln!(out, "+  {line}");
     }
     out
 }

@@ -1,5 +1,7 @@
 //! Junos's operations (Juniper, "Junos XML Management Protocol Developer Guide").
 
+use std::fmt::Write as _;
+
 use super::config::{Refusal, State, difference, merged};
 use super::xml::{Node, escape};
 
@@ -189,26 +191,24 @@ fn commit(state: &mut State, session: u64, user: &str, operation: &Node) -> Answ
         state.pending = None;
         state.commit(new.clone(), user, "", &log);
     }
-    if !state.private.contains_key(&session) {
-        state.candidate = new;
-    } else {
-        state.candidate = state.running().to_owned();
-    }
+    // A candidate of its own came into force as a whole, and the shared one starts from there.
+    state.candidate = new;
     Ok("<ok/>".into())
 }
 
 fn commits(state: &State) -> String {
     let mut out = String::from("<commit-information>");
     for (number, commit) in state.commits.iter().enumerate() {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "<commit-history><sequence-number>{number}</sequence-number><user>{}</user><client>netconf</client>\
              <date-time junos:seconds=\"{}\">then</date-time>",
             escape(&commit.user),
             commit.at
-        ));
+        );
         for (name, text) in [("comment", &commit.comment), ("log", &commit.log)] {
             if !text.is_empty() {
-                out.push_str(&format!("<{name}>{}</{name}>", escape(text)));
+                let _ = write!(out, "<{name}>{}</{name}>", escape(text));
             }
         }
         out.push_str("</commit-history>");

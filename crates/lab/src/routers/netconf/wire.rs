@@ -110,7 +110,8 @@ impl Connection {
                 "capability:confirmed-commit:1.1",
             ],
         };
-        let list: String = more.iter().map(|one| format!("<capability>{base}{one}</capability>")).collect();
+        let list =
+            more.iter().fold(String::new(), |list, one| list + "<capability>" + base + one + "</capability>");
         format!(
             "<!-- user {} --><hello xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\"><capabilities>{list}</capabilities>\
              <session-id>{id}</session-id></hello>",
