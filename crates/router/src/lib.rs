@@ -8,6 +8,7 @@
 //! * `neighbor.rs`, `facts.rs`, `diff.rs`: what comes back; `napalm.rs`: the same in NAPALM's words;
 //! * `error.rs`: what can go wrong, with the host and the step, and never with a secret;
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
+//! * `netconf/`: NETCONF 1.0 and 1.1; `junos/`, `iosxr/`: the vendors' routers that speak it;
 //! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
 //!   undoing are in `change.rs`.
 //!

@@ -8,7 +8,7 @@
 mod lab;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab::{HOST, Lab};
 use pm_router::netconf::{Capability, Datastore, Session};
@@ -159,6 +159,11 @@ fn netconfd() {
     let Some(lab) = Lab::start_named("netconfd", lacks, None) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
+        // On a busy machine the server takes a while until it answers.
+        let begun = Instant::now();
+        while let Err(error) = pm_router::connect(&target(&lab)).await {
+            assert!(begun.elapsed().as_secs() < 60, "{error}");
+        }
         sessions(&lab).await;
         changes(&lab).await;
     });
