@@ -4,7 +4,7 @@
 //! It knows nothing of the rest of the program and depends on none of its crates, so that a mistake made there cannot
 //! hide behind the same mistake made here. Data is invented from a seed: the same seed gives the same bytes.
 //!
-//! Begin with [`peeringdb`] or [`irrd`]. They are built alike.
+//! Begin with [`peeringdb`] or [`irrd`]. They are built alike. [`routers`] are routers.
 
 pub mod irrd;
 pub mod peeringdb;

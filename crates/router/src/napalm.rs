@@ -114,6 +114,9 @@ pub fn parse_napalm(
         Platform::Nxos => crate::nxos::napalm(getter, parts),
         Platform::NxosSsh => crate::nxos_ssh::napalm(getter, parts),
         Platform::Ios => crate::ios::napalm(getter, parts),
+        Platform::Junos => crate::junos::napalm(getter, parts),
+        Platform::IosxrNetconf => crate::iosxr::napalm_netconf(getter, parts),
+        Platform::Iosxr => crate::iosxr::napalm_agent(getter, parts),
         other => Err(format!("there is no parser for {}", other.name())),
     }
 }

@@ -72,6 +72,8 @@ pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
         Platform::Gobgp => daemon(target, DaemonKind::Gobgp).await,
         Platform::Eos => crate::eos::connect(target).await,
         Platform::Nxos => crate::nxapi::connect(target).await,
+        Platform::Junos => crate::junos::connect(target).await,
+        Platform::IosxrNetconf => crate::iosxr::connect(target).await,
         other => Err(Error::Connect {
             host: target.endpoint.host.clone(),
             message: format!("there is no driver for {} yet", other.name()),

@@ -3,4 +3,5 @@
 
 pub mod eapi;
 mod eos;
+pub mod netconf;
 pub mod nxapi;

@@ -2,6 +2,7 @@
 
 mod host_keys;
 mod login;
+mod stream;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ pub use host_keys::HostKeys;
 
 use crate::{Error, Step};
 use host_keys::{Problem, Verifier};
+pub(crate) use stream::{Service, Stream};
 
 /// Where a router is.
 #[derive(Clone, Debug)]

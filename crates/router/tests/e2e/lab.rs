@@ -14,7 +14,7 @@ pub const HOST: &str = "10.87.0.2";
 pub const PASSWORD: &str = "lab-password";
 
 /// What must be there for the daemon of a platform.
-fn lacks(platform: DaemonKind) -> Option<String> {
+pub fn lacks(platform: DaemonKind) -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("it takes root to make network namespaces".into());
     }
@@ -35,21 +35,26 @@ fn lacks(platform: DaemonKind) -> Option<String> {
 pub struct Lab {
     directory: tempfile::TempDir,
     process: Child,
-    platform: DaemonKind,
+    platform: Option<DaemonKind>,
 }
 
 impl Lab {
     /// `None`, with the reason printed, where it cannot be made.
     pub fn start(platform: DaemonKind) -> Option<Self> {
-        if let Some(reason) = lacks(platform) {
-            println!("skipped: the real {}: {reason}", platform.name());
+        Self::start_named(platform.name(), lacks(platform), Some(platform))
+    }
+
+    /// Any other router of `tests/lab`, where nothing lacks.
+    pub fn start_named(name: &str, lacks: Option<String>, platform: Option<DaemonKind>) -> Option<Self> {
+        if let Some(reason) = lacks {
+            println!("skipped: the real {name}: {reason}");
             return None;
         }
         let directory = tempfile::Builder::new().prefix("lab").tempdir().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../router/tests/lab/run");
         let mut process = Command::new("bash")
             .arg(script)
-            .arg(platform.name())
+            .arg(name)
             .arg(directory.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -98,7 +103,7 @@ impl Lab {
     pub fn known_hosts(&self) -> HostKeys {
         let path = self.file("known_hosts");
         let host = self.read("host.pub");
-        std::fs::write(&path, format!("{HOST} {host}[{HOST}]:2222 {host}")).unwrap();
+        std::fs::write(&path, format!("{HOST} {host}[{HOST}]:2222 {host}[{HOST}]:830 {host}")).unwrap();
         HostKeys::KnownHosts(path)
     }
 
@@ -137,7 +142,7 @@ impl Lab {
 
     pub async fn connect(&self) -> Daemon {
         let ssh = self.ssh(22, &self.key("client"), &self.known_hosts()).await.unwrap();
-        Daemon::new(ssh, self.platform, DaemonOptions::default())
+        Daemon::new(ssh, self.platform.unwrap(), DaemonOptions::default())
     }
 }
 

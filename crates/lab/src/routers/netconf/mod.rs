@@ -1,0 +1,104 @@
+//! A router with NETCONF over SSH: Junos with its own operations, or IOS-XR with its configuration as text.
+//!
+//! Strict: what is not known, not well formed or not allowed now is refused with the error that the vendor documents. The
+//! configuration is lines of text; a line with `bogus` is refused when it is loaded, one with `refused-later` by the commit.
+//! What runs out runs out at the next question.
+
+mod config;
+mod iosxr;
+mod junos;
+mod wire;
+mod xml;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use config::State;
+
+/// Whose router it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// NETCONF 1.0.
+    Junos,
+    /// NETCONF 1.1.
+    IosXr,
+}
+
+/// What a stand-in is made of.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whose router it is.
+    pub kind: Kind,
+    /// What runs at first.
+    pub config: String,
+    /// The password of whoever comes.
+    pub password: String,
+    /// What is answered, as XML, to an operation of Junos's by its name, with the instance behind it if one was asked for
+    /// (`get-bgp-neighbor-information`, `get-bgp-neighbor-information blue`); with IOS-XR to `get`.
+    pub answers: BTreeMap<String, String>,
+    /// How long a minute lasts, also for the router's own clock.
+    pub minute: Duration,
+}
+
+/// A router that runs until this is dropped.
+pub struct Router {
+    address: SocketAddr,
+    fingerprint: String,
+    state: Shared,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Router {
+    /// Starts one on a free port of the loopback.
+    pub async fn start(options: Options) -> std::io::Result<Self> {
+        let state = Shared(Arc::new(Mutex::new(State::new(options))));
+        let (address, fingerprint, task) = wire::listen(state.clone()).await?;
+        Ok(Self { address, fingerprint, state, task })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its host key's fingerprint, `SHA256:…`.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// What runs now.
+    pub fn running(&self) -> String {
+        self.state.lock().running().to_owned()
+    }
+
+    /// Operations that were asked for, in order.
+    pub fn operations(&self) -> Vec<String> {
+        self.state.lock().operations.clone()
+    }
+
+    /// Whether somebody holds a lock or left a candidate behind.
+    pub fn is_clean(&self) -> bool {
+        let state = self.state.lock();
+        state.lock.is_none() && state.candidate == state.running() && state.private.is_empty()
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[derive(Clone)]
+struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    /// The state, after what has run out was undone.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.expire(Instant::now());
+        state
+    }
+}

@@ -1,0 +1,392 @@
+//! Changing Junos's configuration.
+//!
+//! On every way out the candidate is taken away and the lock given back: a refused commit leaves both behind. A second
+//! commit makes an unconfirmed one permanent, whoever made it, so nothing is committed while one waits.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::history::{self, Entry, MARK};
+use super::{Junos, Sharing};
+use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
+use crate::netconf::change_id;
+use crate::netconf::xml::{self, escape};
+use crate::{Diff, Error, Step};
+
+/// Minutes that `commit confirmed` takes at most.
+const LONGEST: u64 = 65_535;
+
+/// The words with which lines of `set` commands begin.
+const COMMANDS: &[&str] = &[
+    "set",
+    "delete",
+    "activate",
+    "deactivate",
+    "annotate",
+    "copy",
+    "insert",
+    "protect",
+    "unprotect",
+    "rename",
+    "edit",
+    "top",
+    "up",
+    "exit",
+    "wildcard",
+    "replace",
+];
+
+/// The forms that `load-configuration` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Set,
+    Xml,
+    Json,
+}
+
+/// The form of a configuration, by its beginning.
+pub(super) fn format_of(text: &str) -> Format {
+    let start = text.trim_start();
+    if start.starts_with('<') {
+        return Format::Xml;
+    }
+    // A line that begins with # is a comment in both of the forms for people.
+    let first = start.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with('#'));
+    if first.is_some_and(|line| {
+        let mut words = line.split_ascii_whitespace();
+        words.next().is_some_and(|word| COMMANDS.contains(&word.trim_end_matches(';')))
+            && !line.trim_end().ends_with(['{', ';'])
+    }) {
+        return Format::Set;
+    }
+    if start.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+        return Format::Json;
+    }
+    Format::Text
+}
+
+/// The operation that loads it, or why there is none.
+pub(super) fn load_operation(how: How, text: &str) -> Result<String, String> {
+    let format = format_of(text);
+    // `replace` merges, and heeds the tag `replace:`.
+    let action = match (how, format) {
+        (How::Replace, Format::Set) => {
+            return Err("set commands change a configuration and are none; load them as a merge".into());
+        }
+        (How::Replace, _) => "override",
+        (How::Merge, Format::Set) => "set",
+        (How::Merge, _) => "replace",
+    };
+    let (name, body) = match format {
+        Format::Text => ("text", format!("<configuration-text>{}</configuration-text>", escape(text))),
+        Format::Set => ("text", format!("<configuration-set>{}</configuration-set>", escape(text))),
+        Format::Json => ("json", format!("<configuration-json>{}</configuration-json>", escape(text))),
+        Format::Xml => {
+            let root = xml::head(text)?;
+            xml::walk(text, xml::Foreign::Shown, |_| false, |_, _| Ok(()))?;
+            let begin = text.find(&format!("<{}", root.name)).unwrap_or_default();
+            let body = &text[begin..];
+            let body = if root.name == "configuration" {
+                body.to_owned()
+            } else {
+                format!("<configuration>{body}</configuration>")
+            };
+            ("xml", body)
+        }
+    };
+    Ok(format!("<load-configuration action=\"{action}\" format=\"{name}\">{body}</load-configuration>"))
+}
+
+struct Loaded<'a> {
+    junos: &'a Junos,
+    id: String,
+    diff: Diff,
+}
+
+#[async_trait]
+impl Candidate for Loaded<'_> {
+    fn diff(&self) -> &Diff {
+        &self.diff
+    }
+
+    async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
+        let result = self.junos.commit_change(&self.id, timer).await;
+        self.junos.clean_up().await;
+        result
+    }
+
+    async fn discard(self: Box<Self>) -> Result<(), Error> {
+        self.junos.take_away().await
+    }
+}
+
+/// A difference as Junos prints it.
+fn read_diff(text: &str) -> Diff {
+    let lines = text.trim_matches('\n').lines().filter(|line| !line.trim().is_empty());
+    Diff::from_lines(lines.map(|line| match line.chars().next() {
+        Some(sign @ ('+' | '-')) => (sign, &line[1..]),
+        _ => (' ', line.strip_prefix(' ').unwrap_or(line)),
+    }))
+}
+
+impl Junos {
+    async fn open(&self, step: Step) -> Result<(), Error> {
+        // Marked first: who is interrupted here may have the lock.
+        *self.dirty.lock().await = true;
+        let opened = match self.sharing {
+            Sharing::Private => {
+                self.session.rpc(step, "<open-configuration><private/></open-configuration>").await.map(drop)
+            }
+            Sharing::Locked => self.session.rpc(step, "<lock-configuration/>").await.map(drop),
+            Sharing::LockedAlways | Sharing::Open => Ok(()),
+        };
+        if opened.is_err() {
+            *self.dirty.lock().await = false;
+        }
+        opened
+    }
+
+    /// Forgets the candidate and gives the lock back.
+    async fn take_away(&self) -> Result<(), Error> {
+        let step = Step::Discard;
+        let mut result = Ok(());
+        if self.sharing != Sharing::Private {
+            let forget = "<load-configuration rollback=\"0\"/>";
+            result = self.session.rpc(step, forget).await.map(drop);
+        }
+        let back = match self.sharing {
+            Sharing::Private => self.session.rpc(step, "<close-configuration/>").await.map(drop),
+            Sharing::Locked => self.session.rpc(step, "<unlock-configuration/>").await.map(drop),
+            Sharing::LockedAlways | Sharing::Open => Ok(()),
+        };
+        let result = result.and(back);
+        if result.is_ok() {
+            *self.dirty.lock().await = false;
+        }
+        result
+    }
+
+    /// The same on the way out of something, of which the outcome counts.
+    pub(super) async fn clean_up(&self) {
+        if *self.dirty.lock().await
+            && let Err(error) = self.take_away().await
+        {
+            tracing::warn!(%error, "the candidate could not be taken away; it goes with the connection");
+        }
+    }
+
+    pub(super) async fn load_candidate<'a>(
+        &'a self,
+        how: How,
+        text: &ConfigText,
+    ) -> Result<Box<dyn Candidate + 'a>, Error> {
+        let host = self.host().to_owned();
+        let operation = load_operation(how, text.expose()).map_err(|message| Error::Rejected {
+            host,
+            step: Step::Load,
+            message,
+        })?;
+        self.clean_up().await;
+        self.open(Step::Load).await?;
+        match self.load_and_compare(&operation).await {
+            Ok(diff) => {
+                let id = change_id(self.session.id(), text.expose());
+                Ok(Box::new(Loaded { junos: self, id, diff }))
+            }
+            Err(error) => {
+                self.clean_up().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn load_and_compare(&self, operation: &str) -> Result<Diff, Error> {
+        self.refuse_while_pending(Step::Load).await?;
+        self.session.rpc(Step::Load, operation).await?;
+        self.compare(Step::Load, 0).await.map(|text| read_diff(&text))
+    }
+
+    /// What the candidate changes against an earlier commit.
+    async fn compare(&self, step: Step, with: usize) -> Result<String, Error> {
+        let body = format!("<get-configuration compare=\"rollback\" rollback=\"{with}\" format=\"text\"/>");
+        let reply = self.session.rpc(step, &body).await?;
+        let text =
+            xml::text_at(&reply.text, &["rpc-reply", "configuration-information", "configuration-output"])
+                .map_err(|why| self.session.unreadable(step, why))?;
+        Ok(text.unwrap_or_default())
+    }
+
+    async fn history(&self, step: Step) -> Result<Vec<Entry>, Error> {
+        let reply = self.session.rpc(step, "<get-commit-information/>").await?;
+        history::read(&reply.text).map_err(|why| self.session.unreadable(step, why))
+    }
+
+    /// The newest commit with the seconds it has left, if it waits for its confirmation.
+    async fn waiting(&self, step: Step) -> Result<Option<(Entry, u64)>, Error> {
+        let mut all = self.history(step).await?;
+        if all.first().is_none_or(|entry| entry.minutes().is_none()) {
+            return Ok(None);
+        }
+        let entry = all.swap_remove(0);
+        let clock = self.session.rpc(step, "<get-system-uptime-information/>").await?;
+        let now = history::now(&clock.text).map_err(|why| self.session.unreadable(step, why))?;
+        Ok(entry.left(now).map(|left| (entry, left)))
+    }
+
+    async fn refuse_while_pending(&self, step: Step) -> Result<(), Error> {
+        match self.waiting(step).await? {
+            None => Ok(()),
+            Some((entry, left)) => Err(Error::Busy {
+                host: self.host().to_owned(),
+                holder: format!("a commit of {}, for another {left} s", crate::mask::excerpt(&entry.user)),
+            }),
+        }
+    }
+
+    pub(super) async fn find_pending(&self, step: Step) -> Result<Option<Pending>, Error> {
+        Ok(self.waiting(step).await?.map(|(entry, _)| Pending {
+            platform: Platform::Junos,
+            id: entry.id().unwrap_or_default().to_owned(),
+            seconds: entry.minutes().unwrap_or_default() * 60,
+        }))
+    }
+
+    async fn commit_change(&self, id: &str, timer: Duration) -> Result<Pending, Error> {
+        let step = Step::Commit;
+        self.refuse_while_pending(step).await?;
+        let seconds = timer.as_secs() + u64::from(timer.subsec_nanos() > 0);
+        let minutes = seconds.div_ceil(60).clamp(1, LONGEST);
+        let body = format!(
+            "<commit-configuration><confirmed/><confirm-timeout>{minutes}</confirm-timeout><log>{MARK}{id}</log>\
+             </commit-configuration>"
+        );
+        self.session.rpc(step, &body).await?;
+        // An `ok` is not believed.
+        match self.find_pending(step).await? {
+            Some(pending) if pending.id == id => Ok(pending),
+            _ => Err(self
+                .failed(step, "the router says that it committed, and its list of commits does not show it")),
+        }
+    }
+
+    /// Where our change is in the list of commits, and whether it is in force.
+    async fn place(&self, step: Step, id: &str) -> Result<Option<(usize, bool, Entry)>, Error> {
+        let mut all = self.history(step).await?;
+        let Some(at) = all.iter().position(|entry| entry.id() == Some(id) && entry.minutes().is_some())
+        else {
+            return Ok(None);
+        };
+        let in_force = at == 0 || self.compare(step, at).await?.trim().is_empty();
+        Ok(Some((at, in_force, all.swap_remove(at))))
+    }
+
+    fn rolled_back(&self) -> Error {
+        Error::RolledBack { host: self.host().to_owned() }
+    }
+
+    pub(super) async fn confirm_change(&self, change: &Pending) -> Result<(), Error> {
+        let step = Step::Confirm;
+        self.clean_up().await;
+        self.open(step).await?;
+        let result = self.confirm_locked(step, &change.id).await;
+        self.clean_up().await;
+        result
+    }
+
+    async fn confirm_locked(&self, step: Step, id: &str) -> Result<(), Error> {
+        let Some((at, in_force, entry)) = self.place(step, id).await? else { return Err(self.rolled_back()) };
+        if !in_force {
+            return Err(self.rolled_back());
+        }
+        if at > 0 {
+            // Somebody confirmed it: it stays, unless what came after it goes away.
+            return self.refuse_while_pending(step).await;
+        }
+        if self.waiting(step).await?.is_none() {
+            return if entry.minutes().is_some() { Err(self.rolled_back()) } else { Ok(()) };
+        }
+        let body = format!("<commit-configuration><log>{MARK}{id} confirmed</log></commit-configuration>");
+        self.session.rpc(step, &body).await?;
+        match self.place(step, id).await? {
+            Some((at, true, _)) if at > 0 => Ok(()),
+            Some((_, true, _)) => {
+                Err(self.failed(step, "the router says that it confirmed, and still waits for it"))
+            }
+            _ => Err(self.rolled_back()),
+        }
+    }
+
+    pub(super) async fn undo_change(&self, change: &Pending) -> Result<(), Error> {
+        let step = Step::RollBack;
+        self.clean_up().await;
+        self.open(step).await?;
+        let result = self.undo_locked(step, &change.id).await;
+        self.clean_up().await;
+        result
+    }
+
+    async fn undo_locked(&self, step: Step, id: &str) -> Result<(), Error> {
+        let Some((at, true, _)) = self.place(step, id).await? else { return Ok(()) };
+        let before = at + 1;
+        self.session.rpc(step, &format!("<load-configuration rollback=\"{before}\"/>")).await?;
+        let body = format!("<commit-configuration><log>{MARK}{id} rolled back</log></commit-configuration>");
+        self.session.rpc(step, &body).await?;
+        match self.history(step).await?.first() {
+            Some(entry) if entry.id() == Some(id) && entry.minutes().is_none() => Ok(()),
+            _ => Err(Error::NotRestored {
+                host: self.host().to_owned(),
+                message: "the router says that it rolled back, and its list of commits does not show it"
+                    .into(),
+                place: format!("`rollback {before}`"),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Format, format_of, load_operation, read_diff};
+    use crate::How;
+
+    #[test]
+    fn the_form_shows_in_the_first_words() {
+        for (text, format) in [
+            ("protocols {\n bgp;\n}", Format::Text),
+            ("replace: protocols {}", Format::Text),
+            ("\n# x\nset system host-name a", Format::Set),
+            ("delete protocols bgp", Format::Set),
+            ("<configuration/>", Format::Xml),
+            ("{\"configuration\": {}}", Format::Json),
+            ("{ not json", Format::Text),
+            ("", Format::Text),
+        ] {
+            assert_eq!(format_of(text), format, "{text}");
+        }
+    }
+
+    #[test]
+    fn how_it_is_loaded() {
+        let text = load_operation(How::Merge, "system { host-name \"a<b\"; }").unwrap();
+        assert!(
+            text.contains("action=\"replace\" format=\"text\"") && text.contains("&quot;a&lt;b&quot;"),
+            "{text}"
+        );
+        assert!(load_operation(How::Replace, "system;").unwrap().contains("action=\"override\""));
+        assert!(load_operation(How::Merge, "set a b").unwrap().contains("action=\"set\""));
+        assert!(load_operation(How::Replace, "set a b").is_err());
+        let xml = load_operation(How::Replace, "<?xml version='1.0'?>\n<system><a/></system>").unwrap();
+        assert!(xml.contains("<configuration><system><a/></system></configuration>"), "{xml}");
+        assert!(load_operation(How::Merge, "<configuration>").is_err());
+        assert!(load_operation(How::Merge, "<a/></rpc>").is_err());
+    }
+
+    #[test]
+    fn a_difference_without_secrets() {
+        let diff = read_diff("\n[edit protocols]\n+  authentication-key hunter2;\n-  b;\n   c;\n");
+        assert_eq!(diff.counts(), (1, 1));
+        assert!(!diff.text().contains("hunter2") && diff.text().contains("-  b;"), "{}", diff.text());
+        assert!(read_diff("\n").is_empty());
+    }
+}

@@ -1,0 +1,299 @@
+//! The drivers for Junos and IOS-XR against strict stand-ins over SSH.
+
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use pm_lab::routers::netconf::{Kind, Options, Router as StandIn};
+use pm_router::{
+    ConfigText, Credentials, Endpoint, Error, Family, HostKeys, How, Limits, Pending, Platform, Router,
+    State, Target, Tls,
+};
+
+const FIRST: &str = "system {\n    host-name edge1;\n}\n";
+const PEER: &str = "<bgp-peer><peer-address>192.0.2.1+179</peer-address><peer-as>64501</peer-as>\
+    <local-address>192.0.2.9+40000</local-address><local-as>64500</local-as><description>One &amp; only</description>RTI\
+    <peer-state>Established</peer-state><last-error>Cease</last-error><flap-count>2</flap-count><peer-id>192.0.2.1</peer-id>\
+    <local-id>192.0.2.9</local-id><bgp-rib><name>inet.0</name><send-state>in sync</send-state>\
+    <active-prefix-count>3</active-prefix-count><received-prefix-count>5</received-prefix-count>\
+    <accepted-prefix-count>4</accepted-prefix-count><advertised-prefix-count>2</advertised-prefix-count></bgp-rib></bgp-peer>\
+    <bgp-peer><peer-address>2001:DB8::2</peer-address><peer-as>1.10</peer-as><local-as>64500</local-as>RTI\
+    <peer-state>Idle</peer-state><last-error>Maximum prefix-limit exceeded</last-error><bgp-option-information>\
+    <bgp-options-extended>Shutdown</bgp-options-extended></bgp-option-information></bgp-peer>\
+    <bgp-peer><peer-address>?</peer-address>RTI<peer-state>Odd</peer-state></bgp-peer>";
+const SUMMARY: &str = "<bgp-information><bgp-peer><peer-address>192.0.2.1</peer-address><elapsed-time junos:seconds=\"60\">1:00\
+    </elapsed-time></bgp-peer><bgp-peer><peer-address>2001:DB8::2</peer-address><elapsed-time junos:seconds=\"7\">7</elapsed-time>\
+    </bgp-peer></bgp-information>";
+
+async fn stand_in(kind: Kind, answers: &[(&str, String)]) -> StandIn {
+    let answers: BTreeMap<String, String> =
+        answers.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect();
+    let options = Options {
+        kind,
+        config: FIRST.to_owned(),
+        password: "Planted".to_owned(),
+        answers,
+        minute: Duration::from_secs(if kind == Kind::Junos { 2 } else { 60 }),
+    };
+    StandIn::start(options).await.unwrap()
+}
+
+fn target(to: &StandIn, platform: Platform, options: &[&str]) -> Target {
+    Target {
+        endpoint: Endpoint { host: to.address().ip().to_string(), port: to.address().port() },
+        platform,
+        driver_name: String::new(),
+        use_napalm: false,
+        python: "python3".into(),
+        credentials: Credentials {
+            user: "netops".into(),
+            password: Some("Planted".to_owned().into()),
+            ..Credentials::default()
+        },
+        host_keys: HostKeys::Fingerprint(to.fingerprint().to_owned()),
+        tls: Tls::default(),
+        options: options.iter().map(|name| ((*name).to_owned(), true.into())).collect(),
+        limits: Limits { read: Duration::from_secs(5), change: Duration::from_secs(5), ..Limits::default() },
+    }
+}
+
+async fn driver(to: &StandIn, platform: Platform) -> Box<dyn Router> {
+    pm_router::connect(&target(to, platform, &[])).await.unwrap()
+}
+
+async fn commit(router: &dyn Router, how: How, text: &str, seconds: u64) -> Result<Pending, Error> {
+    let candidate = router.loader(how).unwrap().load(&ConfigText::new(text)).await?;
+    candidate.commit(Duration::from_secs(seconds)).await
+}
+
+/// Waits until what runs is this.
+async fn wait_for(router: &StandIn, text: &str) {
+    let begun = Instant::now();
+    while router.running() != text {
+        assert!(begun.elapsed().as_secs() < 10, "it does not come back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What both drivers must do.
+async fn changes(router: &StandIn, platform: Platform, wait: u64) {
+    let driver_of = async || driver(router, platform).await;
+    let one = driver_of().await;
+    let running = one.running_config().await.unwrap();
+    assert!(running.expose().contains(FIRST.trim_end()), "{}", running.expose().len());
+
+    // The difference, without secrets, and nothing in force yet.
+    let candidate = one
+        .loader(How::Merge)
+        .unwrap()
+        .load(&ConfigText::new("password Planted;\ndescription \"a <b> & c\";\n"))
+        .await
+        .unwrap();
+    assert_eq!(candidate.diff().counts(), (2, 0), "{}", candidate.diff().text());
+    assert!(!candidate.diff().text().contains("Planted") && candidate.diff().text().contains("a <b> & c"));
+    assert_eq!(router.running(), FIRST);
+    // Somebody else waits meanwhile, and learns who is there.
+    let two = driver_of().await;
+    let busy = commit(&*two, How::Merge, "x;\n", wait).await.unwrap_err();
+    assert!(
+        matches!(&busy, Error::Busy { holder, .. } if holder.contains("session") || holder.contains("netops")),
+        "{busy}"
+    );
+    candidate.discard().await.unwrap();
+    assert!(router.is_clean());
+
+    // Committed, confirmed over another connection, and confirmed once more.
+    let change = commit(&*one, How::Replace, "new;\n", wait).await.unwrap();
+    assert_eq!(router.running(), "new;\n");
+    assert!(router.is_clean());
+    assert_eq!(change.seconds % platform.capabilities().timer_step, 0);
+    one.close().await;
+    let one = driver_of().await;
+    assert!(commit(&*two, How::Merge, "y;\n", wait).await.is_err());
+    assert!(router.is_clean());
+    one.confirm(&change).await.unwrap();
+    assert_eq!(one.pending().await.unwrap(), None);
+    one.confirm(&change).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2300)).await;
+    assert_eq!(router.running(), "new;\n");
+
+    // A confirmed change can be undone too, once.
+    one.roll_back(&change).await.unwrap();
+    assert_eq!(router.running(), FIRST);
+    one.roll_back(&change).await.unwrap();
+    assert_eq!(router.running(), FIRST);
+
+    // Nobody confirms.
+    let change = commit(&*one, How::Replace, "gone;\n", wait).await.unwrap();
+    assert_eq!(one.pending().await.unwrap(), Some(change.clone()));
+    wait_for(router, FIRST).await;
+    assert!(matches!(one.confirm(&change).await, Err(Error::RolledBack { .. })));
+    one.roll_back(&change).await.unwrap();
+    assert_eq!(router.running(), FIRST);
+
+    // Undone at once, by somebody else.
+    let change = commit(&*one, How::Merge, "undone;\n", 600).await.unwrap();
+    two.roll_back(&change).await.unwrap();
+    assert_eq!(router.running(), FIRST);
+
+    // Refused when it is loaded, and when it is committed: neither lock nor candidate stays.
+    for text in ["password Planted bogus;\n", "refused-later;\n"] {
+        let refused = commit(&*two, How::Merge, text, wait).await.unwrap_err();
+        assert!(matches!(refused, Error::Rejected { .. }), "{refused}");
+        assert!(!refused.to_string().contains("Planted"), "{refused}");
+        assert!(router.is_clean(), "{text}");
+    }
+    // A connection that goes away in between leaves nothing either.
+    let candidate = two.loader(How::Merge).unwrap().load(&ConfigText::new("z;\n")).await.unwrap();
+    drop(candidate);
+    drop(two);
+    let begun = Instant::now();
+    while !router.is_clean() {
+        assert!(begun.elapsed().as_secs() < 5, "the lock stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(router.running(), FIRST);
+}
+
+#[tokio::test]
+async fn junos_is_changed() {
+    let router = stand_in(Kind::Junos, &[]).await;
+    changes(&router, Platform::Junos, 30).await;
+    // Six characters of a set command, and XML, load too.
+    let one = driver(&router, Platform::Junos).await;
+    let set = commit(&*one, How::Merge, "set system host-name edge2\n", 60).await.unwrap();
+    one.roll_back(&set).await.unwrap();
+    assert!(matches!(commit(&*one, How::Replace, "set a\n", 60).await, Err(Error::Rejected { .. })));
+    // A commit by hand that waits is nobody's to confirm.
+    let theirs = Pending { id: "other".into(), ..set };
+    assert!(matches!(one.confirm(&theirs).await, Err(Error::RolledBack { .. })));
+    assert!(router.is_clean());
+}
+
+#[tokio::test]
+async fn junos_with_a_candidate_of_its_own() {
+    let router = stand_in(Kind::Junos, &[]).await;
+    let target = target(&router, Platform::Junos, &["config_private"]);
+    let one = pm_router::connect(&target).await.unwrap();
+    let two = pm_router::connect(&target).await.unwrap();
+    let first = one.loader(How::Merge).unwrap().load(&ConfigText::new("a;\n")).await.unwrap();
+    let second = two.loader(How::Merge).unwrap().load(&ConfigText::new("b;\n")).await.unwrap();
+    let change = first.commit(Duration::from_mins(1)).await.unwrap();
+    assert!(matches!(second.commit(Duration::from_mins(1)).await, Err(Error::Busy { .. })));
+    one.confirm(&change).await.unwrap();
+    assert_eq!(router.running(), format!("{FIRST}a;\n"));
+    assert!(router.is_clean());
+}
+
+#[tokio::test]
+async fn junos_tells_its_neighbours() {
+    let all = |rti: &str| format!("<bgp-information>{}</bgp-information>", PEER.replace("RTI", rti));
+    let router = stand_in(
+        Kind::Junos,
+        &[
+            ("get-bgp-neighbor-information", all("<peer-cfg-rti>master</peer-cfg-rti>")),
+            ("get-bgp-summary-information", SUMMARY.to_owned()),
+            ("get-bgp-neighbor-information master", all("")),
+            ("get-bgp-summary-information master", SUMMARY.to_owned()),
+            (
+                "get-instance-information",
+                "<instance-information><instance-core><instance-name>master</instance-name></instance-core>\
+                 <instance-core><instance-name>__internal</instance-name></instance-core></instance-information>"
+                    .to_owned(),
+            ),
+        ],
+    )
+    .await;
+    let one = driver(&router, Platform::Junos).await;
+    assert_eq!(one.facts().await.unwrap().version, "23.4R1.10");
+    let neighbors = one.neighbors().await.unwrap();
+    assert_eq!(router.operations().iter().filter(|name| name.starts_with("get-bgp")).count(), 2);
+    assert_eq!((neighbors.neighbors.len(), neighbors.left_out.len()), (2, 1));
+    let up = neighbors.get("default", "192.0.2.1".parse().unwrap()).unwrap();
+    assert_eq!((up.uptime, up.flaps, up.description.as_deref()), (Some(60), Some(2), Some("One & only")));
+    let counts = up.prefixes[&Family::Ipv4];
+    assert_eq!((counts.received, counts.accepted, counts.advertised), (Some(5), Some(4), Some(2)));
+    let down = neighbors.get("default", "2001:db8::2".parse().unwrap()).unwrap();
+    assert_eq!((down.state, down.enabled, down.over_limit), (State::Idle, false, true));
+    assert_eq!((down.remote_as, down.downtime), (Some(65546), Some(7)));
+    let napalm = one.napalm_neighbors().await.unwrap();
+    assert_eq!(napalm["global"].peers["192.0.2.1"].address_family["ipv4"].sent_prefixes, 2);
+    assert_eq!(one.napalm_detail().await.unwrap()["global"]["64501"][0].active_prefix_count, 3);
+    // No BGP is no neighbours.
+    let nothing = "<rpc-error><error-severity>error</error-severity><error-message>bgp subsystem not running</error-message></rpc-error>";
+    let router = stand_in(
+        Kind::Junos,
+        &[
+            ("get-bgp-neighbor-information", nothing.to_owned()),
+            ("get-bgp-summary-information", nothing.to_owned()),
+        ],
+    )
+    .await;
+    assert_eq!(driver(&router, Platform::Junos).await.neighbors().await.unwrap().neighbors, Vec::new());
+}
+
+#[tokio::test]
+async fn iosxr_is_changed() {
+    let router = stand_in(Kind::IosXr, &[]).await;
+    changes(&router, Platform::IosxrNetconf, 2).await;
+}
+
+#[tokio::test]
+async fn iosxr_tells_its_neighbours() {
+    let neighbor = |address: &str, state: &str, more: &str| {
+        format!(
+            "<neighbor><neighbor-address>{address}</neighbor-address><local-as>64500</local-as><remote-as>64501</remote-as>\
+             <connection-state>{state}</connection-state><connection-established-time>9</connection-established-time>{more}\
+             <connection-remote-address><afi>ipv4</afi><ipv4-address>{address}</ipv4-address></connection-remote-address>\
+             <af-data><af-name>ipv4</af-name><prefixes-accepted>4</prefixes-accepted><prefixes-denied>1</prefixes-denied>\
+             <prefixes-advertised>2</prefixes-advertised></af-data><af-data><af-name>ipv6</af-name>\
+             <prefixes-accepted>6</prefixes-accepted></af-data></neighbor>"
+        )
+    };
+    let shut = "<is-administratively-shut-down>true</is-administratively-shut-down><reset-reason>admin-shut</reset-reason>";
+    let answer = format!(
+        "<bgp xmlns=\"x\"><instances><instance><instance-active><default-vrf><global-process-info><vrf><router-id>192.0.2.9\
+         </router-id></vrf></global-process-info><neighbors>{}{}</neighbors></default-vrf><vrfs><vrf><vrf-name>blue</vrf-name>\
+         <neighbors>{}{}</neighbors></vrf></vrfs></instance-active></instance></instances></bgp>",
+        neighbor("192.0.2.1", "bgp-st-estab", ""),
+        neighbor("192.0.2.2", "bgp-st-open-sent", shut),
+        neighbor("192.0.2.1", "bgp-st-estab", ""),
+        neighbor("192.0.2.300", "bgp-st-estab", ""),
+    );
+    let router = stand_in(Kind::IosXr, &[("get", answer)]).await;
+    let one = driver(&router, Platform::IosxrNetconf).await;
+    let neighbors = one.neighbors().await.unwrap();
+    assert_eq!((neighbors.neighbors.len(), neighbors.left_out.len()), (3, 1));
+    let up = neighbors.get("blue", "192.0.2.1".parse().unwrap()).unwrap();
+    assert_eq!(up.uptime, Some(9));
+    assert_eq!(
+        (up.prefixes[&Family::Ipv4].received, up.prefixes[&Family::Ipv6].accepted),
+        (Some(5), Some(6))
+    );
+    let down = neighbors.get("default", "192.0.2.2".parse().unwrap()).unwrap();
+    assert_eq!(
+        (down.state, down.enabled, down.last_error.as_deref()),
+        (State::OpenSent, false, Some("admin-shut"))
+    );
+    let napalm = one.napalm_neighbors().await.unwrap();
+    assert_eq!((napalm["global"].router_id.as_str(), napalm["blue"].peers.len()), ("192.0.2.9", 1));
+    // Nothing at all is no neighbours.
+    let router = stand_in(Kind::IosXr, &[]).await;
+    assert_eq!(
+        driver(&router, Platform::IosxrNetconf).await.neighbors().await.unwrap().neighbors,
+        Vec::new()
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_key() {
+    let router = stand_in(Kind::Junos, &[]).await;
+    let mut wrong = target(&router, Platform::Junos, &[]);
+    wrong.credentials.password = Some("Other".to_owned().into());
+    let error = pm_router::connect(&wrong).await.err().unwrap();
+    assert!(matches!(error, Error::Login { .. }) && !error.to_string().contains("Other"), "{error}");
+    let mut wrong = target(&router, Platform::Junos, &[]);
+    wrong.host_keys = HostKeys::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
+    assert!(matches!(pm_router::connect(&wrong).await, Err(Error::HostKey { .. })));
+}
