@@ -186,6 +186,11 @@ pub trait Router: Send + Sync {
     /// The platform.
     fn platform(&self) -> Platform;
 
+    /// What can be done there.
+    fn capabilities(&self) -> Capabilities {
+        self.platform().capabilities()
+    }
+
     /// What the router is.
     async fn facts(&self) -> Result<Facts, Error>;
 

@@ -9,11 +9,13 @@
 //! * `error.rs`: what can go wrong, with the host and the step, and never with a secret;
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
 //! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
-//!   undoing are in `change.rs`.
+//!   undoing are in `change.rs`;
+//! * `bridge/`: every other platform, with the user's own NAPALM in a Python process.
 //!
 //! A change goes load → difference → commit with a timer → look whether all is well → confirm. Nobody confirms: the router
 //! restores itself. That is the router's own doing (BIRD), or that of a script which waits on the router (the others).
 
+mod bridge;
 mod daemon;
 mod diff;
 mod driver;
@@ -25,6 +27,7 @@ mod neighbor;
 mod ssh;
 mod target;
 
+pub use bridge::{NapalmVersions, napalm_versions};
 pub use daemon::{Daemon, DaemonKind, DaemonOptions, parse};
 pub use diff::Diff;
 pub use driver::{Candidate, Capabilities, ConfigText, How, Loader, Pending, Platform, Router, Undo};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value as Json};
 
+use crate::bridge;
 use crate::daemon::{Daemon, DaemonKind, DaemonOptions};
 use crate::{Credentials, Endpoint, Error, HostKeys, Limits, Platform, Router, Ssh};
 
@@ -66,6 +67,8 @@ impl Target {
 /// Connects to a router and logs in.
 pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
     match target.platform {
+        _ if target.use_napalm => bridge::connect(target).await,
+        Platform::Napalm => bridge::connect(target).await,
         Platform::Frr => daemon(target, DaemonKind::Frr).await,
         Platform::Bird => daemon(target, DaemonKind::Bird).await,
         Platform::Openbgpd => daemon(target, DaemonKind::Openbgpd).await,
