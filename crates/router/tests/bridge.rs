@@ -143,15 +143,21 @@ async fn what_is_read() {
 
 #[tokio::test]
 async fn a_change_is_confirmed_over_another_connection() {
+    for driver in ["lab", "sessions"] {
+        confirmed_over_another_connection(driver).await;
+    }
+}
+
+async fn confirmed_over_another_connection(driver: &str) {
     let device = Device::new();
-    let router = device.connect("lab").await;
+    let router = device.connect(driver).await;
     let change = commit(&*router, MORE, 241).await.unwrap();
     assert_eq!(change.seconds, 300);
-    assert!(router.pending().await.unwrap().is_some());
+    assert_eq!(router.pending().await.unwrap().unwrap().id, change.id);
     let busy = router.loader(How::Merge).unwrap().load(&ConfigText::new(MORE)).await.err().unwrap();
     assert!(matches!(busy, Error::Busy { .. }), "{busy}");
     drop(router);
-    let other = device.connect("lab").await;
+    let other = device.connect(driver).await;
     other.confirm(&change).await.unwrap();
     other.confirm(&change).await.unwrap();
     assert_eq!(other.pending().await.unwrap(), None);

@@ -252,13 +252,13 @@ def do_commit(request):
 
 def take_up(request):
     """Lets the driver go on with a change that another process began."""
-    if request.get("id") and hasattr(device, "config_session"):
-        device.config_session = request["id"]
+    if request.get("change") and hasattr(device, "config_session"):
+        device.config_session = request["change"]
 
 
 def do_confirm(request):
     global confirmed
-    if confirmed is not None and confirmed == request.get("id"):
+    if confirmed is not None and confirmed == request.get("change"):
         return None
     if not waits():
         raise Refused("rolled_back", "")
@@ -266,7 +266,7 @@ def do_confirm(request):
     device.confirm_commit()
     if waits():
         raise Refused("failed", "the device still waits for the confirmation")
-    confirmed = request.get("id")
+    confirmed = request.get("change")
     return None
 
 

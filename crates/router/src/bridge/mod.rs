@@ -258,11 +258,11 @@ impl Router for Bridge {
     }
 
     async fn confirm(&self, change: &Pending) -> Result<(), Error> {
-        self.change(Step::Confirm, "confirm", json!({ "id": change.id })).await.map(drop)
+        self.change(Step::Confirm, "confirm", json!({ "change": change.id })).await.map(drop)
     }
 
     async fn roll_back(&self, change: &Pending) -> Result<(), Error> {
-        self.change(Step::RollBack, "rollback", json!({ "id": change.id })).await.map(drop)
+        self.change(Step::RollBack, "rollback", json!({ "change": change.id })).await.map(drop)
     }
 
     async fn close(&self) {

@@ -220,3 +220,27 @@ class Careless(Lab):
 
     def commit_config(self, message="", revert_in=None):
         super().commit_config()
+
+
+class Sessions(Lab):
+    """A change is confirmed by the name of its session."""
+
+    config_session = None
+
+    def load(self, config, replace, error):
+        super().load(config, replace, error)
+        self.config_session = "napalm_%d" % os.getpid()
+
+    def commit_config(self, message="", revert_in=None):
+        super().commit_config(revert_in=revert_in)
+        state = self.state()
+        state["session"] = self.config_session
+        self.keep(state)
+
+    def confirm_commit(self):
+        if self.state()["session"] != self.config_session:
+            raise CommitError("no pending commit-confirm found")
+        super().confirm_commit()
+
+    def _get_pending_commits(self):
+        return {self.state()["session"]: 30} if self.has_pending_commit() else {}
