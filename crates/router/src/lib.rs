@@ -10,7 +10,8 @@
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
 //! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
 //!   undoing are in `change.rs`;
-//! * `bridge/`: every other platform, with the user's own NAPALM in a Python process.
+//! * `bridge/`: every other platform, with the user's own NAPALM in a Python process;
+//! * `files/`: directories and git repositories, for those who bring configurations to routers by other means.
 //!
 //! A change goes load → difference → commit with a timer → look whether all is well → confirm. Nobody confirms: the router
 //! restores itself. That is the router's own doing (BIRD), or that of a script which waits on the router (the others).
@@ -21,6 +22,7 @@ mod diff;
 mod driver;
 mod error;
 mod facts;
+mod files;
 mod mask;
 mod napalm;
 mod neighbor;
@@ -33,6 +35,7 @@ pub use diff::Diff;
 pub use driver::{Candidate, Capabilities, ConfigText, How, Loader, Pending, Platform, Router, Undo};
 pub use error::{Error, Step};
 pub use facts::Facts;
+pub use files::{FileCandidate, FileError, FileTarget, Git, Written};
 pub use mask::{MASK, mask_line, mask_text};
 pub use napalm::{NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf};
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
