@@ -64,11 +64,18 @@ impl Target {
     }
 }
 
-/// Connects to a router and logs in.
+/// Connects to a router and logs in. What a native driver cannot do is left to NAPALM.
 pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
+    if target.use_napalm || target.platform == Platform::Napalm {
+        return bridge::connect(target).await;
+    }
+    let native = native(target).await?;
+    let reads_only = native.capabilities().loads.is_empty();
+    Ok(if reads_only { bridge::beside(native, target) } else { native })
+}
+
+async fn native(target: &Target) -> Result<Box<dyn Router>, Error> {
     match target.platform {
-        _ if target.use_napalm => bridge::connect(target).await,
-        Platform::Napalm => bridge::connect(target).await,
         Platform::Frr => daemon(target, DaemonKind::Frr).await,
         Platform::Bird => daemon(target, DaemonKind::Bird).await,
         Platform::Openbgpd => daemon(target, DaemonKind::Openbgpd).await,

@@ -334,3 +334,29 @@ async fn a_long_configuration_comes_through() {
     let error = connect(&target).await.unwrap().running_config().await.err().unwrap();
     assert!(matches!(error, Error::Unreadable { .. }), "{error}");
 }
+
+/// As when this program is killed: the pipe is closed, and a request is under way.
+#[tokio::test]
+async fn the_helper_ends_when_nobody_is_there() {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let device = Device::new();
+    let helper = include_str!("../src/bridge/helper.py");
+    let mut child = Command::new(python("python"))
+        .args(["-c", helper])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let open = json!({"id": 1, "do": "open", "driver": "lab", "hostname": "router", "username": "netops",
+        "password": PASSWORD, "timeout": 5, "optional_args": {"device": device.file()}});
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{open}\n{}", json!({"id": 2, "do": "facts"})).unwrap();
+    drop(input);
+    let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap();
+    assert!(output.status.success());
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<Json> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), 2);
+    assert_eq!((&answers[0]["ok"]["timer"], &answers[1]["ok"]["hostname"]), (&json!(true), &json!("lab")));
+}

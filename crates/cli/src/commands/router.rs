@@ -254,10 +254,10 @@ async fn diff(output: &Output, arguments: &Difference) -> anyhow::Result<()> {
         bail!(UsageError("the password and the configuration cannot both come from standard input".into()));
     }
     let text = ConfigText::new(read(&arguments.file)?);
-    let mut target = way.target()?;
-    // Reading alone is native there; changing is NAPALM's.
-    if way.driver.is_none() && target.platform.capabilities().loads.is_empty() {
-        target.use_napalm = true;
+    let target = way.target()?;
+    if way.driver == Some(DriverChoice::Native) && target.platform.capabilities().loads.is_empty() {
+        let name = target.platform.name();
+        bail!(UsageError(format!("the native driver of {name} only reads; use --driver napalm")));
     }
     let router = pm_router::connect(&target).await?;
     let compared = compare(&*router, &text, arguments.replace).await;

@@ -3,6 +3,7 @@
 //! One process for one connection; `helper.py` is what it runs. Credentials go to it through a pipe, and keys lie on no disk.
 //! What takes too long ends with the process, and with all that it has started.
 
+mod beside;
 mod faults;
 mod neighbors;
 mod process;
@@ -41,6 +42,11 @@ struct Bridge {
 /// Starts Python, has NAPALM load the driver, and connects.
 pub(crate) async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
     Bridge::connect(target).await.map(|bridge| Box::new(bridge) as _)
+}
+
+/// Lets NAPALM make the changes that a native driver, which only reads, cannot make.
+pub(crate) fn beside(native: Box<dyn Router>, target: &Target) -> Box<dyn Router> {
+    Box::new(beside::Beside::new(native, target.clone()))
 }
 
 /// What is there for the bridge.

@@ -2,7 +2,9 @@ use serde_json::json;
 
 use super::difference;
 use super::neighbors::{joined, long, short};
-use crate::{Family, State};
+use crate::{
+    ConfigText, Error, Facts, Family, How, Loader, Neighbors, Pending, Platform, Router, State, Target,
+};
 
 #[test]
 fn differences_of_several_drivers() {
@@ -59,4 +61,78 @@ fn the_long_shape_tells_more() {
     let up = all.get("default", "2001:db8::1".parse().unwrap()).unwrap();
     assert_eq!(up.prefixes[&Family::Ipv6].accepted, Some(5));
     assert!(long(&json!({"global": {"64501": {}}})).is_err());
+}
+
+/// A native driver that only reads.
+struct Reads;
+
+#[async_trait::async_trait]
+impl Router for Reads {
+    fn platform(&self) -> Platform {
+        Platform::Ios
+    }
+
+    async fn facts(&self) -> Result<Facts, Error> {
+        Ok(Facts { hostname: "native".into(), ..Facts::default() })
+    }
+
+    async fn neighbors(&self) -> Result<Neighbors, Error> {
+        Ok(Neighbors::default())
+    }
+
+    async fn running_config(&self) -> Result<ConfigText, Error> {
+        Ok(ConfigText::new(""))
+    }
+
+    fn loader(&self, _: How) -> Option<Loader<'_>> {
+        None
+    }
+
+    async fn pending(&self) -> Result<Option<Pending>, Error> {
+        Ok(None)
+    }
+
+    async fn confirm(&self, _: &Pending) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn roll_back(&self, _: &Pending) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}
+
+#[tokio::test]
+async fn changes_go_through_napalm_where_the_native_driver_only_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let device = directory.path().join("device");
+    std::fs::write(&device, json!({ "config": "a\n" }).to_string()).unwrap();
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = Target {
+        endpoint: crate::Endpoint { host: "router".into(), port: 0 },
+        platform: Platform::Ios,
+        driver_name: "lab".into(),
+        use_napalm: false,
+        python: here.join("tests/bridge/python"),
+        credentials: crate::Credentials { password: Some("Planted's-1\\".into()), ..Default::default() },
+        host_keys: crate::HostKeys::KnownHosts("/nonexistent".into()),
+        tls: crate::Tls::default(),
+        options: json!({ "device": device }).as_object().unwrap().clone(),
+        limits: crate::Limits::default(),
+    };
+    let router = super::beside(Box::new(Reads), &target);
+    assert_eq!(router.facts().await.unwrap().hostname, "native");
+    assert!(router.capabilities().undo.is_none());
+    let candidate = router.loader(How::Merge).unwrap().load(&ConfigText::new("b\n")).await.unwrap();
+    assert_eq!(candidate.diff().text(), "+b\n");
+    let change = candidate.commit(std::time::Duration::from_mins(1)).await.unwrap();
+    assert!(router.capabilities().undo.is_some());
+    router.confirm(&change).await.unwrap();
+    assert_eq!(router.pending().await.unwrap(), None);
+    router.close().await;
+    // Without Python, reading goes on.
+    let router = super::beside(Box::new(Reads), &Target { python: "/nonexistent".into(), ..target });
+    assert!(router.facts().await.is_ok());
+    assert!(router.loader(How::Merge).unwrap().load(&ConfigText::new("b\n")).await.is_err());
 }
