@@ -325,7 +325,8 @@ async fn what_drivers_print_is_no_answer() {
 async fn a_long_configuration_comes_through() {
     let device = Device::new();
     let router = device.connect("lab").await;
-    let text: String = (0..20_000).map(|at| format!("neighbor line {at}\n")).collect();
+    let lines: Vec<String> = (0..20_000).map(|at| format!("neighbor line {at}\n")).collect();
+    let text = lines.concat();
     let candidate = router.loader(How::Replace).unwrap().load(&ConfigText::new(&text)).await.unwrap();
     assert_eq!(candidate.diff().counts(), (20_000, 1));
     let mut target = device.target("lab");

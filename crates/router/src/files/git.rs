@@ -104,12 +104,11 @@ impl Git {
             remote: without_credentials(remote),
             message,
         };
-        let branch = match &self.branch {
-            Some(branch) => branch.clone(),
-            None => {
-                let said = self.run(directory, "symbolic-ref", &["symbolic-ref", "--short", "HEAD"]).await;
-                said.map_err(|_| failed("no branch is checked out, and none was named".to_owned()))?
-            }
+        let branch = if let Some(branch) = &self.branch {
+            branch.clone()
+        } else {
+            let said = self.run(directory, "symbolic-ref", &["symbolic-ref", "--short", "HEAD"]).await;
+            said.map_err(|_| failed("no branch is checked out, and none was named".to_owned()))?
         };
         let to = format!("HEAD:refs/heads/{}", branch.trim());
         let said = self.try_run(directory, &["push", "--porcelain", "--", remote, &to]).await;
