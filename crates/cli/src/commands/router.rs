@@ -32,7 +32,7 @@ pub(crate) enum Command {
 /// The way to a router.
 #[derive(Debug, Args)]
 pub(crate) struct Way {
-    /// What the router runs, such as frr, bird, junos or iosxr_netconf; with --driver napalm any driver of NAPALM's
+    /// What the router runs, such as frr, bird, junos or `iosxr_netconf`; with --driver napalm any driver of NAPALM's
     #[arg(long, value_name = "NAME")]
     platform: String,
     /// Its name or address
@@ -65,7 +65,7 @@ pub(crate) struct Way {
     /// The Python that has NAPALM
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
-    /// The file of host keys that are believed [default: ~/.ssh/known_hosts]
+    /// The file of host keys that are believed [default: `~/.ssh/known_hosts`]
     #[arg(long, value_name = "FILE", conflicts_with = "host_key")]
     known_hosts: Option<PathBuf>,
     /// The fingerprint of the host key, SHA256:…
