@@ -31,6 +31,8 @@ const PAGES: &[(&[&str], &str)] = &[
     (&["import"], "docs/import-export.md"),
     (&["export"], "docs/import-export.md"),
     (&["import-original"], "docs/moving-over.md"),
+    (&["router", "neighbors"], "docs/routers.md"),
+    (&["router", "diff"], "docs/routers.md"),
     (&["migrate"], "docs/database.md"),
     (&["lab", "peeringdb"], "docs/lab.md"),
     (&["lab", "irrd"], "docs/lab-irrd.md"),

@@ -82,6 +82,11 @@ impl Platform {
         Self::ALL.into_iter().find(|one| one.name().replace('_', "") == plain)
     }
 
+    /// Whether there is a driver of our own; else the user's NAPALM is asked.
+    pub fn has_native_driver(self) -> bool {
+        !matches!(self, Self::Iosxr | Self::NxosSsh | Self::Ios | Self::Napalm)
+    }
+
     /// What the native driver can do; known without a connection.
     pub fn capabilities(self) -> Capabilities {
         let both = &[How::Merge, How::Replace];
@@ -185,6 +190,11 @@ pub struct Pending {
 pub trait Router: Send + Sync {
     /// The platform.
     fn platform(&self) -> Platform;
+
+    /// What can be done there.
+    fn capabilities(&self) -> Capabilities {
+        self.platform().capabilities()
+    }
 
     /// What the router is.
     async fn facts(&self) -> Result<Facts, Error>;

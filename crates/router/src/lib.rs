@@ -10,20 +10,24 @@
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
 //! * `netconf/`: NETCONF 1.0 and 1.1; `junos/`, `iosxr/`: the vendors' routers that speak it;
 //! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
-//!   undoing are in `change.rs`.
+//!   undoing are in `change.rs`;
 //! * `http.rs`, `eos/`: Arista EOS over eAPI; `nxapi.rs`: Cisco NX-OS over NX-API;
-//! * `nxos.rs`, `nxos_ssh.rs`, `ios/`: what Cisco's systems print; `vendor.rs`: what these share.
+//! * `nxos.rs`, `nxos_ssh.rs`, `ios/`: what Cisco's systems print; `vendor.rs`: what these share;
+//! * `bridge/`: every other platform, with the user's own NAPALM in a Python process;
+//! * `files/`: directories and git repositories, for those who bring configurations to routers by other means.
 //!
 //! A change goes load → difference → commit with a timer → look whether all is well → confirm. Nobody confirms: the router
 //! restores itself. That is the router's own doing (BIRD), or that of a script which waits on the router (the others).
 
 mod address;
+mod bridge;
 mod daemon;
 mod diff;
 mod driver;
 mod eos;
 mod error;
 mod facts;
+mod files;
 mod http;
 mod ios;
 mod iosxr;
@@ -39,11 +43,13 @@ mod ssh;
 mod target;
 mod vendor;
 
+pub use bridge::{NapalmVersions, napalm_versions};
 pub use daemon::{Daemon, DaemonKind, DaemonOptions, parse};
 pub use diff::Diff;
 pub use driver::{Candidate, Capabilities, ConfigText, How, Loader, Pending, Platform, Router, Undo};
 pub use error::{Error, Step};
 pub use facts::Facts;
+pub use files::{FileCandidate, FileError, FileTarget, Git, Written};
 pub use mask::{MASK, mask_line, mask_text};
 pub use napalm::{
     NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf, parse_napalm,

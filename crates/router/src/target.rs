@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value as Json};
 
+use crate::bridge;
 use crate::daemon::{Daemon, DaemonKind, DaemonOptions};
 use crate::{Credentials, Endpoint, Error, HostKeys, Limits, Platform, Router, Ssh};
 
@@ -63,8 +64,17 @@ impl Target {
     }
 }
 
-/// Connects to a router and logs in.
+/// Connects to a router and logs in. What a native driver cannot do is left to NAPALM.
 pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
+    if target.use_napalm || !target.platform.has_native_driver() {
+        return bridge::connect(target).await;
+    }
+    let native = native(target).await?;
+    let reads_only = native.capabilities().loads.is_empty();
+    Ok(if reads_only { bridge::beside(native, target) } else { native })
+}
+
+async fn native(target: &Target) -> Result<Box<dyn Router>, Error> {
     match target.platform {
         Platform::Frr => daemon(target, DaemonKind::Frr).await,
         Platform::Bird => daemon(target, DaemonKind::Bird).await,
@@ -76,7 +86,7 @@ pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
         Platform::IosxrNetconf => crate::iosxr::connect(target).await,
         other => Err(Error::Connect {
             host: target.endpoint.host.clone(),
-            message: format!("there is no driver for {} yet", other.name()),
+            message: format!("there is no native driver for {}", other.name()),
         }),
     }
 }

@@ -1,11 +1,15 @@
 //! `doctor`: what is wrong with this installation, in sentences.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_config::{Level, Loaded, Sources};
+use pm_router::{Platform, napalm_versions};
 use pm_store::jobs::{self, Status};
+use pm_store::objects::platforms;
 use pm_store::objects::secrets::keys_in_use;
 use pm_store::peeringdb::{lookup, runs};
 use pm_store::{Store, StoreError, health, locks, migrations, releases};
@@ -19,6 +23,9 @@ use crate::output::Output;
 
 /// A cache older than this is called stale.
 const STALE_AFTER: TimeDelta = TimeDelta::days(2);
+
+/// How long Python may take to find NAPALM.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -145,6 +152,41 @@ fn has_directory(location: &str) -> bool {
     Path::new(path).parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.exists())
 }
 
+/// The drivers of NAPALM's that routers need.
+async fn bridged(store: &Store) -> Result<BTreeSet<String>, StoreError> {
+    let mut connection = store.connection().await?;
+    let names = platforms::drivers_in_use(&mut connection.session()).await?;
+    let is_bridged = |name: &String| match Platform::from_name(name) {
+        None | Some(Platform::Napalm | Platform::Iosxr) => true,
+        Some(platform) => platform.capabilities().loads.is_empty(),
+    };
+    Ok(names.into_iter().filter(is_bridged).collect())
+}
+
+/// Whether there is a Python with NAPALM and these drivers.
+async fn napalm(findings: &mut Findings, drivers: &BTreeSet<String>) {
+    let python = Path::new("python3");
+    let found = match napalm_versions(python, None, PATIENCE).await {
+        Ok(found) => found,
+        Err(why) if drivers.is_empty() => {
+            let text = format!("There is no NAPALM, and no router needs it ({why}).");
+            return findings.add(Weight::Fine, text);
+        }
+        Err(why) => {
+            let names: Vec<&str> = drivers.iter().map(String::as_str).collect();
+            let text = format!("Routers need NAPALM, for {}, and it is not there: {why}.", names.join(", "));
+            return findings.add(Weight::Warning, text);
+        }
+    };
+    findings.add(Weight::Fine, format!("NAPALM is {}, on Python {}.", found.napalm, found.python));
+    for driver in drivers {
+        if let Err(why) = napalm_versions(python, Some(driver), PATIENCE).await {
+            findings
+                .add(Weight::Warning, format!("NAPALM has no driver {driver}, which a router needs: {why}."));
+        }
+    }
+}
+
 /// Whether every stored password can be read.
 async fn secrets(findings: &mut Findings, store: &Store, loaded: &Loaded) -> Result<(), StoreError> {
     let in_use = keys_in_use(&mut store.connection().await?.session()).await?;
@@ -188,6 +230,7 @@ async fn contents(
         );
     }
     secrets(findings, store, loaded).await?;
+    napalm(findings, &bridged(store).await?).await;
     let held = lookup::held(store).await?;
     let records: i64 = held.iter().map(|one| one.records).sum();
     let dangling: i64 = held.iter().map(|one| one.dangling).sum();

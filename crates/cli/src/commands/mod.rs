@@ -22,6 +22,7 @@ mod peeringdb;
 mod peeringdb_sync;
 mod poll_bgp_sessions;
 mod render_configuration;
+mod router;
 mod secrets;
 mod sessions;
 mod template;
@@ -183,6 +184,9 @@ enum Command {
     Export(documents::ExportArguments),
     /// Take over what the original's REST API lists
     ImportOriginal(import_original::Arguments),
+    /// Ask a router, without a database
+    #[command(subcommand)]
+    Router(router::Command),
     /// The key that encrypts stored passwords
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -230,6 +234,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::Import(arguments) => documents::import(shared, output, &arguments).await,
         Command::Export(arguments) => documents::export(shared, output, &arguments).await,
         Command::ImportOriginal(arguments) => import_original::run(shared, output, arguments).await,
+        Command::Router(command) => router::run(output, command).await,
         Command::Secrets(command) => secrets::run(shared, output, &command).await,
         Command::Jobs(command) => jobs::run(shared, output, command).await,
         Command::Config(command) => config::run(shared, output, command),

@@ -4,6 +4,7 @@
 
 mod far;
 mod lab;
+mod napalm;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

@@ -13,6 +13,7 @@ mod forms;
 pub(crate) mod join;
 pub mod model;
 pub mod models;
+pub mod platforms;
 pub mod problems;
 pub mod query;
 pub mod read;

@@ -103,12 +103,11 @@ fn target(
     let known = Platform::from_name(driver);
     let use_napalm = match text(taken("driver")).as_deref() {
         Some("napalm") => true,
-        Some("native") if known.is_none_or(|platform| platform == Platform::Napalm) => {
+        Some("native") if !known.is_some_and(Platform::has_native_driver) => {
             return Err(format!("there is no native driver {driver}; leave `driver` out of its arguments"));
         }
         Some("native") => false,
-        // The original's name for the XML agent, which is NAPALM's.
-        None => known == Some(Platform::Iosxr),
+        None => false,
         Some(other) => {
             return Err(format!("its argument driver is {other:?}; there are native and napalm"));
         }

@@ -1,0 +1,431 @@
+//! `router`: ask a router, or see what a configuration would change there, without a database.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use pm_router::{
+    ConfigText, Credentials, Endpoint, Family, HostKeys, How, Key, Limits, Neighbor, Platform, Router, State,
+    Target, Tls,
+};
+use secrecy::SecretString;
+use serde_json::{Map, Value as Json, json};
+
+use crate::app::{EXIT_OK, UsageError};
+use crate::output::Output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The BGP neighbours
+    Neighbors(Neighbors),
+    /// What the router is
+    Facts(Way),
+    /// The running configuration, which may hold passwords
+    Config(Way),
+    /// What a configuration would change; it is loaded, compared and discarded
+    Diff(Difference),
+    /// Connect, log in and ask what the router is; say how long that took
+    Ping(Way),
+}
+
+/// The way to a router.
+#[derive(Debug, Args)]
+pub(crate) struct Way {
+    /// What the router runs, such as frr, bird, junos or `iosxr_netconf`; with --driver napalm any driver of NAPALM's
+    #[arg(long, value_name = "NAME")]
+    platform: String,
+    /// Its name or address
+    #[arg(long)]
+    host: String,
+    /// The port [default: the platform's usual one]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Who logs in
+    #[arg(long, env = "USER", hide_env_values = true, default_value = "")]
+    username: String,
+    /// A file whose first line is the password; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// A file with a private key; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
+    /// A file whose first line is the passphrase of the keys
+    #[arg(long, value_name = "FILE", requires = "key")]
+    passphrase_file: Option<PathBuf>,
+    /// The socket of an SSH agent
+    #[arg(long, value_name = "SOCKET", env = "SSH_AUTH_SOCK", hide_env_values = true)]
+    agent: Option<PathBuf>,
+    /// An optional argument of NAPALM's, NAME=VALUE or NAME=@FILE; the value is JSON or else text
+    #[arg(long = "arg", value_name = "NAME=VALUE")]
+    arguments: Vec<String>,
+    /// Which driver [default: native where there is one]
+    #[arg(long, value_enum)]
+    driver: Option<DriverChoice>,
+    /// The Python that has NAPALM
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    python: PathBuf,
+    /// The file of host keys that are believed [default: `~/.ssh/known_hosts`]
+    #[arg(long, value_name = "FILE", conflicts_with = "host_key")]
+    known_hosts: Option<PathBuf>,
+    /// The fingerprint of the host key, SHA256:…
+    #[arg(long, value_name = "FINGERPRINT")]
+    host_key: Option<String>,
+    /// Do not verify the certificate of HTTPS
+    #[arg(long)]
+    insecure_tls: bool,
+    /// A file of certificates (PEM) that are believed beside the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Seconds for connecting, for logging in and for each question
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+}
+
+/// Which driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriverChoice {
+    /// This program's own.
+    Native,
+    /// NAPALM's, in a Python process.
+    Napalm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Neighbors {
+    #[command(flatten)]
+    way: Way,
+    /// Print NAPALM's `get_bgp_neighbors`, as JSON
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// With --format napalm: its `get_bgp_neighbors_detail`
+    #[arg(long, requires = "format")]
+    detail: bool,
+}
+
+/// Another shape of the neighbours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// NAPALM's.
+    Napalm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Difference {
+    #[command(flatten)]
+    way: Way,
+    /// The configuration; - reads standard input
+    file: PathBuf,
+    /// It is to be the whole configuration, instead of a part
+    #[arg(long)]
+    replace: bool,
+}
+
+pub(crate) async fn run(output: &Output, command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Neighbors(arguments) => neighbors(output, &arguments).await?,
+        Command::Facts(way) => facts(output, &way).await?,
+        Command::Config(way) => config(output, &way).await?,
+        Command::Diff(arguments) => diff(output, &arguments).await?,
+        Command::Ping(way) => ping(output, &way).await?,
+    }
+    Ok(EXIT_OK)
+}
+
+async fn neighbors(output: &Output, arguments: &Neighbors) -> anyhow::Result<()> {
+    let router = arguments.way.connect().await?;
+    if arguments.format.is_some() {
+        let said = if arguments.detail {
+            router.napalm_detail().await.map(serde_json::to_value)
+        } else {
+            router.napalm_neighbors().await.map(serde_json::to_value)
+        };
+        router.close().await;
+        let said = said??;
+        if output.json {
+            return output.json(&said);
+        }
+        output.verbatim(&serde_json::to_string_pretty(&said)?);
+        return Ok(());
+    }
+    let found = router.neighbors().await;
+    router.close().await;
+    let found = found?;
+    for one in &found.left_out {
+        output.warning(&format!("left out: {one}"));
+    }
+    if output.json {
+        return output.json(&found);
+    }
+    let header =
+        ["VRF", "Address", "AS", "State", "For", "Received", "Accepted", "Advertised", "Description"];
+    output.table("neighbors", &found.neighbors, &header, cells)
+}
+
+fn cells(one: &Neighbor) -> Vec<String> {
+    let text = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    // A session for both families has both numbers, that of IPv4 first.
+    let counts = |count: fn(&pm_router::Prefixes) -> Option<u64>| {
+        let all: Vec<String> = [Family::Ipv4, Family::Ipv6]
+            .iter()
+            .filter_map(|of| one.prefixes.get(of))
+            .map(|one| text(count(one)))
+            .collect();
+        if all.is_empty() { "-".to_owned() } else { all.join(" + ") }
+    };
+    vec![
+        one.vrf.clone(),
+        one.address.to_string(),
+        text(one.remote_as.map(u64::from)),
+        state(one),
+        one.uptime.or(one.downtime).map_or_else(|| "-".to_owned(), duration),
+        counts(|counts| counts.received),
+        counts(|counts| counts.accepted),
+        counts(|counts| counts.advertised),
+        one.description.clone().unwrap_or_default(),
+    ]
+}
+
+fn state(one: &Neighbor) -> String {
+    let name = match one.state {
+        State::Idle => "Idle",
+        State::Connect => "Connect",
+        State::Active => "Active",
+        State::OpenSent => "OpenSent",
+        State::OpenConfirm => "OpenConfirm",
+        State::Established => "Established",
+    };
+    match &one.last_error {
+        _ if !one.enabled => format!("{name} (shut down)"),
+        _ if one.over_limit => format!("{name} (too many prefixes)"),
+        Some(why) if !one.is_up() => format!("{name} ({why})"),
+        _ => name.to_owned(),
+    }
+}
+
+/// The two largest units.
+fn duration(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes}m {}s", seconds % 60),
+        (0, _) => format!("{hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}
+
+async fn facts(output: &Output, way: &Way) -> anyhow::Result<()> {
+    let router = way.connect().await?;
+    let found = router.facts().await;
+    router.close().await;
+    let found = found?;
+    if output.json {
+        return output.json(&found);
+    }
+    let rows = [
+        ("Name", found.hostname),
+        ("Vendor", found.vendor),
+        ("Model", found.model),
+        ("Version", found.version),
+        ("Router ID", found.router_id.unwrap_or_else(|| "-".to_owned())),
+        ("Up for", found.uptime.map_or_else(|| "-".to_owned(), duration)),
+    ];
+    for (name, value) in rows {
+        output.line(&format!("{name:<10} {value}"));
+    }
+    Ok(())
+}
+
+async fn config(output: &Output, way: &Way) -> anyhow::Result<()> {
+    let router = way.connect().await?;
+    let found = router.running_config().await;
+    router.close().await;
+    let found = found?;
+    if output.json {
+        return output.json(&json!({ "config": found.expose() }));
+    }
+    output.octets(found.expose());
+    Ok(())
+}
+
+async fn diff(output: &Output, arguments: &Difference) -> anyhow::Result<()> {
+    let way = &arguments.way;
+    let from_input = |path: &Path| path == Path::new("-");
+    if from_input(&arguments.file) && way.password_file.as_deref().is_some_and(from_input) {
+        bail!(UsageError("the password and the configuration cannot both come from standard input".into()));
+    }
+    let text = ConfigText::new(read(&arguments.file)?);
+    let target = way.target()?;
+    if way.driver == Some(DriverChoice::Native) && target.platform.capabilities().loads.is_empty() {
+        let name = target.platform.name();
+        bail!(UsageError(format!("the native driver of {name} only reads; use --driver napalm")));
+    }
+    let router = pm_router::connect(&target).await?;
+    let compared = compare(&*router, &text, arguments.replace).await;
+    router.close().await;
+    let difference = compared?;
+    if output.json {
+        let (added, removed) = difference.counts();
+        return output.json(&json!({ "diff": difference.text(), "added": added, "removed": removed }));
+    }
+    if difference.is_empty() {
+        output.remark("Nothing would change.");
+    } else {
+        output.line(difference.text().trim_end_matches('\n'));
+    }
+    Ok(())
+}
+
+async fn compare(router: &dyn Router, text: &ConfigText, replace: bool) -> anyhow::Result<pm_router::Diff> {
+    let how = if replace { How::Replace } else { How::Merge };
+    let Some(loader) = router.loader(how) else {
+        let name = router.platform().name();
+        bail!(UsageError(match (router.capabilities().loads, replace) {
+            ([], _) => format!("no configuration can be loaded on {name}"),
+            (_, true) => format!("{name} takes parts of a configuration only; leave out --replace"),
+            (_, false) => format!("{name} takes whole configurations only; use --replace"),
+        }));
+    };
+    let candidate = loader.load(text).await?;
+    let difference = candidate.diff().clone();
+    candidate.discard().await?;
+    Ok(difference)
+}
+
+async fn ping(output: &Output, way: &Way) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let router = way.connect().await?;
+    let connected = begun.elapsed();
+    let found = router.facts().await;
+    let asked = begun.elapsed().saturating_sub(connected);
+    router.close().await;
+    let found = found?;
+    if output.json {
+        return output.json(&json!({
+            "host": way.host,
+            "platform": router.platform().name(),
+            "login_seconds": connected.as_secs_f64(),
+            "facts_seconds": asked.as_secs_f64(),
+            "facts": found,
+        }));
+    }
+    output.line(&format!(
+        "{} is {} ({} {} {}). Connecting and logging in took {} ms, asking {} ms.",
+        way.host,
+        found.hostname,
+        found.vendor,
+        found.model,
+        found.version,
+        connected.as_millis(),
+        asked.as_millis()
+    ));
+    Ok(())
+}
+
+impl Way {
+    async fn connect(&self) -> anyhow::Result<Box<dyn Router>> {
+        Ok(pm_router::connect(&self.target()?).await?)
+    }
+
+    fn target(&self) -> anyhow::Result<Target> {
+        let (platform, use_napalm) = self.platform()?;
+        let time = Duration::from_secs(self.timeout);
+        Ok(Target {
+            endpoint: Endpoint { host: self.host.clone(), port: self.port.unwrap_or(0) },
+            platform,
+            driver_name: self.platform.clone(),
+            use_napalm,
+            python: self.python.clone(),
+            credentials: self.credentials()?,
+            host_keys: self.host_keys()?,
+            tls: Tls { verify: !self.insecure_tls, authorities: self.ca.clone() },
+            options: self.options()?,
+            limits: Limits { connect: time, login: time, read: time, change: 4 * time, ..Limits::default() },
+        })
+    }
+
+    /// The platform, and whether to go through NAPALM.
+    fn platform(&self) -> anyhow::Result<(Platform, bool)> {
+        let known = Platform::from_name(&self.platform).filter(|&platform| platform != Platform::Napalm);
+        match (known, self.driver) {
+            (Some(platform), Some(driver)) => Ok((platform, driver == DriverChoice::Napalm)),
+            // The name has always meant the XML agent.
+            (Some(platform), None) => Ok((platform, platform == Platform::Iosxr)),
+            (None, Some(DriverChoice::Napalm)) => Ok((Platform::Napalm, true)),
+            (None, _) => {
+                let names: Vec<&str> = Platform::ALL
+                    .into_iter()
+                    .filter(|&platform| platform != Platform::Napalm)
+                    .map(Platform::name)
+                    .collect();
+                Err(anyhow!(UsageError(format!(
+                    "there is no platform {}; known are {}, and with --driver napalm the drivers of NAPALM",
+                    self.platform,
+                    names.join(", ")
+                ))))
+            }
+        }
+    }
+
+    fn credentials(&self) -> anyhow::Result<Credentials> {
+        let passphrase = self.passphrase_file.as_deref().map(first_line).transpose()?;
+        let keys =
+            self.key.iter().map(|path| Ok(Key { text: read(path)?.into(), passphrase: passphrase.clone() }));
+        Ok(Credentials {
+            user: self.username.clone(),
+            agent: self.agent.clone(),
+            keys: keys.collect::<anyhow::Result<_>>()?,
+            password: self.password_file.as_deref().map(first_line).transpose()?,
+        })
+    }
+
+    fn host_keys(&self) -> anyhow::Result<HostKeys> {
+        if let Some(fingerprint) = &self.host_key {
+            return Ok(HostKeys::Fingerprint(fingerprint.clone()));
+        }
+        let path = match &self.known_hosts {
+            Some(path) => path.clone(),
+            None => std::env::home_dir().map(|home| home.join(".ssh/known_hosts")).ok_or_else(|| {
+                anyhow!(UsageError("there is no home directory; name --known-hosts".into()))
+            })?,
+        };
+        Ok(HostKeys::KnownHosts(path))
+    }
+
+    fn options(&self) -> anyhow::Result<Map<String, Json>> {
+        let read = self.arguments.iter().map(|argument| {
+            let (name, value) = argument
+                .split_once('=')
+                .filter(|(name, _)| !name.is_empty())
+                .ok_or_else(|| anyhow!(UsageError("--arg takes NAME=VALUE".into())))?;
+            let value = match value.strip_prefix('@') {
+                Some(path) => read(Path::new(path))?.trim_end().to_owned(),
+                None => value.to_owned(),
+            };
+            Ok((name.to_owned(), serde_json::from_str(&value).unwrap_or(Json::String(value))))
+        });
+        read.collect()
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    if path == Path::new("-") {
+        return std::io::read_to_string(std::io::stdin()).context("cannot read standard input");
+    }
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn first_line(path: &Path) -> anyhow::Result<SecretString> {
+    Ok(read(path)?.lines().next().unwrap_or_default().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_have_two_units() {
+        for (seconds, text) in [(0, "0m 0s"), (3599, "59m 59s"), (3600, "1h 0m"), (90_000, "1d 1h")] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}

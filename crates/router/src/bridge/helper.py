@@ -1,0 +1,376 @@
+# Runs NAPALM for one router. Requests are lines of JSON on standard input, one answer line each comes back on what was
+# standard output at the start. Whatever NAPALM prints goes to standard error, so that it cannot be taken for an answer.
+import sys
+
+# With `-c` the current directory comes first; nothing may be imported from there.
+sys.path[:] = [place for place in sys.path if place]
+
+import json
+import os
+import queue
+import signal
+import threading
+import traceback
+
+answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
+os.dup2(2, 1)
+nothing = os.open(os.devnull, os.O_RDONLY)
+os.dup2(nothing, 0)
+os.close(nothing)
+
+# The programs that drivers start have no business with the settings of the one that started us.
+for name in list(os.environ):
+    if name.startswith("PEERING_MANAGER_"):
+        del os.environ[name]
+
+# Drivers whose devices undo a change in steps of a second. The others count minutes.
+TIMER_IN_SECONDS = {"eos"}
+# Drivers that hand these arguments to netmiko, which otherwise takes any host key.
+NETMIKO = {"ios", "iosxr", "nxos_ssh"}
+# How long an unfinished request may go on when nobody waits for its answer any more.
+GRACE = 60
+
+device = None
+driver = ""
+confirmed = None
+kept_open = []
+to_remove = []
+
+
+class Refused(Exception):
+    """What this helper itself says no to."""
+
+    def __init__(self, kind, message):
+        super().__init__(message)
+        self.kind = kind
+
+
+def simple(value):
+    """The value as JSON can have it."""
+    if isinstance(value, dict):
+        return {str(key): simple(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [simple(one) for one in value]
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) and type(value) is str else str(value)
+
+
+def versions():
+    try:
+        import napalm
+    except ImportError as error:
+        raise Refused("no_napalm", str(error)) from None
+    version = getattr(napalm, "__version__", "")
+    if not version:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("napalm")
+        except metadata.PackageNotFoundError:
+            version = "unknown"
+    return {"python": ".".join(map(str, sys.version_info[:3])), "napalm": str(version)}
+
+
+def find_driver(name):
+    versions()
+    import napalm
+
+    try:
+        return napalm.get_network_driver(name)
+    except Exception as error:
+        if "ModuleImportError" in kinds(error) or isinstance(error, ImportError):
+            raise Refused("no_driver", str(error)) from None
+        raise
+
+
+def key_file(text):
+    """A path under which this process finds the key, and nobody else; it lies on no disk where the system allows it."""
+    if hasattr(os, "memfd_create"):
+        place = os.memfd_create("key")
+        os.write(place, text.encode())
+        kept_open.append(place)
+        return "/proc/%d/fd/%d" % (os.getpid(), place)
+    import tempfile
+
+    place, path = tempfile.mkstemp()
+    to_remove.append(path)
+    with os.fdopen(place, "w") as file:
+        file.write(text)
+    return path
+
+
+def do_versions(request):
+    found = versions()
+    if request.get("driver"):
+        find_driver(request["driver"])
+    return found
+
+
+def do_open(request):
+    global device, driver
+    found = find_driver(request["driver"])
+    # As NAPALM reads the name.
+    driver = request["driver"].lower().replace("-", "").rsplit(".", 1)[-1]
+    arguments = dict(request["optional_args"])
+    if request.get("port"):
+        arguments.setdefault("port", request["port"])
+    if request.get("key"):
+        arguments.setdefault("key_file", key_file(request["key"]))
+        arguments.setdefault("use_keys", True)
+        if request.get("passphrase"):
+            arguments.setdefault("passphrase", request["passphrase"])
+            arguments.setdefault("key_passphrase", request["passphrase"])
+    if driver in NETMIKO and arguments.get("transport") != "telnet":
+        if request.get("known_hosts"):
+            arguments.setdefault("ssh_strict", True)
+            arguments.setdefault("alt_host_keys", True)
+            arguments.setdefault("alt_key_file", request["known_hosts"])
+        elif "ssh_strict" not in arguments:
+            raise Refused("host_key", "NAPALM compares no fingerprint; give a file of known hosts")
+    if driver == "nxos":
+        arguments.setdefault("ssl_verify", request.get("verify", True))
+    made = found(
+        hostname=request["hostname"],
+        username=request["username"],
+        password=request["password"],
+        timeout=request["timeout"],
+        optional_args=arguments,
+    )
+    made.open()
+    device = made
+    return {"timer": has_timer()}
+
+
+def overrides(name):
+    """Whether the driver does this itself; the class that all are made of only says that it is not implemented."""
+    method = getattr(type(device), name, None)
+    if method is None:
+        return False
+    return getattr(method, "__module__", "") not in ("napalm.base", "napalm.base.base")
+
+
+def counts_here(name, seen):
+    """Whether a method, or one of the driver's that it calls, starts a thread: a timer that dies with this process."""
+    method = getattr(type(device), name, None)
+    code = getattr(method, "__code__", None)
+    if code is None or name in seen:
+        return False
+    seen.add(name)
+    names = set(code.co_names)
+    if names & {"Timer", "Thread"}:
+        return True
+    return any(counts_here(one, seen) for one in names if hasattr(type(device), one))
+
+
+def has_timer():
+    needed = ("confirm_commit", "has_pending_commit")
+    if not all(overrides(name) for name in needed) or counts_here("commit_config", set()):
+        return False
+    code = getattr(getattr(type(device), "commit_config", None), "__code__", None)
+    if code is None or "revert_in" not in code.co_varnames:
+        return False
+    return True
+
+
+def waits():
+    """Whether a change waits for its confirmation; no where the driver cannot tell."""
+    return overrides("has_pending_commit") and bool(device.has_pending_commit())
+
+
+def session():
+    return str(getattr(device, "config_session", None) or "")
+
+
+def pending_session():
+    """The name of the waiting session, where the driver knows it."""
+    if not hasattr(device, "config_session"):
+        return ""
+    listed = getattr(device, "_get_pending_commits", dict)()
+    return str(next(iter(listed), "") if listed else session())
+
+
+def discard_quietly():
+    try:
+        device.discard_config()
+    except Exception:
+        traceback.print_exc()
+
+
+def do_load(request):
+    if waits():
+        raise Refused("busy", "a change that waits for its confirmation")
+    load = device.load_replace_candidate if request["replace"] else device.load_merge_candidate
+    try:
+        load(config=request["config"])
+        return {"diff": str(device.compare_config() or "")}
+    except Exception:
+        discard_quietly()
+        raise
+
+
+def commit(**arguments):
+    try:
+        device.commit_config(**arguments)
+    except Exception:
+        discard_quietly()
+        raise
+
+
+def do_commit(request):
+    seconds = request.get("seconds")
+    try:
+        if waits():
+            raise Refused("busy", "a change that waits for its confirmation")
+        if seconds is None:
+            commit()
+            return {"id": "", "seconds": 0}
+        if not has_timer():
+            raise Refused("no_timer", "")
+        step = 1 if driver in TIMER_IN_SECONDS else 60
+        seconds = -(-seconds // step) * step
+        if seconds >= 86400:
+            raise Refused("no_timer", "")
+    except Refused:
+        discard_quietly()
+        raise
+    name = session()
+    commit(revert_in=seconds)
+    if not device.has_pending_commit():
+        try:
+            device.rollback()
+        except Exception as error:
+            raise Refused("timer_lost", "undoing it failed: %s" % error) from None
+        raise Refused("timer_lost", "it was undone")
+    return {"id": name, "seconds": seconds}
+
+
+def take_up(request):
+    """Lets the driver go on with a change that another process began."""
+    if request.get("change") and hasattr(device, "config_session"):
+        device.config_session = request["change"]
+
+
+def do_confirm(request):
+    global confirmed
+    if confirmed is not None and confirmed == request.get("change"):
+        return None
+    if not waits():
+        raise Refused("rolled_back", "")
+    take_up(request)
+    device.confirm_commit()
+    if waits():
+        raise Refused("failed", "the device still waits for the confirmation")
+    confirmed = request.get("change")
+    return None
+
+
+def do_rollback(request):
+    take_up(request)
+    device.rollback()
+    return None
+
+
+def do_pending(request):
+    return {"id": pending_session()} if waits() else None
+
+
+def do_close(request):
+    global device
+    if device is not None:
+        closing, device = device, None
+        closing.close()
+    return None
+
+
+GETTERS = {
+    "facts": lambda: device.get_facts(),
+    "neighbors": lambda: device.get_bgp_neighbors(),
+    "detail": lambda: device.get_bgp_neighbors_detail(),
+    "config": lambda: device.get_config(retrieve="running")["running"],
+    "discard": lambda: device.discard_config(),
+}
+OTHERS = {
+    "versions": do_versions,
+    "open": do_open,
+    "load": do_load,
+    "commit": do_commit,
+    "confirm": do_confirm,
+    "rollback": do_rollback,
+    "pending": do_pending,
+    "close": do_close,
+}
+
+
+def kinds(error):
+    """The names of the exception's classes, and of those of what caused it."""
+    names, seen = [], set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        names += [one.__name__ for one in type(error).__mro__]
+        error = error.__cause__ or error.__context__
+    return names
+
+
+def text(error):
+    said = str(error) or type(error).__name__
+    cause = error.__cause__ or error.__context__
+    if cause is not None and str(cause) and str(cause) not in said:
+        said += "\n" + str(cause)
+    return said[:4000]
+
+
+def answer(request):
+    what = request["do"]
+    if what in GETTERS:
+        return simple(GETTERS[what]())
+    return simple(OTHERS[what](request))
+
+
+def read(waiting):
+    """Reads requests while another one is worked on, to see when nobody is there any more."""
+    for line in requests:
+        waiting.put(line)
+    waiting.put(None)
+    # What is under way may end, but not hang for ever.
+    end = threading.Timer(GRACE, lambda: os.killpg(0, signal.SIGKILL))
+    end.daemon = True
+    end.start()
+
+
+def main():
+    waiting = queue.Queue()
+    threading.Thread(target=read, args=(waiting,), daemon=True).start()
+    while True:
+        line = waiting.get()
+        if line is None:
+            break
+        request = json.loads(line)
+        reply = {"id": request["id"]}
+        try:
+            reply["ok"] = answer(request)
+        except Refused as error:
+            reply["error"] = {"kinds": [error.kind], "message": str(error)[:4000]}
+        except (Exception, SystemExit) as error:
+            reply["error"] = {"kinds": kinds(error), "message": text(error)}
+        try:
+            answers.write(json.dumps(reply) + "\n")
+            answers.flush()
+        except BrokenPipeError:
+            break
+    try:
+        do_close(None)
+    except Exception:
+        pass
+    for path in to_remove:
+        os.unlink(path)
+    # Threads that a driver left behind must not keep the process.
+    os._exit(0)
+
+
+main()

@@ -1,0 +1,1 @@
+from napalm.base.base import NetworkDriver
