@@ -106,8 +106,7 @@ fn target(
         Some("native") if !known.is_some_and(Platform::has_native_driver) => {
             return Err(format!("there is no native driver {driver}; leave `driver` out of its arguments"));
         }
-        Some("native") => false,
-        None => false,
+        Some("native") | None => false,
         Some(other) => {
             return Err(format!("its argument driver is {other:?}; there are native and napalm"));
         }
