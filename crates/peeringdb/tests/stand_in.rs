@@ -17,11 +17,11 @@ async fn server(options: Options) -> Server {
     Server::start(World::generate(SCALE, 1, now), options).await.unwrap()
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests build their own client")]
 fn client(server: &Server, key: Option<&str>) -> Client {
     client_within(server, key, Duration::from_secs(2))
 }
 
+#[expect(clippy::disallowed_methods, reason = "tests build their own client")]
 fn client_within(server: &Server, key: Option<&str>, total_timeout: Duration) -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().gzip(true).build().unwrap();
