@@ -181,7 +181,8 @@ pub struct Pending {
     pub platform: Platform,
     /// Which change, in the router's terms.
     pub id: String,
-    /// After how many seconds it goes away, counted from the commit.
+    /// Seconds until it goes away: from the commit on, or from now on where [`Router::pending`] asks a router that counts down; 0
+    /// where the router does not tell.
     pub seconds: u64,
 }
 

@@ -8,32 +8,17 @@ use serde::{Deserialize, de};
 use serde_json::{Map, Value, json};
 
 use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
-use crate::vendor::{address, as_number, canonical, or_minus_one, seconds};
+use crate::vendor::{Gathered, address, as_number, canonical, or_minus_one, seconds};
 
 /// All neighbours.
 pub(crate) fn neighbors(text: &str) -> Result<Neighbors, String> {
-    let mut all = Neighbors::default();
-    let mut found: BTreeMap<(String, std::net::IpAddr), Neighbor> = BTreeMap::new();
+    let mut rows = Gathered::default();
     for vrf in read(text)?.vrfs() {
         for (family, safi, row) in vrf.rows() {
-            match neighbor(&vrf, family, safi, row) {
-                Ok(one) => match found.entry((one.vrf.clone(), one.address)) {
-                    std::collections::btree_map::Entry::Vacant(place) => {
-                        place.insert(one);
-                    }
-                    // The same session, with another family.
-                    std::collections::btree_map::Entry::Occupied(mut place) => {
-                        place.get_mut().prefixes.extend(one.prefixes);
-                    }
-                },
-                Err(reason) => {
-                    all.left_out.push(format!("{:.60} in VRF {}: {reason}", row.address, vrf.name));
-                }
-            }
+            rows.add(&vrf.name, &row.address, neighbor(&vrf, family, safi, row));
         }
     }
-    all.neighbors = found.into_values().collect();
-    Ok(all.sorted())
+    Ok(rows.neighbors())
 }
 
 /// The shape of NAPALM's getter, which keeps the last of a neighbour's families.

@@ -1,13 +1,12 @@
 //! NX-OS over SSH: the tables of `show bgp all summary vrf all`.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
 use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes};
 use crate::nxos::{is_shut, state};
-use crate::vendor::{address, as_number, napalm_vrf, or_minus_one, seconds};
+use crate::vendor::{Gathered, address, as_number, napalm_vrf, or_minus_one, seconds};
 
 const HEADING: &str = "BGP summary information for VRF";
 
@@ -39,28 +38,14 @@ impl Row<'_> {
 
 /// All neighbours.
 pub(crate) fn neighbors(text: &str) -> Result<Neighbors, String> {
-    let mut all = Neighbors::default();
-    let mut found: BTreeMap<(String, IpAddr), Neighbor> = BTreeMap::new();
+    let mut rows = Gathered::default();
     for section in sections(text)? {
-        all.left_out.extend(section.odd.iter().map(|odd| format!("{odd} in VRF {}", section.vrf)));
+        rows.leave_out(section.odd.iter().map(|odd| format!("{odd} in VRF {}", section.vrf)));
         for row in &section.rows {
-            match neighbor(&section, row) {
-                Ok(one) => match found.entry((one.vrf.clone(), one.address)) {
-                    std::collections::btree_map::Entry::Vacant(place) => {
-                        place.insert(one);
-                    }
-                    std::collections::btree_map::Entry::Occupied(mut place) => {
-                        place.get_mut().prefixes.extend(one.prefixes);
-                    }
-                },
-                Err(reason) => {
-                    all.left_out.push(format!("{:.60} in VRF {}: {reason}", row.address, section.vrf));
-                }
-            }
+            rows.add(section.vrf, row.address, neighbor(&section, row));
         }
     }
-    all.neighbors = found.into_values().collect();
-    Ok(all.sorted())
+    Ok(rows.neighbors())
 }
 
 fn neighbor(section: &Section<'_>, row: &Row<'_>) -> Result<Neighbor, String> {

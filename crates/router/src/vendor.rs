@@ -1,6 +1,10 @@
 //! What the parsers of the vendors' outputs share.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
+
+use crate::{Neighbor, Neighbors};
 
 /// An address as the vendors print it; a zone (`fe80::1%Ethernet1`) is left aside.
 pub(crate) fn address(text: &str) -> Option<IpAddr> {
@@ -74,6 +78,39 @@ pub(crate) fn napalm_vrf(name: &str) -> &str {
 pub(crate) fn leading_number(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text[..end].parse().ok()
+}
+
+/// Rows of tables with a row per family, put together to neighbours.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    found: BTreeMap<(String, IpAddr), Neighbor>,
+    left_out: Vec<String>,
+}
+
+impl Gathered {
+    /// A row; of a neighbour that is there already, only the families count.
+    pub fn add(&mut self, vrf: &str, address: &str, row: Result<Neighbor, String>) {
+        let one = match row {
+            Ok(one) => one,
+            Err(reason) => return self.left_out.push(format!("{address:.60} in VRF {vrf}: {reason}")),
+        };
+        match self.found.entry((one.vrf.clone(), one.address)) {
+            Entry::Vacant(place) => {
+                place.insert(one);
+            }
+            Entry::Occupied(mut place) => place.get_mut().prefixes.extend(one.prefixes),
+        }
+    }
+
+    /// What could not be read.
+    pub fn leave_out(&mut self, odd: impl IntoIterator<Item = String>) {
+        self.left_out.extend(odd);
+    }
+
+    /// All of it.
+    pub fn neighbors(self) -> Neighbors {
+        Neighbors { neighbors: self.found.into_values().collect(), left_out: self.left_out }.sorted()
+    }
 }
 
 #[cfg(test)]

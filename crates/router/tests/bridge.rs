@@ -236,9 +236,12 @@ async fn what_is_missing_is_named() {
     assert!(without_secrets(&error).contains("pip install napalm-nonesuch"), "{error}");
 
     let limit = Duration::from_secs(20);
-    assert_eq!(napalm_versions(&python("python"), Some("lab"), limit).await.unwrap().napalm, "5.9.9");
-    assert!(napalm_versions(&python("python"), Some("nonesuch"), limit).await.is_err());
-    assert!(napalm_versions(&python("python-alone"), None, limit).await.unwrap_err().contains("no NAPALM"));
+    let drivers = ["lab", "nonesuch"].map(str::to_owned).into();
+    let found = napalm_versions(&python("python"), &drivers, limit).await.unwrap();
+    assert_eq!((found.napalm.as_str(), found.missing.len()), ("5.9.9", 1));
+    assert!(found.missing["nonesuch"].contains("nonesuch"), "{:?}", found.missing);
+    let none = napalm_versions(&python("python-alone"), &drivers, limit).await;
+    assert!(none.unwrap_err().contains("no NAPALM"));
 }
 
 #[tokio::test]

@@ -3,32 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "for tests")]
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pm_router::{DaemonKind, Neighbors, parse};
-
-#[expect(clippy::disallowed_methods, reason = "tests are steered by the environment")]
-fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from)
-}
-
-fn folders(place: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
-    let mut all: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
-    all.sort();
-    all
-}
-
-fn parts(case: &Path) -> BTreeMap<String, String> {
-    let entries = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path());
-    let texts = entries.filter(|path| path.extension().is_some_and(|end| end == "txt"));
-    texts
-        .map(|path| {
-            (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(path).unwrap())
-        })
-        .collect()
-}
+use support::{folders, parts, variable};
 
 fn check(place: &Path, update: bool) -> usize {
     let mut count = 0;

@@ -156,17 +156,16 @@ fn has_directory(location: &str) -> bool {
 async fn bridged(store: &Store) -> Result<BTreeSet<String>, StoreError> {
     let mut connection = store.connection().await?;
     let names = platforms::drivers_in_use(&mut connection.session()).await?;
-    let is_bridged = |name: &String| match Platform::from_name(name) {
-        None | Some(Platform::Napalm | Platform::Iosxr) => true,
-        Some(platform) => platform.capabilities().loads.is_empty(),
+    let is_bridged = |name: &String| {
+        Platform::from_name(name)
+            .is_none_or(|platform| !platform.has_native_driver() || platform.capabilities().loads.is_empty())
     };
     Ok(names.into_iter().filter(is_bridged).collect())
 }
 
 /// Whether there is a Python with NAPALM and these drivers.
-async fn napalm(findings: &mut Findings, drivers: &BTreeSet<String>) {
-    let python = Path::new("python3");
-    let found = match napalm_versions(python, None, PATIENCE).await {
+async fn napalm(findings: &mut Findings, python: &Path, drivers: &BTreeSet<String>) {
+    let found = match napalm_versions(python, drivers, PATIENCE).await {
         Ok(found) => found,
         Err(why) if drivers.is_empty() => {
             let text = format!("There is no NAPALM, and no router needs it ({why}).");
@@ -179,11 +178,8 @@ async fn napalm(findings: &mut Findings, drivers: &BTreeSet<String>) {
         }
     };
     findings.add(Weight::Fine, format!("NAPALM is {}, on Python {}.", found.napalm, found.python));
-    for driver in drivers {
-        if let Err(why) = napalm_versions(python, Some(driver), PATIENCE).await {
-            findings
-                .add(Weight::Warning, format!("NAPALM has no driver {driver}, which a router needs: {why}."));
-        }
+    for (driver, why) in &found.missing {
+        findings.add(Weight::Warning, format!("NAPALM has no driver {driver}, which a router needs: {why}."));
     }
 }
 
@@ -230,7 +226,7 @@ async fn contents(
         );
     }
     secrets(findings, store, loaded).await?;
-    napalm(findings, &bridged(store).await?).await;
+    napalm(findings, &loaded.config.napalm_python, &bridged(store).await?).await;
     let held = lookup::held(store).await?;
     let records: i64 = held.iter().map(|one| one.records).sum();
     let dangling: i64 = held.iter().map(|one| one.dangling).sum();

@@ -347,9 +347,13 @@ impl Way {
     fn platform(&self) -> anyhow::Result<(Platform, bool)> {
         let known = Platform::from_name(&self.platform).filter(|&platform| platform != Platform::Napalm);
         match (known, self.driver) {
-            (Some(platform), Some(driver)) => Ok((platform, driver == DriverChoice::Napalm)),
-            // The name has always meant the XML agent.
-            (Some(platform), None) => Ok((platform, platform == Platform::Iosxr)),
+            (Some(platform), Some(DriverChoice::Native)) if !platform.has_native_driver() => {
+                Err(anyhow!(UsageError(format!(
+                    "there is no native driver for {}; leave out --driver, and NAPALM is asked",
+                    platform.name()
+                ))))
+            }
+            (Some(platform), driver) => Ok((platform, driver == Some(DriverChoice::Napalm))),
             (None, Some(DriverChoice::Napalm)) => Ok((Platform::Napalm, true)),
             (None, _) => {
                 let names: Vec<&str> = Platform::ALL

@@ -7,4 +7,3 @@ mod closing;
 mod failing;
 mod selecting;
 mod server;
-mod speed;

@@ -109,7 +109,13 @@ def do_versions(request):
     found = versions()
     if request.get("driver"):
         find_driver(request["driver"])
-    return found
+    missing = {}
+    for name in request.get("drivers", []):
+        try:
+            find_driver(name)
+        except Exception as error:
+            missing[name] = text(error)
+    return dict(found, missing=missing)
 
 
 def do_open(request):

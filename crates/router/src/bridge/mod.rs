@@ -8,6 +8,7 @@ mod faults;
 mod neighbors;
 mod process;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -56,16 +57,20 @@ pub struct NapalmVersions {
     pub python: String,
     /// NAPALM's.
     pub napalm: String,
+    /// Drivers that were asked for and are not there, each with the reason.
+    #[serde(default)]
+    pub missing: BTreeMap<String, String>,
 }
 
-/// Asks a Python for its NAPALM, and whether it has a driver; nothing is connected to. The error says what is missing.
+/// Asks a Python for its NAPALM, and which of these drivers it lacks; nothing is connected to. One process answers for all.
+/// The error says why there is no NAPALM.
 pub async fn napalm_versions(
     python: &Path,
-    driver: Option<&str>,
+    drivers: &BTreeSet<String>,
     limit: Duration,
 ) -> Result<NapalmVersions, String> {
     let mut process = Process::start(python, 1 << 20).map_err(|error| no_python(python, &error))?;
-    let asked = process.request("versions", json!({ "driver": driver }), limit).await;
+    let asked = process.request("versions", json!({ "drivers": drivers }), limit).await;
     match asked {
         Ok(Ok(found)) => serde_json::from_value(found).map_err(|error| error.to_string()),
         Ok(Err(fault)) if fault.is("no_napalm") => {

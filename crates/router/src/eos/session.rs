@@ -228,9 +228,10 @@ impl Eos {
             let commands =
                 ["show configuration sessions detail", &format!("configure session {name} commit")];
             let answers = self.api.ask(Step::Confirm, self.limit(), &commands, Format::Json).await?;
-            // The timer may have run out between the two questions.
-            let sessions: Sessions = serde_json::from_str(answers[0].get()).unwrap_or_default();
-            if !sessions.is_waiting(name) {
+            // The timer may have run out between the two questions; then the commit did what it found.
+            let sessions: Sessions = serde_json::from_str(answers[0].get())
+                .map_err(|error| self.unreadable(Step::Confirm, error.to_string()))?;
+            if !sessions.is_waiting(name) && !self.is_in_force(name).await? {
                 return Err(Error::RolledBack { host: self.host().to_owned() });
             }
             let after = self.sessions(Step::Confirm).await?;

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Mutex;
 
 use super::{CLI, IosXr};
 use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
+use crate::netconf::candidate::{Changes, Loaded};
 use crate::netconf::xml::{self, escape};
 use crate::netconf::{Capability, Datastore, RpcError, change_id};
 use crate::{Diff, Error, Step};
@@ -15,31 +17,25 @@ const DIFF: &str = "<get-cli-config-diff xmlns=\"http://cisco.com/ns/yang/Cisco-
 const ROLL_BACK: &str = "<roll-back-configuration-last xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-cfgmgr-rollback-act\">\
     <count>1</count></roll-back-configuration-last>";
 
-struct Loaded<'a> {
-    router: &'a IosXr,
-    id: String,
-    diff: Diff,
-}
-
 #[async_trait]
-impl Candidate for Loaded<'_> {
-    fn diff(&self) -> &Diff {
-        &self.diff
+impl Changes for IosXr {
+    async fn commit_loaded(&self, id: &str, timer: Duration) -> Result<Pending, Error> {
+        let step = Step::Commit;
+        let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
+        let persist = self.session.can(Capability::PersistentCommit).then_some(id);
+        self.session.commit_for(seconds, persist).await?;
+        // An `ok` is not believed: what is committed differs no more.
+        if !self.difference(step).await?.is_empty() {
+            let message = "the router says that it committed, and the candidate still differs from what runs";
+            return Err(self.failed(step, message));
+        }
+        // Without a name of the router's, only this session can confirm. What runs now tells later whether it still does.
+        let id = format!("{}/{}", persist.unwrap_or_default(), self.digest(step).await?);
+        let pending = Pending { platform: Platform::IosxrNetconf, id, seconds };
+        *self.waiting.lock().await = Some(pending.clone());
+        Ok(pending)
     }
 
-    async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
-        let result = self.router.commit_change(&self.id, timer).await;
-        self.router.clean_up().await;
-        result
-    }
-
-    async fn discard(self: Box<Self>) -> Result<(), Error> {
-        self.router.take_away().await
-    }
-}
-
-impl IosXr {
-    /// Forgets the candidate and gives the lock back.
     async fn take_away(&self) -> Result<(), Error> {
         let mut result = self.session.discard_changes().await;
         if !self.always_locked {
@@ -51,15 +47,12 @@ impl IosXr {
         result
     }
 
-    /// The same on the way out of something, of which the outcome counts.
-    pub(super) async fn clean_up(&self) {
-        if *self.dirty.lock().await
-            && let Err(error) = self.take_away().await
-        {
-            tracing::warn!(%error, "the candidate could not be taken away; it goes with the connection");
-        }
+    fn dirty(&self) -> &Mutex<bool> {
+        &self.dirty
     }
+}
 
+impl IosXr {
     fn failed(&self, step: Step, message: impl Into<String>) -> Error {
         Error::Failed { host: self.host().to_owned(), step, message: message.into() }
     }
@@ -104,7 +97,7 @@ impl IosXr {
         match diff {
             Ok(diff) => {
                 let id = format!("peering-manager-{}", change_id(self.session.id(), text.expose()));
-                Ok(Box::new(Loaded { router: self, id, diff }))
+                Ok(Box::new(Loaded { driver: self, id, diff }))
             }
             Err(error) => {
                 self.clean_up().await;
@@ -120,23 +113,6 @@ impl IosXr {
             .map_err(|why| self.session.unreadable(step, why))?
             .unwrap_or_default();
         Ok(read_diff(&text))
-    }
-
-    async fn commit_change(&self, id: &str, timer: Duration) -> Result<Pending, Error> {
-        let step = Step::Commit;
-        let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
-        let persist = self.session.can(Capability::PersistentCommit).then_some(id);
-        self.session.commit_for(seconds, persist).await?;
-        // An `ok` is not believed: what is committed differs no more.
-        if !self.difference(step).await?.is_empty() {
-            let message = "the router says that it committed, and the candidate still differs from what runs";
-            return Err(self.failed(step, message));
-        }
-        // Without a name of the router's, only this session can confirm. What runs now tells later whether it still does.
-        let id = format!("{}/{}", persist.unwrap_or_default(), self.digest(step).await?);
-        let pending = Pending { platform: Platform::IosxrNetconf, id, seconds };
-        *self.waiting.lock().await = Some(pending.clone());
-        Ok(pending)
     }
 
     /// A short name for what runs.
@@ -158,13 +134,17 @@ impl IosXr {
             return Err(self.rolled_back());
         }
         let (_, errors) = self.session.confirm(persist).await?;
-        // Where the router does not know it, it was confirmed before, or undone.
-        if self.digest(step).await? != digest {
-            return Err(self.rolled_back());
-        }
-        match errors.iter().find(|error| !error.is_warning) {
-            Some(error) if !is_unknown(error) => Err(self.failed(step, error.text())),
-            _ => Ok(()),
+        let error = errors.iter().find(|error| !error.is_warning);
+        let in_force = self.digest(step).await? == digest;
+        match error {
+            // Where the router does not know it, it was confirmed before, or undone.
+            Some(error) if !is_unknown(error) && in_force => Err(self.failed(step, error.text())),
+            None if !in_force && persist.is_some() => Err(self.failed(
+                step,
+                "the router confirmed it, and what runs is not what was committed; somebody changed it since: compare them",
+            )),
+            _ if in_force => Ok(()),
+            _ => Err(self.rolled_back()),
         }
     }
 

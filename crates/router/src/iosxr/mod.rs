@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform, Router};
+use crate::netconf::candidate::Changes as _;
 use crate::netconf::{Datastore, Session, xml};
 use crate::ssh::Ssh;
 use crate::{Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};

@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Mutex;
 
 use super::history::{self, Entry, MARK};
 use super::{Junos, Sharing};
 use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
+use crate::netconf::candidate::{Changes, Loaded};
 use crate::netconf::change_id;
 use crate::netconf::xml::{self, escape};
 use crate::{Diff, Error, Step};
@@ -99,29 +101,6 @@ pub(super) fn load_operation(how: How, text: &str) -> Result<String, String> {
     Ok(format!("<load-configuration action=\"{action}\" format=\"{name}\">{body}</load-configuration>"))
 }
 
-struct Loaded<'a> {
-    junos: &'a Junos,
-    id: String,
-    diff: Diff,
-}
-
-#[async_trait]
-impl Candidate for Loaded<'_> {
-    fn diff(&self) -> &Diff {
-        &self.diff
-    }
-
-    async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
-        let result = self.junos.commit_change(&self.id, timer).await;
-        self.junos.clean_up().await;
-        result
-    }
-
-    async fn discard(self: Box<Self>) -> Result<(), Error> {
-        self.junos.take_away().await
-    }
-}
-
 /// A difference as Junos prints it.
 fn read_diff(text: &str) -> Diff {
     let lines = text.trim_matches('\n').lines().filter(|line| !line.trim().is_empty());
@@ -131,24 +110,26 @@ fn read_diff(text: &str) -> Diff {
     }))
 }
 
-impl Junos {
-    async fn open(&self, step: Step) -> Result<(), Error> {
-        // Marked first: who is interrupted here may have the lock.
-        *self.dirty.lock().await = true;
-        let opened = match self.sharing {
-            Sharing::Private => {
-                self.session.rpc(step, "<open-configuration><private/></open-configuration>").await.map(drop)
-            }
-            Sharing::Locked => self.session.rpc(step, "<lock-configuration/>").await.map(drop),
-            Sharing::LockedAlways | Sharing::Open => Ok(()),
-        };
-        if opened.is_err() {
-            *self.dirty.lock().await = false;
+#[async_trait]
+impl Changes for Junos {
+    async fn commit_loaded(&self, id: &str, timer: Duration) -> Result<Pending, Error> {
+        let step = Step::Commit;
+        self.refuse_while_pending(step).await?;
+        let seconds = timer.as_secs() + u64::from(timer.subsec_nanos() > 0);
+        let minutes = seconds.div_ceil(60).clamp(1, LONGEST);
+        let body = format!(
+            "<commit-configuration><confirmed/><confirm-timeout>{minutes}</confirm-timeout><log>{MARK}{id}</log>\
+             </commit-configuration>"
+        );
+        self.session.rpc(step, &body).await?;
+        // An `ok` is not believed.
+        match self.find_pending(step).await? {
+            Some(pending) if pending.id == id => Ok(pending),
+            _ => Err(self
+                .failed(step, "the router says that it committed, and its list of commits does not show it")),
         }
-        opened
     }
 
-    /// Forgets the candidate and gives the lock back.
     async fn take_away(&self) -> Result<(), Error> {
         let step = Step::Discard;
         let mut result = Ok(());
@@ -168,13 +149,26 @@ impl Junos {
         result
     }
 
-    /// The same on the way out of something, of which the outcome counts.
-    pub(super) async fn clean_up(&self) {
-        if *self.dirty.lock().await
-            && let Err(error) = self.take_away().await
-        {
-            tracing::warn!(%error, "the candidate could not be taken away; it goes with the connection");
+    fn dirty(&self) -> &Mutex<bool> {
+        &self.dirty
+    }
+}
+
+impl Junos {
+    async fn open(&self, step: Step) -> Result<(), Error> {
+        // Marked first: who is interrupted here may have the lock.
+        *self.dirty.lock().await = true;
+        let opened = match self.sharing {
+            Sharing::Private => {
+                self.session.rpc(step, "<open-configuration><private/></open-configuration>").await.map(drop)
+            }
+            Sharing::Locked => self.session.rpc(step, "<lock-configuration/>").await.map(drop),
+            Sharing::LockedAlways | Sharing::Open => Ok(()),
+        };
+        if opened.is_err() {
+            *self.dirty.lock().await = false;
         }
+        opened
     }
 
     pub(super) async fn load_candidate<'a>(
@@ -193,7 +187,7 @@ impl Junos {
         match self.load_and_compare(&operation).await {
             Ok(diff) => {
                 let id = change_id(self.session.id(), text.expose());
-                Ok(Box::new(Loaded { junos: self, id, diff }))
+                Ok(Box::new(Loaded { driver: self, id, diff }))
             }
             Err(error) => {
                 self.clean_up().await;
@@ -251,24 +245,6 @@ impl Junos {
             id: entry.id().unwrap_or_default().to_owned(),
             seconds: entry.minutes().unwrap_or_default() * 60,
         }))
-    }
-
-    async fn commit_change(&self, id: &str, timer: Duration) -> Result<Pending, Error> {
-        let step = Step::Commit;
-        self.refuse_while_pending(step).await?;
-        let seconds = timer.as_secs() + u64::from(timer.subsec_nanos() > 0);
-        let minutes = seconds.div_ceil(60).clamp(1, LONGEST);
-        let body = format!(
-            "<commit-configuration><confirmed/><confirm-timeout>{minutes}</confirm-timeout><log>{MARK}{id}</log>\
-             </commit-configuration>"
-        );
-        self.session.rpc(step, &body).await?;
-        // An `ok` is not believed.
-        match self.find_pending(step).await? {
-            Some(pending) if pending.id == id => Ok(pending),
-            _ => Err(self
-                .failed(step, "the router says that it committed, and its list of commits does not show it")),
-        }
     }
 
     /// Where our change is in the list of commits, and whether it is in force.

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform, Router};
 use crate::mask::excerpt;
+use crate::netconf::candidate::Changes as _;
 use crate::netconf::{Session, xml};
 use crate::ssh::Ssh;
 use crate::{Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};

@@ -3,10 +3,11 @@
 //! * `framing.rs`: messages out of octets;
 //! * `xml.rs`: reading documents in pieces, and escaping;
 //! * `rpc.rs`: what went wrong, in words;
-//! * `session.rs`: the operations.
+//! * `session.rs`: the operations; `candidate.rs`: what becomes of a loaded candidate.
 
 use std::fmt::Write as _;
 
+pub(crate) mod candidate;
 mod framing;
 mod rpc;
 mod session;

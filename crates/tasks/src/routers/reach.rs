@@ -111,7 +111,14 @@ fn target(
             return Err(format!("its argument driver is {other:?}; there are native and napalm"));
         }
     };
-    let port = taken("port").and_then(|port| port.as_u64().or_else(|| port.as_str()?.parse().ok()));
+    let port = match taken("port") {
+        None => 0,
+        Some(port) => port
+            .as_u64()
+            .or_else(|| port.as_str()?.parse().ok())
+            .and_then(|port| u16::try_from(port).ok())
+            .ok_or_else(|| format!("its argument port is {port}; a port is a number from 1 to 65535"))?,
+    };
     let host_keys = match text(taken("host_key")) {
         Some(fingerprint) => HostKeys::Fingerprint(fingerprint),
         None => HostKeys::KnownHosts(config.ssh_known_hosts.clone()),
@@ -125,10 +132,7 @@ fn target(
         _ => u64::from(config.napalm_timeout),
     };
     Ok(Target {
-        endpoint: Endpoint {
-            host: router.text("hostname").to_owned(),
-            port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0),
-        },
+        endpoint: Endpoint { host: router.text("hostname").to_owned(), port },
         platform: known.unwrap_or(Platform::Napalm),
         driver_name: driver.to_owned(),
         use_napalm,
