@@ -280,7 +280,12 @@ fn whatever_can_be_stored_survives_export_and_import() {
         let mut ids: BTreeMap<&'static str, Vec<i64>> = BTreeMap::new();
         let mut refused = 0;
         for model in registry::models() {
-            for which in 0..12 {
+            let mut legal = 0;
+            for which in 0..100 {
+                // A dozen of each kind, or three where chance makes many that break a rule.
+                if which >= 12 && legal >= 3 {
+                    break;
+                }
                 let owner = owner_of(model, which);
                 let mut draft = Draft::new(model);
                 for field in &model.fields {
@@ -292,15 +297,17 @@ fn whatever_can_be_stored_survives_export_and_import() {
                     draft = draft.with_json(field.name, value);
                 }
                 match desk.create(draft).await {
-                    Ok(record) => ids.entry(model.label).or_default().push(record.id),
+                    Ok(record) => {
+                        legal += 1;
+                        ids.entry(model.label).or_default().push(record.id);
+                    }
                     Err(ObjectError::Invalid(_)) => refused += 1,
                     Err(error) => panic!("{model:?}: {error}"),
                 }
             }
-            let made = ids.get(model.label).map_or(0, Vec::len);
-            assert!(made >= 3, "{model:?}: only {made} of 12 were legal");
+            assert!(legal >= 3, "{model:?}: only {legal} of 100 were legal");
         }
-        assert!(refused < 100, "{refused} were refused");
+        assert!(refused < 150, "{refused} were refused");
         let document = exported(&desk).await;
         let database = TestDatabase::sqlite();
         let other = Desk::new(&database.open().await);
