@@ -95,6 +95,9 @@ settings! {
         /// Days the history of polled BGP sessions is kept. 0: for ever.
         Used poll_history_retention: u32 = 90, in 0..=36_500;
 
+        /// Days deployments and their plans are kept; a router's last one always stays. 0: for ever.
+        Used deployment_retention: u32 = 365, in 0..=36_500;
+
         /// Rows that housekeeping deletes in one transaction.
         Used housekeeping_batch: u32 = 10_000, in 1..=1_000_000;
 
@@ -266,6 +269,26 @@ settings! {
         /// Routers that are talked to at the same time.
         Used router_concurrency: u32 = 32, in 1..=1_000;
 
+        /// Percentage of the sessions of a router's last deployment that a new configuration may lack, beside those that were
+        /// disabled or deleted here. One or two may always be lacking. 100: any number.
+        Used config_max_removed_percent: u8 = 20, in 0..=100;
+
+        /// Seconds after which a router undoes a commit that nobody confirms, rounded up to what its platform takes.
+        Used commit_confirm_seconds: u32 = 300, in 5..=86_400;
+
+        /// Seconds after a commit before its sessions are looked at.
+        Used post_check_min_seconds: u32 = 15, in 0..=3_600;
+
+        /// Seconds after a commit until which sessions may come back, and a router may be reached again, before the commit
+        /// is undone.
+        Used post_check_seconds: u32 = 60, in 0..=3_600;
+
+        /// Sessions that may be lost by a commit without its being undone.
+        Used post_check_max_lost: u32 = 0, in 0..=1_000_000;
+
+        /// Deployments that may go wrong on routers before a run begins no more. 0: any number.
+        Used deploy_max_failures: u32 = 1, in 0..=1_000_000;
+
         /// Program that expands AS-SETs when `irr_backend` asks for one. Left as it is, it is the one that
         /// `irr_backend` names.
         Used bgpq3_path: String = "bgpq3".to_owned();
@@ -346,10 +369,10 @@ settings! {
         Later netbox_tags: Vec<String> = Vec::new();
 
         /// Author of commits to git data sources.
-        Later git_commit_author: String = "Peering Manager <no-reply@peering-manager.net>".to_owned();
+        Used git_commit_author: String = "Peering Manager <no-reply@peering-manager.net>".to_owned();
 
         /// Message of commits to git data sources.
-        Later git_commit_message: String = "Committed using Peering Manager".to_owned();
+        Used git_commit_message: String = "Committed using Peering Manager".to_owned();
 
         /// Refuse BGP communities that are not well formed.
         Used validate_bgp_community_value: bool = true;

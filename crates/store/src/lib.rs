@@ -10,6 +10,7 @@ pub mod address;
 pub mod backup;
 pub mod changes;
 mod database;
+pub mod deployments;
 pub mod entities;
 mod error;
 pub mod health;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::render::RenderConfiguration;
 use crate::{
-    GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept, PeeringdbFlush, PeeringdbLink,
-    PeeringdbSync, PollBgpSessions, SecretsRotate, Task,
+    ConfigureRouters, Drift, GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept,
+    PeeringdbFlush, PeeringdbLink, PeeringdbSync, PollBgpSessions, SecretsRotate, Task,
 };
 
 /// A task as a value: its name and its arguments.
@@ -32,6 +32,10 @@ pub enum AnyTask {
     SecretsRotate(SecretsRotate),
     /// Asks routers for the state of sessions.
     PollBgpSessions(PollBgpSessions),
+    /// Brings configurations to routers.
+    ConfigureRouters(ConfigureRouters),
+    /// Compares what routers run with what was deployed.
+    Drift(Drift),
     /// Renders configurations.
     RenderConfiguration(RenderConfiguration),
 }
@@ -50,6 +54,8 @@ impl AnyTask {
             Self::ImportOriginal(task) => task,
             Self::SecretsRotate(task) => task,
             Self::PollBgpSessions(task) => task,
+            Self::ConfigureRouters(task) => task,
+            Self::Drift(task) => task,
             Self::RenderConfiguration(task) => task,
         }
     }

@@ -9,6 +9,7 @@
 
 mod any;
 mod clock;
+pub mod deploy;
 pub mod documents;
 mod editor;
 pub mod exchanges;
@@ -35,6 +36,7 @@ mod task;
 
 pub use any::AnyTask;
 pub use clock::{Clock, SystemClock};
+pub use deploy::{ConfigureRouters, Drift};
 pub use editor::Editor;
 pub use housekeeping::{Housekeeping, is_newer};
 pub use http::client as http_client;
