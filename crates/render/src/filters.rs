@@ -306,9 +306,8 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
         }
         "max_prefix" => match (session_address(cx, value), value) {
             (Some(address), Value::Record(row)) => {
-                let field = if address.is_ipv4() { "ipv4_max_prefixes" } else { "ipv6_max_prefixes" };
                 let peer = cx.world.target(*row, "autonomous_system");
-                peer.map_or(Ok(Value::None), |peer| cx.stored_by_name(peer, field))
+                peer.map_or(Ok(Value::None), |peer| crate::max_prefix::of(cx, peer, address))
             }
             _ => Err(Fault::value("value is not a bgp session")),
         },
