@@ -95,6 +95,9 @@ settings! {
         /// Days the history of polled BGP sessions is kept. 0: for ever.
         Used poll_history_retention: u32 = 90, in 0..=36_500;
 
+        /// Days a deleted session is remembered on a router that is not polled. 0: for ever.
+        Used deleted_session_retention: u32 = 90, in 0..=36_500;
+
         /// Rows that housekeeping deletes in one transaction.
         Used housekeeping_batch: u32 = 10_000, in 1..=1_000_000;
 

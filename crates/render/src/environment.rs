@@ -420,6 +420,7 @@ impl Environment {
             let method = |name: &str| crate::methods::call(cx, router, name, crate::args::Args::default());
             let communities = world.index("bgp.community");
             let local = world.target(router, "local_autonomous_system").map_or(Value::None, Value::Record);
+            cx.router.set(Some(router));
             root.set(&"router".into(), Value::Record(router));
             root.set(&"local_as".into(), local);
             root.set(&"autonomous_systems".into(), method("get_autonomous_systems")?);

@@ -19,6 +19,8 @@ pub enum Aged {
     SyncReports,
     /// What sessions were at earlier polls.
     Samples,
+    /// Deleted sessions of routers that have not been polled since, and of those that are polled no more.
+    DeletedSessions,
 }
 
 impl Aged {
@@ -30,6 +32,7 @@ impl Aged {
             Self::SyncRecords => "peeringdb_synchronisationrecord",
             Self::SyncReports => "peeringdb_synchronisation",
             Self::Samples => "peering_sessionsample",
+            Self::DeletedSessions => "peering_deletedsession",
         }
     }
 
@@ -50,6 +53,11 @@ impl Aged {
             Self::SyncRecords => {
                 "synchronisation_id IN (SELECT id FROM peeringdb_synchronisation WHERE time < ? \
                  AND id < (SELECT MAX(id) FROM peeringdb_synchronisation))"
+            }
+            Self::DeletedSessions => {
+                "deleted_at < ? AND NOT EXISTS (SELECT 1 FROM devices_router r \
+                 WHERE r.id = peering_deletedsession.router_id AND r.poll_bgp_sessions_state \
+                 AND r.poll_bgp_sessions_last_updated >= peering_deletedsession.deleted_at)"
             }
             Self::SyncReports => "time < ? AND id < (SELECT MAX(id) FROM peeringdb_synchronisation)",
         }

@@ -3,6 +3,7 @@
 mod autonomous_systems;
 mod backup;
 mod config;
+mod deleted_sessions;
 mod doctor;
 mod documents;
 mod email;
