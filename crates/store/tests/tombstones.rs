@@ -253,7 +253,12 @@ async fn a_session_that_moves_leaves_its_old_place() {
         assert_eq!(left(&store).await, at(world.router, &["198.51.100.8"]));
         forget_all(&store).await;
         // Written otherwise, it is the same neighbour.
-        desk.update(world.direct, Draft::new(direct).with("ip_address", "192.0.2.2/29")).await.unwrap();
+        desk.update(
+            world.direct,
+            Draft::new(direct).with("local_ip_address", Data::Null).with("ip_address", "192.0.2.2/29"),
+        )
+        .await
+        .unwrap();
         desk.update(world.direct, Draft::new(direct).with("description", "core")).await.unwrap();
         assert_eq!(left(&store).await, vec![]);
         // To another router: the direct one by itself, those at the exchange with their connection.

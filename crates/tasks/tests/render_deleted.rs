@@ -99,19 +99,19 @@ async fn a_merge_template_removes_what_was_deleted() {
             }
         }
         let before = desk.render(Wants::of([TEMPLATE]), 0, TEMPLATE).await;
-        assert_eq!(before.text, "3 sessions\n");
+        assert_eq!(before.text, "3 sessions");
         desk.delete(&sessions[..3]).await;
         let wanted = "no neighbor 2001:db8::1\n\
                       no neighbor 192.0.2.1 remote-as 64500 (Peer, direct, AS64496, None, None, jo)\n\
                       no neighbor 192.0.2.9 remote-as 64500 (Peer, direct, AS64496, None, None, jo)\n\
-                      0 sessions\n";
+                      0 sessions";
         // Whether it is read because the template says so, or because it turns out to be lacking.
         for wants in [Wants::of([TEMPLATE]), Wants::default()] {
             assert_eq!(desk.render(wants, 0, TEMPLATE).await.text, wanted);
         }
         assert_eq!(
             desk.render(Wants::of([TEMPLATE]), 1, TEMPLATE).await.text,
-            "3 sessions\n",
+            "3 sessions",
             "another router"
         );
         // It counts as what the text was made from, for templates that ask for it and for no other.
