@@ -76,6 +76,7 @@ impl Place {
             .set("ssh_known_hosts", lab.file("known_hosts").display().to_string())
             .set("secret_key", "k".repeat(50))
             .set("napalm_timeout", 5)
+            .set("max_prefix_rule", "plain")
             .set("commit_confirm_seconds", 15)
             .set("post_check_min_seconds", 3)
             .set("post_check_seconds", 12);

@@ -29,6 +29,8 @@ const PAGES: &[(&[&str], &str)] = &[
     (&["ix", "import-from-peeringdb"], "docs/objects.md"),
     (&["sessions", "available"], "docs/objects.md"),
     (&["sessions", "create"], "docs/objects.md"),
+    (&["sessions", "deleted"], "docs/objects.md"),
+    (&["sessions", "forget"], "docs/objects.md"),
     (&["objects", "list"], "docs/objects.md"),
     (&["objects", "set"], "docs/objects.md"),
     (&["objects", "delete"], "docs/objects.md"),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use crate::address::{HttpUrl, SecretUrl};
-use crate::choices::{IrrBackend, ListMerge, LogFormat, LogLevel, MissingPrefixes, Undefined};
+use crate::choices::{IrrBackend, ListMerge, LogFormat, LogLevel, MaxPrefixRule, MissingPrefixes, Undefined};
 use crate::key::settings;
 use crate::value::{CcContact, DeviceArguments};
 
@@ -97,6 +97,8 @@ settings! {
 
         /// Days deployments and their plans are kept; a router's last one always stays. 0: for ever.
         Used deployment_retention: u32 = 365, in 0..=36_500;
+        /// Days a deleted session is remembered on a router that is not polled. 0: for ever.
+        Used deleted_session_retention: u32 = 90, in 0..=36_500;
 
         /// Rows that housekeeping deletes in one transaction.
         Used housekeeping_batch: u32 = 10_000, in 1..=1_000_000;
@@ -237,6 +239,23 @@ settings! {
         /// What using a prefix list that is missing (never fetched, over a limit) does in templates: `error`, or `empty`,
         /// an empty list and a warning.
         Used prefix_list_missing: MissingPrefixes = MissingPrefixes::Error;
+
+        /// What the filter `max_prefix` gives in templates: `guarded`, a limit that came from PeeringDB with headroom and up
+        /// to a ceiling, one set by hand as it is, and the ceiling and a warning where there is none; or `plain`, the
+        /// autonomous system's field as it is, 0 included.
+        Used max_prefix_rule: MaxPrefixRule = MaxPrefixRule::Guarded;
+
+        /// Prefixes added to a limit that came from PeeringDB, before the percentage.
+        Used max_prefix_headroom: u32 = 100, in 0..=1_000_000;
+
+        /// Percentage added to a limit that came from PeeringDB.
+        Used max_prefix_headroom_percent: u32 = 15, in 0..=1_000;
+
+        /// Highest limit of IPv4 prefixes that a peer's own word can lead to, and the limit where nobody named one.
+        Used max_prefix_ceiling_ipv4: u32 = 500_000, in 1..=10_000_000;
+
+        /// Highest limit of IPv6 prefixes that a peer's own word can lead to, and the limit where nobody named one.
+        Used max_prefix_ceiling_ipv6: u32 = 200_000, in 1..=10_000_000;
 
         /// Steps that a template may take: statements, expressions, members of lists.
         Used render_fuel: u32 = 200_000_000, in 1_000..=4_000_000_000;

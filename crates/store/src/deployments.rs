@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::objects::secrets::{Clear, Keyring, SecretError};
@@ -84,6 +84,15 @@ impl Status {
     }
 }
 
+/// Addresses of sessions that stand in a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Those of sessions that the database had then.
+    pub stored: Vec<IpAddr>,
+    /// Those of other neighbours that the router had then.
+    pub others: Vec<IpAddr>,
+}
+
 /// A deployment that is about to be recorded.
 #[derive(Clone, Debug)]
 pub struct New {
@@ -118,7 +127,7 @@ pub struct New {
     /// Lines that go.
     pub removed: i64,
     /// Addresses of sessions in the configuration.
-    pub sessions: Vec<IpAddr>,
+    pub sessions: Sessions,
     /// What the renderer warned of.
     pub warnings: Vec<String>,
     /// Why it was refused.
@@ -194,7 +203,7 @@ pub struct Whole {
     /// What changed, with passwords hidden.
     pub diff: String,
     /// Addresses of sessions in the configuration.
-    pub sessions: Json,
+    pub sessions: Sessions,
     /// What the renderer warned of.
     pub warnings: Json,
     /// The configuration, sealed.
@@ -269,7 +278,7 @@ pub async fn open_plan(
 /// Those of the database.
 pub async fn insert(session: &mut Session<'_>, new: &New, now: DateTime<Utc>) -> Result<i64, StoreError> {
     let ended = matches!(new.status, Status::Refused | Status::Failed).then_some(now);
-    let sessions: Vec<String> = new.sessions.iter().map(IpAddr::to_string).collect();
+    let sessions = serde_json::to_value(&new.sessions).unwrap_or_default();
     let row = session
         .row(
             "INSERT INTO devices_deployment (router_id, router_name, plan_id, job_id, user_name, begun, ended, status, \
@@ -293,7 +302,7 @@ pub async fn insert(session: &mut Session<'_>, new: &New, now: DateTime<Utc>) ->
                 new.diff.as_str().into(),
                 new.added.into(),
                 new.removed.into(),
-                Value::json(&sessions.into()),
+                Value::json(&sessions),
                 Value::json(&new.warnings.clone().into()),
                 new.message.clone().into(),
                 new.configuration.as_str().into(),
@@ -402,11 +411,17 @@ pub async fn find(session: &mut Session<'_>, id: i64) -> Result<Option<Whole>, S
     session.row(&sql, vec![id.into()]).await?.as_ref().map(whole).transpose()
 }
 
+fn sessions_of(row: &Row) -> Result<Sessions, StoreError> {
+    let listed = row.json("sessions")?.unwrap_or_default();
+    serde_json::from_value(listed)
+        .map_err(|error| StoreError::Data(format!("the sessions of a deployment are damaged: {error}")))
+}
+
 fn whole(row: &Row) -> Result<Whole, StoreError> {
     Ok(Whole {
         deployment: read(row)?,
         diff: row.get("diff")?,
-        sessions: row.json("sessions")?.unwrap_or_default(),
+        sessions: sessions_of(row)?,
         warnings: row.json("warnings")?.unwrap_or_default(),
         configuration: row.get("configuration")?,
         in_force: row.get("in_force")?,
@@ -469,14 +484,12 @@ pub async fn in_force(session: &mut Session<'_>) -> Result<BTreeMap<i64, Whole>,
 ///
 /// # Errors
 /// Those of the database.
-pub async fn last_sessions(session: &mut Session<'_>) -> Result<BTreeMap<i64, Vec<IpAddr>>, StoreError> {
+pub async fn last_sessions(session: &mut Session<'_>) -> Result<BTreeMap<i64, Sessions>, StoreError> {
     let sql = "SELECT router_id, sessions FROM devices_deployment WHERE id IN (SELECT MAX(id) FROM devices_deployment \
                WHERE router_id IS NOT NULL AND status IN ('confirmed', 'written') GROUP BY router_id)";
     let mut found = BTreeMap::new();
     for row in session.rows(sql, vec![]).await? {
-        let listed = row.json("sessions")?.unwrap_or_default();
-        let addresses = listed.as_array().into_iter().flatten().filter_map(|one| one.as_str()?.parse().ok());
-        found.insert(row.get("router_id")?, addresses.collect());
+        found.insert(row.get("router_id")?, sessions_of(&row)?);
     }
     Ok(found)
 }

@@ -20,6 +20,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "objects", sql: include_str!("../migrations/0003_objects.sql") },
     Migration { version: 4, name: "polls", sql: include_str!("../migrations/0004_polls.sql") },
     Migration { version: 5, name: "deployments", sql: include_str!("../migrations/0005_deployments.sql") },
+    Migration {
+        version: 6,
+        name: "deleted_sessions",
+        sql: include_str!("../migrations/0006_deleted_sessions.sql"),
+    },
 ];
 
 /// The schema version that this program needs.

@@ -23,14 +23,38 @@ impl SessionKind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Direct, Self::Ixp];
 
-    const fn table(self) -> &'static str {
+    /// The word for it in tables and in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Ixp => "ixp",
+        }
+    }
+
+    pub(crate) const fn table(self) -> &'static str {
         match self {
             Self::Direct => "peering_directpeeringsession",
             Self::Ixp => "peering_internetexchangepeeringsession",
         }
     }
 
-    const fn column(self) -> &'static str {
+    /// The router of a session `s`, after the join of [`Self::connection`].
+    pub(crate) const fn router(self) -> &'static str {
+        match self {
+            Self::Direct => "COALESCE(s.router_id, c.router_id)",
+            Self::Ixp => "c.router_id",
+        }
+    }
+
+    /// Joins the connection of a session `s` as `c`.
+    pub(crate) const fn connection(self) -> &'static str {
+        match self {
+            Self::Direct => "LEFT JOIN net_connection c ON c.id = s.connection_id",
+            Self::Ixp => "JOIN net_connection c ON c.id = s.ixp_connection_id",
+        }
+    }
+
+    pub(crate) const fn column(self) -> &'static str {
         match self {
             Self::Direct => "direct_id",
             Self::Ixp => "ixp_id",
@@ -72,6 +96,8 @@ pub struct Polled {
     pub advertised: i64,
     /// Why it went down last, in the router's words.
     pub last_error: Option<String>,
+    /// The VRF in which the router has it; `None`: the router does not know it.
+    pub vrf: Option<String>,
 }
 
 /// What is kept for a session that no router speaks of.
@@ -84,12 +110,7 @@ pub const UNKNOWN: &str = "unknown";
 pub async fn expected(session: &mut Session<'_>) -> Result<BTreeMap<i64, Vec<Expected>>, StoreError> {
     let mut found: BTreeMap<i64, Vec<Expected>> = BTreeMap::new();
     for kind in SessionKind::ALL {
-        let (router, joins) = match kind {
-            SessionKind::Direct => {
-                ("COALESCE(s.router_id, c.router_id)", "LEFT JOIN net_connection c ON c.id = s.connection_id")
-            }
-            SessionKind::Ixp => ("c.router_id", "JOIN net_connection c ON c.id = s.ixp_connection_id"),
-        };
+        let (router, joins) = (kind.router(), kind.connection());
         let sql = format!(
             "SELECT r.id, s.id, s.ip_address, a.asn, a.name, a.ipv4_max_prefixes, a.ipv6_max_prefixes, s.status \
              FROM {} s {joins} JOIN devices_router r ON r.id = {router} \
@@ -147,7 +168,7 @@ pub async fn store(
         .iter()
         .map(|one| {
             let state = one.state.unwrap_or(UNKNOWN);
-            json!([one.id, state, one.received, one.accepted, one.advertised, one.last_error])
+            json!([one.id, state, one.received, one.accepted, one.advertised, one.last_error, one.vrf])
         })
         .collect();
     let rows = Value::json(&rows.into());
@@ -162,14 +183,15 @@ pub async fn store(
     );
     session.execute(&sample, vec![now.into(), rows.clone()]).await?;
     let note = format!(
-        "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error) \
-         SELECT g.id, ?, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, ?, g.last_error \
+        "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error, vrf) \
+         SELECT g.id, ?, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, ?, g.last_error, g.vrf \
          FROM {given} JOIN {table} s ON s.id = g.id WHERE g.id > 0 \
          ON CONFLICT ({column}) DO UPDATE SET polled = excluded.polled, \
          seen = COALESCE(excluded.seen, peering_sessionpoll.seen), state = excluded.state, \
          since = CASE WHEN peering_sessionpoll.state = excluded.state THEN peering_sessionpoll.since \
          ELSE excluded.since END, \
          last_error = COALESCE(excluded.last_error, peering_sessionpoll.last_error), \
+         vrf = COALESCE(excluded.vrf, peering_sessionpoll.vrf), \
          flaps = peering_sessionpoll.flaps + CASE WHEN peering_sessionpoll.state = 'established' \
          AND excluded.state NOT IN ('established', '{UNKNOWN}') THEN 1 ELSE 0 END",
         time = time_parameter(session.engine()),
@@ -210,12 +232,13 @@ const fn given(engine: Engine) -> &'static str {
         Engine::Sqlite => {
             "(SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS state, \
              json_extract(value, '$[2]') AS received, json_extract(value, '$[3]') AS accepted, \
-             json_extract(value, '$[4]') AS advertised, json_extract(value, '$[5]') AS last_error \
+             json_extract(value, '$[4]') AS advertised, json_extract(value, '$[5]') AS last_error, \
+             json_extract(value, '$[6]') AS vrf \
              FROM json_each(?)) g"
         }
         Engine::Postgres => {
             "(SELECT (value->>0)::BIGINT AS id, value->>1 AS state, (value->>2)::BIGINT AS received, \
-             (value->>3)::BIGINT AS accepted, (value->>4)::BIGINT AS advertised, value->>5 AS last_error \
+             (value->>3)::BIGINT AS accepted, (value->>4)::BIGINT AS advertised, value->>5 AS last_error, value->>6 AS vrf \
              FROM json_array_elements(?::JSON)) g"
         }
     }

@@ -23,6 +23,8 @@ pub enum Aged {
     Deployments,
     /// Plans that have no deployment any more, by their time.
     DeploymentPlans,
+    /// Deleted sessions of routers that have not been polled since, and of those that are polled no more.
+    DeletedSessions,
 }
 
 impl Aged {
@@ -36,6 +38,7 @@ impl Aged {
             Self::Samples => "peering_sessionsample",
             Self::Deployments => "devices_deployment",
             Self::DeploymentPlans => "devices_deploymentplan",
+            Self::DeletedSessions => "peering_deletedsession",
         }
     }
 
@@ -65,6 +68,11 @@ impl Aged {
             Self::DeploymentPlans => {
                 "created < ? AND NOT EXISTS (SELECT id FROM devices_deployment \
                  WHERE plan_id = devices_deploymentplan.id)"
+            }
+            Self::DeletedSessions => {
+                "deleted_at < ? AND NOT EXISTS (SELECT 1 FROM devices_router r \
+                 WHERE r.id = peering_deletedsession.router_id AND r.poll_bgp_sessions_state \
+                 AND r.poll_bgp_sessions_last_updated >= peering_deletedsession.deleted_at)"
             }
             Self::SyncReports => "time < ? AND id < (SELECT MAX(id) FROM peeringdb_synchronisation)",
         }

@@ -9,6 +9,7 @@
 
 mod any;
 mod clock;
+pub mod deleted_sessions;
 pub mod deploy;
 pub mod documents;
 mod editor;

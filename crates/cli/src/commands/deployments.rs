@@ -138,7 +138,7 @@ async fn show(shared: &Shared, output: &Output, id: i64, with_text: bool) -> any
         output.line(&format!("  job        {job}"));
     }
     output.line(&format!("  input      {}", one.input_hash));
-    output.line(&format!("  sessions   {}", found.sessions.as_array().map_or(0, Vec::len)));
+    output.line(&format!("  sessions   {}", found.sessions.stored.len() + found.sessions.others.len()));
     if let Some(message) = &one.message {
         output.line(&format!("  message    {message}"));
     }

@@ -4,6 +4,7 @@ mod autonomous_systems;
 mod backup;
 mod config;
 mod configure_routers;
+mod deleted_sessions;
 mod deployments;
 mod doctor;
 mod documents;

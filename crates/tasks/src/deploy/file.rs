@@ -43,7 +43,7 @@ pub(super) async fn write(
         return Ok(());
     }
     let found = addresses(&work.rendering.text);
-    let mut new = run.record(work, deployed, How::Replace, &work.known.sessions(&found), before)?;
+    let mut new = run.record(work, deployed, How::Replace, work.known.sessions(&found), before)?;
     let percent = run.context.config.config_max_removed_percent;
     if let Err(reason) = work.known.judge(&found, How::Replace, percent) {
         if run.task.force {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use pm_router::How;
+use pm_store::deployments::Sessions;
 
 /// Sessions that may always be lacking: a change this small is looked at by people, not by a percentage.
 const ALWAYS: usize = 2;
@@ -22,7 +23,7 @@ pub fn addresses(text: &str) -> BTreeSet<IpAddr> {
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Sessions of the last deployment; `None` before the first.
-    pub last: Option<Vec<IpAddr>>,
+    pub last: Option<Sessions>,
     /// Sessions in the database, and whether the router is to have each.
     pub stored: BTreeMap<IpAddr, bool>,
     /// Sessions that were deleted in the database and are still to be taken from the router.
@@ -33,18 +34,21 @@ pub struct Known {
 
 impl Known {
     /// Those of the addresses in a configuration that are of sessions.
-    pub fn sessions(&self, addresses: &BTreeSet<IpAddr>) -> Vec<IpAddr> {
-        let is = |address: &&IpAddr| self.stored.contains_key(address) || self.neighbors.contains(address);
-        addresses.iter().filter(is).copied().collect()
+    pub fn sessions(&self, addresses: &BTreeSet<IpAddr>) -> Sessions {
+        let (stored, rest): (Vec<IpAddr>, Vec<IpAddr>) =
+            addresses.iter().partition(|address| self.stored.contains_key(address));
+        let others = rest.into_iter().filter(|address| self.neighbors.contains(address)).collect();
+        Sessions { stored, others }
     }
 
     /// Whether the database says that the router should not have it.
     fn unwanted(&self, address: IpAddr) -> bool {
         match self.stored.get(&address) {
             Some(wanted) => !wanted,
+            // What the database had and has no more was deleted; what it never had is somebody else's.
             None => {
-                self.deleted.contains(&address)
-                    || self.last.as_ref().is_some_and(|last| last.contains(&address))
+                let had = |last: &Sessions| last.stored.contains(&address);
+                self.deleted.contains(&address) || self.last.as_ref().is_some_and(had)
             }
         }
     }
@@ -61,7 +65,7 @@ impl Known {
     /// A sentence that names some of them.
     pub fn judge(&self, text: &BTreeSet<IpAddr>, how: How, percent: u8) -> Result<(), String> {
         let before: Vec<IpAddr> = match (&self.last, how) {
-            (Some(last), _) => last.clone(),
+            (Some(last), _) => last.stored.iter().chain(&last.others).copied().collect(),
             (None, How::Replace) => self.neighbors.iter().copied().collect(),
             (None, How::Merge) => {
                 self.neighbors.iter().filter(|address| self.stored.contains_key(address)).copied().collect()
@@ -96,6 +100,10 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
+    fn stored(range: std::ops::Range<u8>) -> Option<Sessions> {
+        Some(Sessions { stored: range.map(ip).collect(), others: Vec::new() })
+    }
+
     fn text(range: std::ops::Range<u8>) -> BTreeSet<IpAddr> {
         range.map(ip).collect()
     }
@@ -114,11 +122,11 @@ mod tests {
 
     #[test]
     fn a_template_that_lost_half_its_sessions_is_refused() {
-        let known = Known { last: Some((0..10).map(ip).collect()), ..Known::default() };
+        let known = Known { last: stored(0..10), ..Known::default() };
         // What is not in the database any more was deleted there.
         assert_eq!(known.judge(&text(0..5), How::Replace, 20), Ok(()));
-        let stored = (0..10).map(|last| (ip(last), true)).collect();
-        let known = Known { stored, ..known };
+        let here = (0..10).map(|last| (ip(last), true)).collect();
+        let known = Known { stored: here, ..known };
         let error = known.judge(&text(0..5), How::Replace, 20).unwrap_err();
         assert!(error.contains("lacks 5 of 10") && error.contains("192.0.2.5"), "{error}");
         assert!(known.judge(&text(0..5), How::Merge, 20).is_err());
@@ -130,8 +138,8 @@ mod tests {
 
     #[test]
     fn what_was_disabled_is_not_lacking() {
-        let stored = (0..10).map(|last| (ip(last), last < 5)).collect();
-        let known = Known { last: Some((0..10).map(ip).collect()), stored, ..Known::default() };
+        let here = (0..10).map(|last| (ip(last), last < 5)).collect();
+        let known = Known { last: stored(0..10), stored: here, ..Known::default() };
         assert_eq!(known.judge(&text(0..5), How::Replace, 20), Ok(()));
         assert!(known.is_removal(ip(7), &text(0..10), How::Merge));
         assert!(
@@ -139,6 +147,16 @@ mod tests {
             "a merge takes nothing away by not naming it"
         );
         assert!(known.is_removal(ip(2), &text(3..4), How::Replace));
+    }
+
+    #[test]
+    fn neighbors_that_the_database_never_had_are_missed() {
+        let last = Some(Sessions { stored: vec![ip(1)], others: (2..8).map(ip).collect() });
+        let known = Known { last, ..Known::default() };
+        assert!(known.judge(&text(1..2), How::Replace, 20).is_err());
+        assert!(!known.is_removal(ip(3), &text(1..9), How::Replace));
+        let deleted = (2..8).map(ip).collect();
+        assert_eq!(Known { deleted, ..known }.judge(&text(1..2), How::Replace, 20), Ok(()));
     }
 
     #[test]
@@ -151,6 +169,7 @@ mod tests {
         // A part of a configuration says nothing of neighbours that others keep.
         assert_eq!(known.judge(&text(0..4), How::Merge, 20), Ok(()));
         assert!(known.judge(&text(0..1), How::Merge, 20).is_err());
-        assert_eq!(known.sessions(&text(2..30)), (2..10).map(ip).collect::<Vec<_>>());
+        let found = known.sessions(&text(2..30));
+        assert_eq!((found.stored, found.others), ((2..4).map(ip).collect(), (4..10).map(ip).collect()));
     }
 }

@@ -19,6 +19,7 @@ mod watch;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use pm_store::deployments::{self, Deployment, Freeze, New, Status, Step};
 use pm_store::jobs::Level;
+use pm_store::tombstones;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -220,6 +222,11 @@ impl ConfigureRouters {
         let mut last = deployments::last_sessions(&mut session).await?;
         let mut stored = deployments::sessions(&mut session).await?;
         let mut unfinished = deployments::unfinished(&mut session).await?;
+        let ids: Vec<i64> = chosen.iter().map(|router| router.id).collect();
+        let mut deleted: BTreeMap<i64, BTreeSet<IpAddr>> = BTreeMap::new();
+        for one in tombstones::deleted(&mut session, &ids).await? {
+            deleted.entry(one.router).or_default().insert(one.ip_address);
+        }
         transaction.rollback().await?;
         for router in chosen {
             let mut one = Deployed::new(&router.name);
@@ -244,6 +251,7 @@ impl ConfigureRouters {
                     known: Known {
                         last: last.remove(&router.id),
                         stored: stored.remove(&router.id).unwrap_or_default(),
+                        deleted: deleted.remove(&router.id).unwrap_or_default(),
                         ..Known::default()
                     },
                     unfinished: unfinished.remove(&router.id).unwrap_or_default(),

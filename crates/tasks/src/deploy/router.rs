@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pm_router::{Candidate, ConfigText, Diff, Error, How, Neighbors, Pending, Router};
-use pm_store::deployments::{self, Deployment, New, Status, Step};
+use pm_store::deployments::{self, Deployment, New, Sessions, Status, Step};
 use serde_json::Value as Json;
 
 use super::guard::{Known, addresses};
@@ -189,7 +189,7 @@ fn prepare(
     let text = addresses(&work.rendering.text);
     let here = neighbors.neighbors.iter().map(|neighbor| neighbor.address).collect();
     let known = Known { neighbors: here, ..work.known.clone() };
-    let mut new = run.record(work, deployed, how, &known.sessions(&text), before.expose())?;
+    let mut new = run.record(work, deployed, how, known.sessions(&text), before.expose())?;
     let percent = run.context.config.config_max_removed_percent;
     if let Err(reason) = known.judge(&text, how, percent) {
         if run.task.force {
@@ -300,7 +300,7 @@ impl Run<'_> {
         work: &Work,
         deployed: &Deployed,
         how: How,
-        sessions: &[IpAddr],
+        sessions: Sessions,
         running: &str,
     ) -> Result<New, TaskError> {
         let keyring = &self.context.keyring;
@@ -323,7 +323,7 @@ impl Run<'_> {
             diff: deployed.diff.clone(),
             added: number(deployed.added),
             removed: number(deployed.removed),
-            sessions: sessions.to_vec(),
+            sessions,
             warnings: Vec::new(),
             message: None,
             configuration: deployments::seal(keyring, text).map_err(failed)?,

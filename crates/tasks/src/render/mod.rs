@@ -6,6 +6,7 @@
 
 mod check;
 mod configuration;
+mod deleted;
 mod engine;
 mod fields;
 mod files;

@@ -1,8 +1,8 @@
 //! `poll_bgp_sessions`: what routers say of our sessions.
 //!
 //! Reads: routers, platforms, sessions, the settings `napalm_*`, `ssh_known_hosts`, `router_concurrency`; the routers.
-//! Writes: state and counters of sessions, how old and how sure they are, their history. A router's sessions are stored in
-//! one transaction. A session that its router does not know becomes unknown; one of a router that could not be asked stays
+//! Writes: state and counters of sessions, how old and how sure they are, their history; forgets deleted sessions that their
+//! router does not have any more. A router's sessions are stored in one transaction. A session that its router does not know becomes unknown; one of a router that could not be asked stays
 //! as it is, and its age tells.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +10,12 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use pm_router::{Neighbor, Neighbors, State, Target};
 use pm_store::jobs::{Level, Outcome};
 use pm_store::polls::{self, Expected, Polled, SessionKind};
+use pm_store::tombstones;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -62,6 +64,10 @@ pub struct Looked {
     pub near_limit: Vec<String>,
     /// What it said and could not be understood.
     pub left_out: Vec<String>,
+    /// Deleted sessions that it does not have any more, and that are forgotten now.
+    pub deleted_gone: usize,
+    /// Deleted sessions that it still has, or may have.
+    pub deleted_standing: Vec<String>,
 }
 
 /// A neighbour that a router has and we do not.
@@ -163,6 +169,7 @@ async fn poll(
             return Ok(looked);
         }
     };
+    let asked = context.clock.now();
     let neighbors = match ask(network, target).await {
         Ok(neighbors) => neighbors,
         Err(error) => {
@@ -175,7 +182,14 @@ async fn poll(
     let rows = compare(ours, &neighbors, &mut looked);
     {
         let _one_at_a_time = writing.lock().await;
-        store(context, router.id, &rows).await?;
+        let has = still_there(ours, &neighbors);
+        let deleted = store(context, router.id, &rows, asked, has).await?;
+        looked.deleted_gone = deleted.gone.len();
+        looked.deleted_standing = deleted
+            .standing
+            .iter()
+            .map(|one| format!("AS{} {} {}", one.remote_asn, one.remote_name, one.ip_address))
+            .collect();
     }
     say(Level::Info, &told(&looked));
     for one in looked.near_limit.iter().chain(&looked.left_out) {
@@ -195,7 +209,9 @@ async fn store(
     context: &TaskContext,
     router: i64,
     rows: &BTreeMap<SessionKind, Vec<Polled>>,
-) -> Result<(), TaskError> {
+    asked: DateTime<Utc>,
+    has: impl Fn(IpAddr, Option<&str>) -> bool,
+) -> Result<tombstones::Looked, TaskError> {
     let now = context.clock.now();
     let mut transaction = context.store.begin().await?;
     let mut session = transaction.session();
@@ -204,8 +220,29 @@ async fn store(
         polls::store(&mut session, *kind, rows, now).await?;
     }
     polls::stamp(&mut session, router, now).await?;
+    let deleted = tombstones::looked(&mut session, router, asked, has).await?;
     context.commit(transaction).await?;
-    Ok(())
+    Ok(deleted)
+}
+
+/// Whether a router still has a neighbour at an address, in a VRF if that is known. Where it said something that could not be
+/// understood, or nothing at all though it should have neighbours, it may have any.
+fn still_there<'a>(
+    ours: &[Expected],
+    neighbors: &'a Neighbors,
+) -> impl Fn(IpAddr, Option<&str>) -> bool + use<'a> {
+    let silent = neighbors.neighbors.is_empty() && ours.iter().any(|session| session.wanted);
+    let unsure = silent || !neighbors.left_out.is_empty();
+    let there: BTreeSet<(IpAddr, &str)> =
+        neighbors.neighbors.iter().map(|neighbor| (neighbor.address, neighbor.vrf.as_str())).collect();
+    let addresses: BTreeSet<IpAddr> = there.iter().map(|(address, _)| *address).collect();
+    move |address, vrf| {
+        let listed = match vrf {
+            Some(vrf) => there.contains(&(address, vrf)),
+            None => addresses.contains(&address),
+        };
+        unsure || listed
+    }
 }
 
 /// Finds each session of ours among a router's neighbours.
@@ -287,6 +324,7 @@ fn polled(id: i64, neighbor: &Neighbor) -> Polled {
         accepted: sum(|counts| counts.accepted),
         advertised: sum(|counts| counts.advertised),
         last_error: neighbor.last_error.clone(),
+        vrf: Some(neighbor.vrf.clone()),
     }
 }
 
@@ -322,6 +360,12 @@ fn told(looked: &Looked) -> String {
     if !looked.strange.is_empty() {
         let _ = write!(text, ", {} neighbours without a session here", looked.strange.len());
     }
+    if looked.deleted_gone > 0 {
+        let _ = write!(text, ", {} deleted sessions gone", looked.deleted_gone);
+    }
+    if !looked.deleted_standing.is_empty() {
+        let _ = write!(text, ", {} deleted sessions still there", looked.deleted_standing.len());
+    }
     text
 }
 
@@ -336,6 +380,14 @@ fn finish(report: &PollReport) -> Result<Done, TaskError> {
     }
     if skipped > 0 {
         let _ = write!(summary, "; {skipped} skipped");
+    }
+    let gone: usize = report.routers.iter().map(|one| one.deleted_gone).sum();
+    if gone > 0 {
+        let _ = write!(summary, "; {gone} deleted sessions gone");
+    }
+    let standing: usize = report.routers.iter().map(|one| one.deleted_standing.len()).sum();
+    if standing > 0 {
+        let _ = write!(summary, "; {standing} deleted sessions still on their router");
     }
     summary.push('.');
     let outcome = match (failed, asked) {
