@@ -200,7 +200,9 @@ pub(super) fn finish(report: &DeployReport, dry_run: bool, cancelled: bool) -> R
     let refused = only(Verdict::Refused);
     let busy = only(Verdict::Busy);
     let error = match (good, bad + only(Verdict::NotBegun)) {
-        _ if cancelled => Some(TaskError::Cancelled(summary.clone())),
+        _ if cancelled && only(Verdict::NotBegun) + only(Verdict::Unconfirmed) > 0 => {
+            Some(TaskError::Cancelled(summary.clone()))
+        }
         (0, 0) if refused > 0 => Some(TaskError::Refused(with_reasons(&summary, report, Verdict::Refused))),
         (0, 0) if busy > 0 => Some(TaskError::TryLater(with_reasons(&summary, report, Verdict::Busy))),
         _ => None,

@@ -45,6 +45,7 @@ pub(super) struct Made {
     pub(super) up: BTreeSet<Place>,
     /// The configuration that ran before.
     pub(super) before: ConfigText,
+    /// Zero where nobody undoes it.
     pub(super) timer: Duration,
 }
 
@@ -101,7 +102,14 @@ async fn on_router(
             return Ok(());
         }
     };
-    let router = match run.network.connect(target).await {
+    let connected = tokio::select! {
+        connected = run.network.connect(target) => connected,
+        () = run.context.cancel.cancelled() => {
+            deployed.ends(Verdict::NotBegun, "the run was cancelled");
+            return Ok(());
+        }
+    };
+    let router = match connected {
         Ok(router) => router,
         Err(error) => {
             deployed.fails(&error);
@@ -109,10 +117,20 @@ async fn on_router(
         }
     };
     let made = over(run, work, held, deployed, &*router).await;
-    router.close().await;
-    match made? {
-        Some(made) => watch::look_after(run, work, held, deployed, target, made).await,
-        None => Ok(()),
+    match made {
+        // Only the connection that made it can undo what has no timer.
+        Ok(Some(made)) if made.timer.is_zero() => {
+            let seen = watch::look_after(run, work, held, deployed, target, made, Some(&*router)).await;
+            router.close().await;
+            seen
+        }
+        other => {
+            router.close().await;
+            match other? {
+                Some(made) => watch::look_after(run, work, held, deployed, target, made, None).await,
+                None => Ok(()),
+            }
+        }
     }
 }
 
@@ -155,12 +173,25 @@ async fn over(
         forget(candidate, deployed).await;
         return Ok(None);
     };
+    let timer = timer(run, work, deployed, router);
     if prepared.new.status != Status::Committing {
         forget(candidate, deployed).await;
         deployed.deployment = Some(run.insert(held, &prepared.new).await?);
         return Ok(None);
     }
-    commit(run, work, held, deployed, candidate, prepared, before).await
+    commit(run, work, held, deployed, candidate, prepared, before, timer).await
+}
+
+/// How long the router is to wait for the confirmation; not at all where nobody undoes a commit and that is accepted.
+fn timer(run: &Run<'_>, work: &Work, deployed: &mut Deployed, router: &dyn Router) -> Duration {
+    let accepted = work.reached.ways.as_ref().is_ok_and(|ways| ways.without_timer);
+    if accepted && router.capabilities().undo.is_none() {
+        deployed
+            .warnings
+            .push("nobody undoes this if it cuts the way to the router (without_timer)".to_owned());
+        return Duration::ZERO;
+    }
+    Duration::from_secs(run.context.config.commit_confirm_seconds.into())
 }
 
 struct Prepared {
@@ -233,6 +264,7 @@ async fn forget(candidate: Box<dyn Candidate + '_>, deployed: &mut Deployed) {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "all of them are of the one commit")]
 async fn commit(
     run: &Run<'_>,
     work: &Work,
@@ -241,6 +273,7 @@ async fn commit(
     candidate: Box<dyn Candidate + '_>,
     prepared: Prepared,
     before: ConfigText,
+    timer: Duration,
 ) -> Result<Option<Made>, TaskError> {
     let Prepared { new, how, text, up } = prepared;
     if let Some(reason) = run.stopped() {
@@ -257,7 +290,6 @@ async fn commit(
         }
     };
     deployed.deployment = Some(id);
-    let timer = Duration::from_secs(run.context.config.commit_confirm_seconds.into());
     let made = |pending| Made { id, pending, how, text, up, before, timer };
     match candidate.commit(timer).await {
         Ok(pending) => {

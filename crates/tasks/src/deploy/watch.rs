@@ -43,6 +43,7 @@ pub(super) async fn look_after(
     deployed: &mut Deployed,
     target: &Target,
     made: Made,
+    first: Option<&dyn Router>,
 ) -> Result<(), TaskError> {
     let begun = Instant::now();
     if made.pending.is_none() {
@@ -62,7 +63,10 @@ pub(super) async fn look_after(
                 run.context.config.post_check_max_lost
             );
             deployed.spoilt = true;
-            let undone = undo(&*router, made.pending.as_ref(), made.before.expose()).await;
+            let undone = match first {
+                Some(first) => undo_at_once(first, &*router, &made).await,
+                None => undo(&*router, made.pending.as_ref(), made.before.expose()).await,
+            };
             router.close().await;
             match undone {
                 Ok(found) => ended(run, held, deployed, &made, found, &said).await,
@@ -75,6 +79,11 @@ pub(super) async fn look_after(
         Seen::Away(error) => {
             deployed.spoilt = true;
             let said = format!("after the commit the router could not be reached: {error}");
+            if let (Some(first), Some(pending)) = (first, &made.pending)
+                && let Err(error) = first.roll_back(pending).await
+            {
+                deployed.warnings.push(format!("it could not be undone over the first connection: {error}"));
+            }
             go_back(run, held, deployed, target, &made, begun, &said).await
         }
         Seen::Cancelled => {
@@ -87,6 +96,15 @@ pub(super) async fn look_after(
             Ok(())
         }
     }
+}
+
+/// What has no timer is undone over the connection that made it.
+async fn undo_at_once(first: &dyn Router, router: &dyn Router, made: &Made) -> Result<Found, Error> {
+    if let Some(pending) = &made.pending {
+        first.roll_back(pending).await?;
+    }
+    let running = router.running_config().await?;
+    Ok(if running.expose() == made.before.expose() { Found::Undone } else { Found::Other })
 }
 
 fn named(vrf: &str, address: std::net::IpAddr) -> String {
@@ -172,7 +190,7 @@ async fn confirm(
     made: &Made,
 ) -> Result<(), TaskError> {
     let Some(pending) = &made.pending else { return Ok(()) };
-    let confirmed = router.confirm(pending).await;
+    let confirmed = if made.timer.is_zero() { Ok(()) } else { router.confirm(pending).await };
     if let Err(error @ (Error::Lost { .. } | Error::Timeout { .. })) = &confirmed {
         // Whether it is confirmed, only the router knows.
         let waits = router.pending().await;

@@ -19,6 +19,8 @@ pub struct Ways {
     pub load: Option<How>,
     /// Whether its sessions are looked at after a commit.
     pub watched: bool,
+    /// Whether it is changed even if nobody undoes a commit that cuts the way to it.
+    pub without_timer: bool,
     /// When it may be changed; `None`: at any time.
     pub window: Option<Window>,
     /// The file that takes the router's place.
@@ -61,20 +63,21 @@ impl Ways {
     /// # Errors
     /// A sentence: an argument that is not understood.
     pub fn take(options: &mut Map<String, Json>, router: &str, config: &Config) -> Result<Self, String> {
-        let taken =
-            ["load_mode", "post_check", "deploy_window", "file_target"].map(|name| options.remove(name));
-        let [load, watched, window, file] = taken;
+        let names = ["load_mode", "post_check", "without_timer", "deploy_window", "file_target"];
+        let [load, watched, without_timer, window, file] = names.map(|name| options.remove(name));
         let load = match load.as_ref().map(|value| value.as_str().unwrap_or_default()) {
             None => None,
             Some("merge") => Some(How::Merge),
             Some("replace") => Some(How::Replace),
             Some(_) => return Err("its argument load_mode is neither merge nor replace".to_owned()),
         };
-        let watched = match watched {
-            None => true,
-            Some(Json::Bool(watched)) => watched,
-            Some(_) => return Err("its argument post_check is neither true nor false".to_owned()),
+        let truth = |value: Option<Json>, name: &str, otherwise: bool| match value {
+            None => Ok(otherwise),
+            Some(Json::Bool(value)) => Ok(value),
+            Some(_) => Err(format!("its argument {name} is neither true nor false")),
         };
+        let watched = truth(watched, "post_check", true)?;
+        let without_timer = truth(without_timer, "without_timer", false)?;
         let window = match window {
             None => None,
             Some(Json::String(text)) => Some(Window::parse(&text, config)?),
@@ -83,7 +86,7 @@ impl Ways {
             }
         };
         let file = file.map(|file| file_target(&file, router, config)).transpose()?;
-        Ok(Self { load, watched, window, file })
+        Ok(Self { load, watched, without_timer, window, file })
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pm_router::{
-    Candidate, ConfigText, Diff, Error, Facts, How, Load, Loader, Neighbor, Neighbors, Pending, Platform,
-    Router, State, Step, Target,
+    Candidate, Capabilities, ConfigText, Diff, Error, Facts, How, Load, Loader, Neighbor, Neighbors, Pending,
+    Platform, Router, State, Step, Target,
 };
 use pm_tasks::routers::Connector;
 use tokio::time::Instant;
@@ -41,6 +41,9 @@ pub struct Box_ {
     pub commits: usize,
     pub confirms: usize,
     pub open_now: usize,
+    /// Nothing undoes a commit by itself.
+    pub timerless: bool,
+    previous: Option<String>,
     down: BTreeSet<IpAddr>,
     pending: Option<(Pending, String, Instant)>,
     next: usize,
@@ -152,6 +155,10 @@ impl Router for Connection {
     fn platform(&self) -> Platform {
         Platform::Bird
     }
+    fn capabilities(&self) -> Capabilities {
+        let all = Platform::Bird.capabilities();
+        if self.one.lock().unwrap().timerless { Capabilities { undo: None, ..all } } else { all }
+    }
     async fn facts(&self) -> Result<Facts, Error> {
         Ok(Facts::default())
     }
@@ -191,7 +198,8 @@ impl Router for Connection {
     }
     async fn roll_back(&self, _: &Pending) -> Result<(), Error> {
         let mut one = self.one.lock().unwrap();
-        if let Some((_, before, _)) = one.pending.take() {
+        let before = one.pending.take().map(|(_, before, _)| before);
+        if let Some(before) = before.or_else(|| one.previous.take()) {
             one.running = before;
             one.down.clear();
         }
@@ -240,12 +248,20 @@ impl Candidate for Loaded<'_> {
             one.trouble = None;
             return Err(lost());
         }
+        if one.timerless && !timer.is_zero() {
+            let message = "there is no timer".to_owned();
+            return Err(Error::Failed { host, step: Step::Commit, message });
+        }
         one.commits += 1;
         one.next += 1;
         let id = format!("change-{}", one.next);
         let pending = Pending { platform: Platform::Bird, id, seconds: timer.as_secs() };
         let before = std::mem::replace(&mut one.running, self.text.clone());
-        one.pending = Some((pending.clone(), before, Instant::now() + timer));
+        if timer.is_zero() {
+            one.previous = Some(before);
+        } else {
+            one.pending = Some((pending.clone(), before, Instant::now() + timer));
+        }
         match one.trouble {
             Some(Trouble::LostInCommit) => {
                 one.trouble = None;

@@ -504,6 +504,32 @@ async fn a_process_that_died_before_it_confirmed_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn what_nothing_undoes_is_committed_only_on_request() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        scene.routers.of("edge1").lock().unwrap().timerless = true;
+        let refused = scene.run(only("edge1")).await;
+        assert!(message(&refused, "edge1").contains("no timer"), "{}", refused.message);
+        assert_eq!(scene.routers.running("edge1"), "");
+        scene
+            .sql("UPDATE devices_router SET napalm_args = '{\"without_timer\": true}' WHERE name = 'edge1'")
+            .await;
+        let done = scene.run(only("edge1")).await;
+        assert_eq!(verdicts(&done)["edge1"], "confirmed", "{}", done.message);
+        assert!(done.data["routers"][0]["warnings"].to_string().contains("nobody undoes this"));
+        // Lost sessions are undone all the same.
+        let before = scene.routers.running("edge1");
+        scene.sql("UPDATE devices_configuration SET template = template || 'timers 1 3\n'").await;
+        scene.routers.trouble("edge1", Some(Trouble::SessionsDie));
+        let undone = scene.run(only("edge1")).await;
+        assert_eq!(verdicts(&undone)["edge1"], "rolled_back", "{}", undone.message);
+        assert_eq!(scene.routers.running("edge1"), before);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_cancels_is_told_that_the_router_goes_back() {
     each_engine(async |store| {
         fill(&store).await;
