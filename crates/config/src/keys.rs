@@ -266,6 +266,9 @@ settings! {
         /// Routers that are talked to at the same time.
         Used router_concurrency: u32 = 32, in 1..=1_000;
 
+        /// Seconds after which what the last poll of a router said counts as stale. Twice the time between polls is right.
+        Used poll_stale_after: u32 = 7_200, in 1..=31_536_000;
+
         /// Program that expands AS-SETs when `irr_backend` asks for one. Left as it is, it is the one that
         /// `irr_backend` names.
         Used bgpq3_path: String = "bgpq3".to_owned();

@@ -32,7 +32,8 @@ pub trait Task: Send + Sync {
     /// The arguments, as they are kept in the job record.
     fn arguments(&self) -> Json;
 
-    /// What only one run may hold at a time.
+    /// What only one run may hold at a time. A task that works on many things may take a lock of each by itself instead;
+    /// when the run ends, whatever its job holds is free again.
     fn lock_key(&self) -> Option<String>;
 
     /// Does it.
@@ -59,6 +60,8 @@ pub struct TaskContext {
     pub author: Author,
     /// Keys for the secrets in the database.
     pub keyring: Arc<Keyring>,
+    /// Whether to wait for what another run holds.
+    pub wait: bool,
     pub(crate) lock: Option<Lock>,
     pub(crate) committing: Arc<AtomicBool>,
 }
@@ -111,6 +114,9 @@ pub enum TaskError {
     /// It may work later without anybody doing anything.
     #[error("{0}")]
     TryLater(String),
+    /// Another run holds all that this one is about; nothing was done.
+    #[error("{0}")]
+    Held(String),
     /// The database said no.
     #[error(transparent)]
     Store(#[from] StoreError),
