@@ -24,13 +24,43 @@ use pm_store::objects::secrets::{Clear, Keyring};
 use pm_store::objects::write::{self, Writing};
 use pm_store::testing::epoch;
 use pm_tasks::routers::Connector;
-use pm_tasks::{Done, PollBgpSessions, Task, TaskContext, TaskError};
+use pm_tasks::{Done, PollBgpSessions, Runner, Task, TaskContext, TaskError};
 use serde_json::{Value as Json, json};
+use tokio::sync::Semaphore;
 
-use super::configured;
+use super::{HeldClock, Lines, configured};
 
 /// The password of the routers.
 pub const SECRET: &str = "Planted-router-password";
+
+/// What runs tasks over them.
+pub fn runner(store: &Store, clock: &Arc<HeldClock>, lines: &Arc<Lines>, wait: bool) -> Runner {
+    Runner {
+        store: store.clone(),
+        config: Arc::new(router_settings()),
+        clock: Arc::clone(clock) as _,
+        sink: Arc::clone(lines) as _,
+        seed: 1,
+        wait,
+    }
+}
+
+/// A poll of the routers with these names.
+pub fn poll_of(limit: Option<&str>, fake: &Arc<Fake>) -> Over {
+    Over(PollBgpSessions { limit: limit.map(str::to_owned) }, Arc::clone(fake))
+}
+
+/// Stores objects, each after the ones it refers to.
+pub async fn create(store: &Store, drafts: &[Draft]) -> Vec<i64> {
+    let author = Author { user_id: None, user_name: "test".into(), request_id: "r".into() };
+    let keyring = Keyring::from_texts(["k".repeat(50).as_str()]);
+    let rules = Rules { checked: false, community_values: false };
+    let writing = Writing { author: &author, now: epoch(), keyring: &keyring, rules };
+    let mut transaction = store.begin().await.unwrap();
+    let made = write::create(&mut transaction.session(), writing, drafts).await.unwrap();
+    transaction.commit().await.unwrap();
+    made.iter().map(|record| record.id).collect()
+}
 
 /// Settings for them: two at a time.
 pub fn router_settings() -> Config {
@@ -51,12 +81,28 @@ pub struct Fake {
     pub targets: Mutex<Vec<Target>>,
     open: AtomicUsize,
     pub most: AtomicUsize,
+    /// Routers that answer only when the test lets them.
+    gates: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
 
 impl Fake {
     pub fn answers(&self, host: &str, neighbors: Vec<Neighbor>) {
         let all = Neighbors { neighbors, left_out: Vec::new() };
         self.answers.lock().unwrap().insert(host.to_owned(), Ok(all));
+    }
+
+    /// Lets a router answer only once somebody adds a permit.
+    pub fn holds_back(&self, host: &str) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        self.gates.lock().unwrap().insert(host.to_owned(), Arc::clone(&gate));
+        gate
+    }
+
+    /// Waits until so many connections have been asked for.
+    pub async fn asked(&self, count: usize) {
+        while self.targets.lock().unwrap().len() < count {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     pub fn fails(&self, host: &str, why: &str) {
@@ -75,6 +121,10 @@ impl Connector for Fake {
         let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(open, Ordering::SeqCst);
         tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        let gate = self.gates.lock().unwrap().get(&target.endpoint.host).cloned();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
         self.open.fetch_sub(1, Ordering::SeqCst);
         let host = target.endpoint.host.clone();
         let answer = self.answers.lock().unwrap().get(&host).cloned();
