@@ -65,7 +65,12 @@ async fn polled(program: &Program, time: DateTime<Utc>, second: Option<&'static 
     let mut session = transaction.session();
     let rows = [
         Polled { id: 1, state: Some("established"), received: 95, near_limit: true, ..Polled::default() },
-        Polled { id: 2, state: second, last_error: Some("Hold timer\u{7} expired".into()), ..Polled::default() },
+        Polled {
+            id: 2,
+            state: second,
+            last_error: Some("Hold timer\u{7} expired".into()),
+            ..Polled::default()
+        },
     ];
     polls::store(&mut session, SessionKind::Ixp, &rows, time).await.unwrap();
     let stranger = Stranger {
@@ -95,12 +100,18 @@ async fn the_state_of_sessions_and_routers_is_told_with_its_age() {
         polled(&program, now - TimeDelta::hours(3), Some("idle")).await;
 
         let listed = program.run(["sessions", "list"]).await.expect(0);
-        for text in ["ixp:1", "ixp:2", "3 h ago, stale", "near its limit of 100 prefixes", "30 h", "went down 1 times"] {
+        for text in
+            ["ixp:1", "ixp:2", "3 h ago, stale", "near its limit of 100 prefixes", "30 h", "went down once"]
+        {
             assert!(listed.stdout.contains(text), "no {text:?} in {listed}");
         }
         assert!(!listed.stdout.contains(['\u{1b}', '\u{7}']), "{listed}");
-        assert!(listed.stdout.ends_with("2 sessions, 1 established; of 2 nobody knows how they are now.\n"), "{listed}");
-        let down = program.run(["sessions", "list", "--down", "--router", "edge1", "--json"]).await.expect(0).json();
+        assert!(
+            listed.stdout.ends_with("2 sessions, 1 established; of 2 nobody knows how they are now.\n"),
+            "{listed}"
+        );
+        let down =
+            program.run(["sessions", "list", "--down", "--router", "edge1", "--json"]).await.expect(0).json();
         assert_eq!(down["sessions"].as_array().unwrap().len(), 1);
         let one = &down["sessions"][0];
         assert_eq!((&one["kind"], &one["id"], &one["state"]), (&json!("ixp"), &json!(2), &json!("idle")));
@@ -117,22 +128,36 @@ async fn the_state_of_sessions_and_routers_is_told_with_its_age() {
             let found = program.run(&words).await.expect(0).json();
             assert_eq!(found["sessions"].as_array().unwrap().len(), count, "{flags:?}");
         }
-        program.run(["sessions", "list", "--state", "up"]).await.expect(2).says("the states are idle, connect");
-        program.run(["sessions", "list", "--router", "edge9"]).await.expect(2).says("no router is called edge9");
+        program
+            .run(["sessions", "list", "--state", "up"])
+            .await
+            .expect(2)
+            .says("the states are idle, connect");
+        program
+            .run(["sessions", "list", "--router", "edge9"])
+            .await
+            .expect(2)
+            .says("no router is called edge9");
 
         let shown = program.run(["sessions", "show", "198.51.100.2"]).await.expect(0);
-        for text in ["state         idle", "last error    Hold timer", "3 h ago, stale", "went down     1 times"] {
+        for text in ["state         idle", "last error    Hold timer", "3 h ago, stale", "went down     once"]
+        {
             assert!(shown.stdout.contains(text), "no {text:?} in {shown}");
         }
-        let shown = program.run(["sessions", "show", "ixp:2", "--history", "1", "--json"]).await.expect(0).json();
-        assert_eq!((shown["history"].as_array().unwrap().len(), &shown["history"][0]["state"]), (1, &json!("idle")));
+        let shown =
+            program.run(["sessions", "show", "ixp:2", "--history", "1", "--json"]).await.expect(0).json();
+        assert_eq!(
+            (shown["history"].as_array().unwrap().len(), &shown["history"][0]["state"]),
+            (1, &json!("idle"))
+        );
         program.run(["sessions", "show", "ixp:9"]).await.expect(2).says("there is no session ixp:9");
 
         let routers = program.run(["router", "list"]).await.expect(0);
         assert!(routers.stdout.contains("3 h ago, stale") && routers.stdout.contains("1/2"), "{routers}");
         assert!(routers.stdout.contains("not enabled"), "{routers}");
         let shown = program.run(["router", "show", "edge1"]).await.expect(0);
-        for text in ["driver       frr", "1 without a session here", "Down:", "Near their limit of prefixes:"] {
+        for text in ["driver       frr", "1 without a session here", "Down:", "Near their limit of prefixes:"]
+        {
             assert!(shown.stdout.contains(text), "no {text:?} in {shown}");
         }
         let shown = program.run(["router", "show", "127.0.0.1", "--json"]).await.expect(0).json();
@@ -156,8 +181,12 @@ async fn neighbours_without_a_session_are_listed_and_imported() {
         let none = program.run(["sessions", "unknown", "--router", "edge2", "--json"]).await.expect(0).json();
         assert_eq!(none["neighbors"], json!([]));
 
-        let planned = program.run(["sessions", "import", "ex-ix", "--dry-run", "--json"]).await.expect(0).json();
-        assert_eq!((&planned["data"]["dry_run"], &planned["task"]), (&json!(true), &json!("import_sessions")));
+        let planned =
+            program.run(["sessions", "import", "ex-ix", "--dry-run", "--json"]).await.expect(0).json();
+        assert_eq!(
+            (&planned["data"]["dry_run"], &planned["task"]),
+            (&json!(true), &json!("import_sessions"))
+        );
         let made = program.run(["import_all_ix_sessions"]).await.expect(0);
         assert!(made.stderr.contains("1 sessions and 0 autonomous systems made."), "{made}");
         let shown = program.run(["sessions", "show", "198.51.100.9"]).await.expect(0);
@@ -165,7 +194,11 @@ async fn neighbours_without_a_session_are_listed_and_imported() {
         assert!(shown.stdout.contains("has not reached its router yet"), "{shown}");
         let again = program.run(["sessions", "import", "edge1", "--json"]).await.expect(0).json();
         assert_eq!((&again["outcome"], &again["data"]["sessions"]), (&json!("nothing to do"), &json!([])));
-        program.run(["sessions", "import", "edge9"]).await.expect(1).says("no router and no Internet exchange edge9");
+        program
+            .run(["sessions", "import", "edge9"])
+            .await
+            .expect(1)
+            .says("no router and no Internet exchange edge9");
     })
     .await;
 }
@@ -187,7 +220,9 @@ async fn polls_and_what_is_told_of_them_hold_no_secret() {
         said.push(program.run(["poll_bgp_sessions", "--log-format", "json", "-vv"]).await.expect(4));
         let missing = format!("{{key_file: /nowhere/key, passphrase: {ARGUMENT}}}");
         import(&program, &world("127.0.0.1", &missing)).await;
-        said.push(program.run(["poll_bgp_sessions", "-vv"]).await.expect(0).says("/nowhere/key cannot be read"));
+        said.push(
+            program.run(["poll_bgp_sessions", "-vv"]).await.expect(0).says("/nowhere/key cannot be read"),
+        );
         polled(&program, Utc::now(), Some("active")).await;
         let job = job.to_string();
         for words in [

@@ -162,7 +162,8 @@ async fn a_run_that_lost_a_router_stores_nothing_of_it() {
         assert_eq!(error, StoreError::LockLost { key: runs.key("edge1").await }.to_string());
         assert_eq!(finished.data["routers"][1].get("error"), None);
         // The lock is still theirs.
-        let held: Vec<String> = locks::held(&store).await.unwrap().into_iter().map(|(_, one)| one.owner).collect();
+        let held: Vec<String> =
+            locks::held(&store).await.unwrap().into_iter().map(|(_, one)| one.owner).collect();
         assert_eq!(held, ["elsewhere"]);
     })
     .await;

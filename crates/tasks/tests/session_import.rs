@@ -73,10 +73,17 @@ impl Scene {
             .with("slug", "ix2")
             .with("local_autonomous_system", own);
         let second = create(store, &[second]).await[0];
-        create(store, &[at(exchange, "eth1", "198.51.100.251/24"), at(second, "eth2", "203.0.113.2/24")]).await;
-        let kept = |asn: i64, name: &str| Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", name);
+        create(store, &[at(exchange, "eth1", "198.51.100.251/24"), at(second, "eth2", "203.0.113.2/24")])
+            .await;
+        let kept =
+            |asn: i64, name: &str| Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", name);
         create(store, &[kept(64_512, "Kept, and not in PeeringDB")]).await;
-        Self { store: store.clone(), clock: HeldClock::at(epoch()), lines: Arc::default(), fake: Arc::default() }
+        Self {
+            store: store.clone(),
+            clock: HeldClock::at(epoch()),
+            lines: Arc::default(),
+            fake: Arc::default(),
+        }
     }
 
     async fn poll(&self, neighbors: Vec<Neighbor>) -> Json {
@@ -190,8 +197,14 @@ async fn neighbours_on_a_lan_become_sessions_of_the_connection_that_they_are_on(
         assert_eq!(
             reasons(&done),
             [
-                why("198.51.100.13", "it may be on any of several connections: IX on edge1 eth0, IX on edge1 eth1"),
-                why("198.51.100.14", "AS64599 is neither kept here nor in the PeeringDB cache; `as add 64599` adds it"),
+                why(
+                    "198.51.100.13",
+                    "it may be on any of several connections: IX on edge1 eth0, IX on edge1 eth1"
+                ),
+                why(
+                    "198.51.100.14",
+                    "AS64599 is neither kept here nor in the PeeringDB cache; `as add 64599` adds it"
+                ),
             ]
         );
         assert_eq!(scene.count("peering_autonomoussystem").await, systems + 2);
@@ -201,7 +214,10 @@ async fn neighbours_on_a_lan_become_sessions_of_the_connection_that_they_are_on(
         for polled in [false, true] {
             if polled {
                 let looked = scene.poll(neighbors()).await;
-                assert_eq!((&looked["established"], looked["strange"].as_array().unwrap().len()), (&json!(4), 4));
+                assert_eq!(
+                    (&looked["established"], looked["strange"].as_array().unwrap().len()),
+                    (&json!(4), 4)
+                );
             }
             let again = scene.import(Some("ix:ix"), false).await;
             assert_eq!(again.data["sessions"], json!([]));
@@ -211,8 +227,9 @@ async fn neighbours_on_a_lan_become_sessions_of_the_connection_that_they_are_on(
         let all = scene.import(None, false).await;
         assert_eq!(all.data["sessions"][0]["connection"], "IX2 on edge1 eth2");
         assert_eq!(all.data["sessions"].as_array().unwrap().len(), 1);
-        let descriptions =
-            store.rows("SELECT description FROM peering_internetexchangepeeringsession ORDER BY id", vec![]).await;
+        let descriptions = store
+            .rows("SELECT description FROM peering_internetexchangepeeringsession ORDER BY id", vec![])
+            .await;
         let longest = descriptions.unwrap().iter().map(|row| row.get::<String, _>(0).unwrap().len()).max();
         assert_eq!(longest, Some(200));
     })

@@ -102,9 +102,8 @@ async fn every_value_has_an_age_and_old_ones_are_stale() {
         assert_eq!((two.seen.stale, two.seen.age), (false, Some(0)));
 
         // The filters, alone and together.
-        let ids = async |asked: Asked| -> Vec<String> {
-            scene.list(asked).await.iter().map(Seen::id).collect()
-        };
+        let ids =
+            async |asked: Asked| -> Vec<String> { scene.list(asked).await.iter().map(Seen::id).collect() };
         let [direct, four, six] = [format!("direct:{direct}"), format!("ixp:{four}"), format!("ixp:{six}")];
         let some = |text: &str| Some(text.to_owned());
         let all = Asked::default;
@@ -125,10 +124,7 @@ async fn every_value_has_an_age_and_old_ones_are_stale() {
             assert!(matches!(error, ObjectError::Question(_)), "{error}");
         }
         // A session that is not wanted is not down.
-        store
-            .execute("UPDATE peering_directpeeringsession SET status = 'disabled'", vec![])
-            .await
-            .unwrap();
+        store.execute("UPDATE peering_directpeeringsession SET status = 'disabled'", vec![]).await.unwrap();
         assert_eq!(ids(Asked { down: true, ..all() }).await, [&*six]);
     })
     .await;
@@ -155,7 +151,11 @@ async fn a_session_is_shown_with_its_history_by_number_or_address() {
         assert_eq!((poll.flaps, poll.since), (2, epoch() + TimeDelta::minutes(30)));
         assert_eq!(found.seen.session.last_established, Some(epoch() + TimeDelta::minutes(20)));
         assert_eq!(shown(&format!("IXP:{four}"), 0).await.history.len(), 0);
-        assert_eq!(shown("192.0.2.1", 1).await.seen.session.id, direct, "whatever the length it is kept with");
+        assert_eq!(
+            shown("192.0.2.1", 1).await.seen.session.id,
+            direct,
+            "whatever the length it is kept with"
+        );
 
         // Numbers are given per kind, and an address may be on two connections.
         let wrong = async |which: &str| {
@@ -216,7 +216,10 @@ async fn neighbours_without_a_session_are_kept_as_the_last_poll_saw_them() {
         scene.fake.answers(edge, vec![strange(64_999), other()]);
         scene.poll().await;
         scene.clock.pass(TimeDelta::hours(1));
-        scene.fake.answers(edge, vec![strange(64_999), neighbor("default", "198.51.100.1", 65_000, State::Idle, 0)]);
+        scene.fake.answers(
+            edge,
+            vec![strange(64_999), neighbor("default", "198.51.100.1", 65_000, State::Idle, 0)],
+        );
         scene.poll().await;
         let found = scene.unknown(None, None).await;
         let seen: Vec<(String, i64)> = found
@@ -261,7 +264,10 @@ async fn what_a_router_says_and_nobody_understands_is_not_taken_for_gone() {
         scene.fake.answers.lock().unwrap().insert("edge1.example.net".to_owned(), Ok(all));
         let data = scene.poll().await;
         let unknown = data["routers"][0]["unknown"][0].as_str().unwrap();
-        assert!(unknown.ends_with("what the router says of it is not understood (192.0.2.1: no state)"), "{unknown}");
+        assert!(
+            unknown.ends_with("what the router says of it is not understood (192.0.2.1: no state)"),
+            "{unknown}"
+        );
         let found = show(&store, scene.freshness(), &format!("direct:{direct}"), 1).await.unwrap();
         assert_eq!(found.seen.state.as_deref(), Some("unknown"));
     })

@@ -124,9 +124,17 @@ fn remarks(one: &Seen, now: DateTime<Utc>) -> String {
         remarks.extend(poll.last_error.clone());
     }
     if poll.flaps > 0 {
-        remarks.push(format!("went down {} times", poll.flaps));
+        remarks.push(format!("went down {}", times(poll.flaps)));
     }
     remarks.join("; ")
+}
+
+fn times(count: i64) -> String {
+    match count {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        _ => format!("{count} times"),
+    }
 }
 
 pub(crate) async fn show(
@@ -189,7 +197,7 @@ fn fields(found: &Details, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
     fields.push(("in this state", format!("for {}, since {}", since(poll.since, now), moment(poll.since))));
     fields.push(("last seen", poll.seen.map_or_else(|| "never".to_owned(), ago)));
     fields.push(("last up", session.last_established.map_or_else(|| "never".to_owned(), ago)));
-    fields.push(("went down", format!("{} times", poll.flaps)));
+    fields.push(("went down", times(poll.flaps)));
     fields.push(("last error", or_none(&poll.last_error)));
     let limit = session.max_prefixes.map(|limit| format!(", the limit is {limit}")).unwrap_or_default();
     let near = if poll.near_limit { " (near it, or past it)" } else { "" };

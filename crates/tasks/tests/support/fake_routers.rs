@@ -289,4 +289,3 @@ pub async fn fill(store: &Store) -> (i64, [i64; 2]) {
     transaction.commit().await.unwrap();
     (direct, at_exchange)
 }
-
