@@ -61,7 +61,19 @@ pub fn check(loaded: &Loaded) -> Vec<Finding> {
     if config.email_use_ssl && config.email_use_tls {
         findings.push(Finding::error("email.use_ssl and email.use_tls are both on: keep one"));
     }
+    findings.extend(deployments(config));
     findings
+}
+
+fn deployments(config: &Config) -> Option<Finding> {
+    let looks = config.post_check_seconds.max(config.post_check_min_seconds);
+    (config.commit_confirm_seconds <= looks).then(|| {
+        Finding::error(format!(
+            "commit_confirm_seconds = {} is not longer than post_check_seconds = {} and post_check_min_seconds = {}: every \
+             change would be undone before it is confirmed",
+            config.commit_confirm_seconds, config.post_check_seconds, config.post_check_min_seconds
+        ))
+    })
 }
 
 fn database(config: &Config) -> Option<Finding> {

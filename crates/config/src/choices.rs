@@ -109,6 +109,16 @@ choice! {
 }
 
 choice! {
+    /// What the template filter `max_prefix` gives.
+    MaxPrefixRule, "\"guarded\" or \"plain\"" {
+        /// The peer's own word with headroom, up to a ceiling, and never 0.
+        Guarded = "guarded",
+        /// The autonomous system's field as it is, 0 included.
+        Plain = "plain",
+    }
+}
+
+choice! {
     /// What becomes of two lists under one name when configuration contexts are merged; the higher is the one
     /// with priority.
     ListMerge, "one of replace, keep, append, prepend, append_rp, prepend_rp" {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use crate::address::{HttpUrl, SecretUrl};
-use crate::choices::{IrrBackend, ListMerge, LogFormat, LogLevel, MissingPrefixes, Undefined};
+use crate::choices::{IrrBackend, ListMerge, LogFormat, LogLevel, MaxPrefixRule, MissingPrefixes, Undefined};
 use crate::key::settings;
 use crate::value::{CcContact, DeviceArguments};
 
@@ -94,6 +94,11 @@ settings! {
 
         /// Days the history of polled BGP sessions is kept. 0: for ever.
         Used poll_history_retention: u32 = 90, in 0..=36_500;
+
+        /// Days deployments and their plans are kept; a router's last one always stays. 0: for ever.
+        Used deployment_retention: u32 = 365, in 0..=36_500;
+        /// Days a deleted session is remembered on a router that is not polled. 0: for ever.
+        Used deleted_session_retention: u32 = 90, in 0..=36_500;
 
         /// Rows that housekeeping deletes in one transaction.
         Used housekeeping_batch: u32 = 10_000, in 1..=1_000_000;
@@ -235,6 +240,23 @@ settings! {
         /// an empty list and a warning.
         Used prefix_list_missing: MissingPrefixes = MissingPrefixes::Error;
 
+        /// What the filter `max_prefix` gives in templates: `guarded`, a limit that came from PeeringDB with headroom and up
+        /// to a ceiling, one set by hand as it is, and the ceiling and a warning where there is none; or `plain`, the
+        /// autonomous system's field as it is, 0 included.
+        Used max_prefix_rule: MaxPrefixRule = MaxPrefixRule::Guarded;
+
+        /// Prefixes added to a limit that came from PeeringDB, before the percentage.
+        Used max_prefix_headroom: u32 = 100, in 0..=1_000_000;
+
+        /// Percentage added to a limit that came from PeeringDB.
+        Used max_prefix_headroom_percent: u32 = 15, in 0..=1_000;
+
+        /// Highest limit of IPv4 prefixes that a peer's own word can lead to, and the limit where nobody named one.
+        Used max_prefix_ceiling_ipv4: u32 = 500_000, in 1..=10_000_000;
+
+        /// Highest limit of IPv6 prefixes that a peer's own word can lead to, and the limit where nobody named one.
+        Used max_prefix_ceiling_ipv6: u32 = 200_000, in 1..=10_000_000;
+
         /// Steps that a template may take: statements, expressions, members of lists.
         Used render_fuel: u32 = 200_000_000, in 1_000..=4_000_000_000;
 
@@ -268,6 +290,26 @@ settings! {
 
         /// Seconds after which what the last poll of a router said counts as stale. Twice the time between polls is right.
         Used poll_stale_after: u32 = 7_200, in 1..=31_536_000;
+
+        /// Percentage of the sessions of a router's last deployment that a new configuration may lack, beside those that were
+        /// disabled or deleted here. One or two may always be lacking. 100: any number.
+        Used config_max_removed_percent: u8 = 20, in 0..=100;
+
+        /// Seconds after which a router undoes a commit that nobody confirms, rounded up to what its platform takes.
+        Used commit_confirm_seconds: u32 = 300, in 5..=86_400;
+
+        /// Seconds after a commit before its sessions are looked at.
+        Used post_check_min_seconds: u32 = 15, in 0..=3_600;
+
+        /// Seconds after a commit until which sessions may come back, and a router may be reached again, before the commit
+        /// is undone.
+        Used post_check_seconds: u32 = 60, in 0..=3_600;
+
+        /// Sessions that may be lost by a commit without its being undone.
+        Used post_check_max_lost: u32 = 0, in 0..=1_000_000;
+
+        /// Deployments that may go wrong on routers before a run begins no more. 0: any number.
+        Used deploy_max_failures: u32 = 1, in 0..=1_000_000;
 
         /// Program that expands AS-SETs when `irr_backend` asks for one. Left as it is, it is the one that
         /// `irr_backend` names.
@@ -349,10 +391,10 @@ settings! {
         Later netbox_tags: Vec<String> = Vec::new();
 
         /// Author of commits to git data sources.
-        Later git_commit_author: String = "Peering Manager <no-reply@peering-manager.net>".to_owned();
+        Used git_commit_author: String = "Peering Manager <no-reply@peering-manager.net>".to_owned();
 
         /// Message of commits to git data sources.
-        Later git_commit_message: String = "Committed using Peering Manager".to_owned();
+        Used git_commit_message: String = "Committed using Peering Manager".to_owned();
 
         /// Refuse BGP communities that are not well formed.
         Used validate_bgp_community_value: bool = true;

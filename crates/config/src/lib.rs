@@ -33,7 +33,7 @@ mod value;
 
 pub use address::{HttpUrl, SecretUrl};
 pub use check::{Finding, Level, check};
-pub use choices::{IrrBackend, ListMerge, LogFormat, LogLevel, MissingPrefixes, Undefined};
+pub use choices::{IrrBackend, ListMerge, LogFormat, LogLevel, MaxPrefixRule, MissingPrefixes, Undefined};
 pub use error::ConfigError;
 pub use keys::Config;
 pub use load::{Loaded, Origin, load};

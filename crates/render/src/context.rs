@@ -43,6 +43,8 @@ pub(crate) struct Cx {
     /// The template that the one being run extends.
     pub(crate) parent: RefCell<Option<Rc<Template>>>,
     pub(crate) warnings: RefCell<Vec<String>>,
+    /// The router whose configuration is rendered.
+    pub(crate) router: Cell<Option<Row>>,
     /// Secrets that the template has seen, which no message may show.
     pub(crate) secrets: RefCell<HashSet<Arc<str>>>,
 }
@@ -121,6 +123,7 @@ impl Cx {
             root: RefCell::new(Scope::root()),
             parent: RefCell::default(),
             warnings: RefCell::default(),
+            router: Cell::default(),
             secrets: RefCell::default(),
         }
     }

@@ -80,6 +80,23 @@ pub enum MissingPrefixes {
     Empty,
 }
 
+/// What the filter `max_prefix` gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MaxPrefix {
+    /// The autonomous system's field as it is.
+    #[default]
+    Plain,
+    /// A limit that is fit for a router.
+    Guarded {
+        /// Prefixes added to what came from `PeeringDB`.
+        headroom: u32,
+        /// Per cent added to the sum.
+        percent: u32,
+        /// Highest limit for what came from `PeeringDB`, and the limit where there is none: IPv4 and IPv6.
+        ceilings: [u32; 2],
+    },
+}
+
 /// Makes of a password the text that routers show, or the other way round, given the name of the notation, the text and
 /// a key; `None` for what means nothing in that notation.
 pub type PasswordForm = fn(&str, &str, &str) -> Option<String>;
@@ -108,6 +125,8 @@ pub struct Settings {
     pub base_path: String,
     /// What becomes of prefix lists that are missing.
     pub missing_prefixes: MissingPrefixes,
+    /// What the filter `max_prefix` gives.
+    pub max_prefix: MaxPrefix,
     /// `encrypt_password` of platforms.
     pub encrypt_password: Option<PasswordForm>,
     /// `decrypt_password` of platforms.
@@ -128,6 +147,7 @@ impl Default for Settings {
             cc_contacts: Vec::new(),
             base_path: String::new(),
             missing_prefixes: MissingPrefixes::Error,
+            max_prefix: MaxPrefix::Plain,
             encrypt_password: None,
             decrypt_password: None,
         }
@@ -400,6 +420,7 @@ impl Environment {
             let method = |name: &str| crate::methods::call(cx, router, name, crate::args::Args::default());
             let communities = world.index("bgp.community");
             let local = world.target(router, "local_autonomous_system").map_or(Value::None, Value::Record);
+            cx.router.set(Some(router));
             root.set(&"router".into(), Value::Record(router));
             root.set(&"local_as".into(), local);
             root.set(&"autonomous_systems".into(), method("get_autonomous_systems")?);

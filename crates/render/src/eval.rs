@@ -9,10 +9,13 @@ use crate::ast::{CallArgs, Expr, Template};
 use crate::context::Cx;
 use crate::environment::Found;
 use crate::error::{Fault, Res};
+use crate::names::{DELETED_SESSION, DELETED_SESSIONS};
 use crate::ops::undefined;
+use crate::queryset::QuerySet;
 use crate::repr::{object_name, type_name};
 use crate::scope::Scope;
 use crate::value::{Dict, Key, Missing, Reason, Value};
+use crate::world::Row;
 
 /// From how many bytes on the letters of a text count as a list that is made.
 const LONG_TEXT: usize = 4096;
@@ -22,7 +25,7 @@ impl Cx {
         self.burn(1)?;
         match expr {
             Expr::Const(value) => return Ok(value.clone()),
-            Expr::Name(name) => return Ok(Self::name(name, scope)),
+            Expr::Name(name) => return Ok(self.name(name, scope)),
             _ => {}
         }
         let _level = self.level()?;
@@ -123,14 +126,21 @@ impl Cx {
         items.iter().map(|item| self.eval(item, scope)).collect()
     }
 
-    fn name(name: &Rc<str>, scope: &Rc<Scope>) -> Value {
+    fn name(&self, name: &Rc<str>, scope: &Rc<Scope>) -> Value {
         if let Some(value) = scope.get(name) {
             return value;
         }
-        match crate::names::global(name) {
-            Some(function) => Value::Function(function),
-            None => Value::missing(name),
+        match (crate::names::global(name), self.router.get()) {
+            (Some(function), _) => Value::Function(function),
+            (None, Some(router)) if **name == *DELETED_SESSIONS => self.deleted_sessions(router),
+            _ => Value::missing(name),
         }
+    }
+
+    /// Few templates ask for them, so that they are looked for only then: a world need not hold them before.
+    fn deleted_sessions(&self, router: Row) -> Value {
+        let rows = self.world.referring_by_name(DELETED_SESSION, "router", router).to_vec();
+        QuerySet::new(self.world.index(DELETED_SESSION), rows).value()
     }
 
     fn concat(&self, parts: &[Value]) -> Res<Value> {

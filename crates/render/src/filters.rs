@@ -9,6 +9,7 @@ use crate::address::Interface;
 use crate::args::Args;
 use crate::context::Cx;
 use crate::error::{Fault, Res};
+use crate::names::DELETED_SESSION;
 use crate::ops::undefined;
 use crate::queryset::QuerySet;
 use crate::repr::type_name;
@@ -305,10 +306,9 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             of_family(cx, call(cx, value, method, vec![or_none(of)])?, family.as_ref())
         }
         "max_prefix" => match (session_address(cx, value), value) {
-            (Some(address), Value::Record(row)) => {
-                let field = if address.is_ipv4() { "ipv4_max_prefixes" } else { "ipv6_max_prefixes" };
+            (Some(address), Value::Record(row)) if own != DELETED_SESSION => {
                 let peer = cx.world.target(*row, "autonomous_system");
-                peer.map_or(Ok(Value::None), |peer| cx.stored_by_name(peer, field))
+                peer.map_or(Ok(Value::None), |peer| crate::max_prefix::of(cx, peer, address))
             }
             _ => Err(Fault::value("value is not a bgp session")),
         },
@@ -501,10 +501,10 @@ fn tags(cx: &Cx, value: &Value) -> Res<QuerySet> {
     Err(Fault::attribute("object has no tags"))
 }
 
-/// The remote address of a session of either kind.
+/// The remote address of a session of either kind, also of one that is deleted.
 fn session_address(cx: &Cx, value: &Value) -> Option<std::net::IpAddr> {
     let Value::Record(row) = value else { return None };
-    if ![DIRECT, IXP_SESSION].contains(&class(cx, value)) {
+    if ![DIRECT, IXP_SESSION, DELETED_SESSION].contains(&class(cx, value)) {
         return None;
     }
     crate::peering::address(&cx.world, *row)

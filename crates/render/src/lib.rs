@@ -28,6 +28,7 @@ mod fresh;
 mod functions;
 mod lexer;
 mod lookup;
+mod max_prefix;
 mod methods;
 mod model;
 mod names;
@@ -53,8 +54,8 @@ mod yamltext;
 pub use address::{Interface, Network};
 pub use check::{About, Finding};
 pub use environment::{
-    Environment, Limits, ListMerge, MissingPrefixes, PasswordForm, Rendered, Settings, Source, Templates,
-    Undefined,
+    Environment, Limits, ListMerge, MaxPrefix, MissingPrefixes, PasswordForm, Rendered, Settings, Source,
+    Templates, Undefined,
 };
 pub use error::{ErrorKind, Frame, TemplateError};
 pub use filters::mac_bytes;

@@ -166,6 +166,12 @@ pub(crate) const TESTS: &[&str] = &[
 pub(crate) const GLOBALS: &[&str] =
     &["range", "dict", "namespace", "cycler", "joiner", "lipsum", "now", "fresh"];
 
+/// What a router's configuration calls the sessions that are deleted here and may still be there.
+pub(crate) const DELETED_SESSIONS: &str = "deleted_sessions";
+
+/// The model of these.
+pub(crate) const DELETED_SESSION: &str = "peering.deletedsession";
+
 /// Whether there is a filter or test of that name.
 pub(crate) fn exists(kind: Kind, name: &str) -> bool {
     match kind {

@@ -325,6 +325,9 @@ impl Cx {
                 let before = exchange.map_or(String::new(), |row| format!("{} - ", world.text(row, "name")));
                 format!("{before}AS{} - IP {}", system("autonomous_system"), address()?)
             }
+            crate::names::DELETED_SESSION => {
+                format!("AS{} - IP {}", world.int(row, "remote_asn").unwrap_or(0), address()?)
+            }
             "net.connection" => self.connection_name(row),
             "messaging.contactassignment" => shown("contact", of("contact"))?,
             "extras.configcontextassignment" => shown("config context", of("config_context"))?,

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::ast::{CallArgs, Expr, FilterCall, MacroDef, Stmt, StmtKind, Target};
 use crate::check::{About, Finding, nearest};
 use crate::model::{Kind, Model, Models};
+use crate::names::{DELETED_SESSION, DELETED_SESSIONS};
 use crate::value::Value;
 
 /// What an expression gives.
@@ -103,6 +104,7 @@ impl Checker {
             give("bgp_groups", set(GROUP));
             give("internet_exchange_points", set(EXCHANGE));
             give("communities", set(COMMUNITY));
+            give(DELETED_SESSIONS, set(DELETED_SESSION));
             give("routing_policies", set(POLICY));
         }
         if self.about == About::Configuration {

@@ -55,6 +55,11 @@ fn misspelt_names_are_found_where_they_stand() {
             "DirectPeeringSession has no attribute `local_ip_adress`, did you mean `local_ip_address`?",
         ),
         (
+            "{% for s in deleted_sessions | filter(family=4) %}{{ s.remote_as }}{% endfor %}",
+            1,
+            "DeletedSession has no attribute `remote_as`, did you mean `remote_asn`?",
+        ),
+        (
             "{{ autonomous_systems | map(attribute='nam') | join }}",
             1,
             "AutonomousSystem has no attribute `nam`",

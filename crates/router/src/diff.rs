@@ -16,7 +16,7 @@ pub struct Diff {
 
 impl Diff {
     /// A unified difference, in the form of `diff -u` with three lines around each change.
-    pub(crate) fn between(old: &str, new: &str) -> Self {
+    pub fn between(old: &str, new: &str) -> Self {
         let changes = similar::TextDiff::from_lines(old, new);
         let mut diff = Self::default();
         for hunk in changes.unified_diff().context_radius(3).iter_hunks() {

@@ -237,7 +237,8 @@ pub trait Router: Send + Sync {
 
 /// What a driver does when its [`Loader`] is used.
 #[async_trait]
-pub(crate) trait Load: Send + Sync {
+pub trait Load: Send + Sync {
+    /// See [`Loader::load`].
     async fn load(&self, how: How, text: &ConfigText) -> Result<Box<dyn Candidate + '_>, Error>;
 }
 
@@ -248,6 +249,11 @@ pub struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
+    /// Of this driver, for this kind of candidates.
+    pub fn new(driver: &'a dyn Load, how: How) -> Self {
+        Self { driver, how }
+    }
+
     /// Brings a candidate to the router, has it checked there, and makes the difference. Nothing takes effect.
     ///
     /// [`Error::Rejected`] if the router does not understand it.

@@ -46,7 +46,7 @@ mod vendor;
 pub use bridge::{NapalmVersions, napalm_versions};
 pub use daemon::{Daemon, DaemonKind, DaemonOptions, parse};
 pub use diff::Diff;
-pub use driver::{Candidate, Capabilities, ConfigText, How, Loader, Pending, Platform, Router, Undo};
+pub use driver::{Candidate, Capabilities, ConfigText, How, Load, Loader, Pending, Platform, Router, Undo};
 pub use error::{Error, Step};
 pub use facts::Facts;
 pub use files::{FileCandidate, FileError, FileTarget, Git, Written};

@@ -2,7 +2,7 @@
 //!
 //! Two engines behind one set of statements: SQLite embedded, PostgreSQL as a server. Begin with [`Store`], then
 //! [`migrations`] for the schema, [`objects`] for the objects people keep, [`peeringdb`] for the cache, [`irr`] for
-//! prefix lists, and [`jobs`], [`locks`], [`changes`], [`retention`] for what the tasks need.
+//! prefix lists, [`polls`] and [`tombstones`] for what routers have, and [`jobs`], [`locks`], [`changes`], [`retention`] for what the tasks need.
 //!
 //! This crate knows no adapter, no task, no clock and no settings: times, limits and owners come in as arguments.
 
@@ -10,6 +10,7 @@ pub mod address;
 pub mod backup;
 pub mod changes;
 mod database;
+pub mod deployments;
 pub mod entities;
 mod error;
 pub mod health;
@@ -29,6 +30,7 @@ pub mod sessions;
 pub mod strangers;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tombstones;
 mod value;
 
 pub use database::{Connection, Engine, Session, Store, Transaction};

@@ -19,6 +19,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "irr", sql: include_str!("../migrations/0002_irr.sql") },
     Migration { version: 3, name: "objects", sql: include_str!("../migrations/0003_objects.sql") },
     Migration { version: 4, name: "polls", sql: include_str!("../migrations/0004_polls.sql") },
+    Migration { version: 5, name: "deployments", sql: include_str!("../migrations/0005_deployments.sql") },
+    Migration {
+        version: 6,
+        name: "deleted_sessions",
+        sql: include_str!("../migrations/0006_deleted_sessions.sql"),
+    },
     Migration { version: 8, name: "neighbors", sql: include_str!("../migrations/0008_neighbors.sql") },
 ];
 

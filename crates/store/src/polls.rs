@@ -23,7 +23,7 @@ impl SessionKind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Direct, Self::Ixp];
 
-    /// As it is written before a session's number, such as `ixp:7`.
+    /// The word for it in tables, in JSON, and before a session's number, such as `ixp:7`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -35,6 +35,22 @@ impl SessionKind {
         match self {
             Self::Direct => "peering_directpeeringsession",
             Self::Ixp => "peering_internetexchangepeeringsession",
+        }
+    }
+
+    /// The router of a session `s`, after the join of [`Self::connection`].
+    pub(crate) const fn router(self) -> &'static str {
+        match self {
+            Self::Direct => "COALESCE(s.router_id, c.router_id)",
+            Self::Ixp => "c.router_id",
+        }
+    }
+
+    /// Joins the connection of a session `s` as `c`.
+    pub(crate) const fn connection(self) -> &'static str {
+        match self {
+            Self::Direct => "LEFT JOIN net_connection c ON c.id = s.connection_id",
+            Self::Ixp => "JOIN net_connection c ON c.id = s.ixp_connection_id",
         }
     }
 
@@ -86,6 +102,8 @@ pub struct Polled {
     pub last_error: Option<String>,
     /// Whether it has come near its limit of prefixes, or past it.
     pub near_limit: bool,
+    /// The VRF in which the router has it; `None`: the router does not know it.
+    pub vrf: Option<String>,
 }
 
 /// What is kept for a session that no router speaks of.
@@ -98,24 +116,20 @@ pub const UNKNOWN: &str = "unknown";
 pub async fn expected(session: &mut Session<'_>) -> Result<BTreeMap<i64, Vec<Expected>>, StoreError> {
     let mut found: BTreeMap<i64, Vec<Expected>> = BTreeMap::new();
     for kind in SessionKind::ALL {
-        let (router, joins, addresses, own) = match kind {
-            SessionKind::Direct => (
-                "COALESCE(s.router_id, c.router_id)",
-                "LEFT JOIN net_connection c ON c.id = s.connection_id",
-                "s.local_ip_address, s.local_ip_address",
-                "s.local_autonomous_system_id",
-            ),
+        let (router, joins) = (kind.router(), kind.connection());
+        let (more, addresses, own) = match kind {
+            SessionKind::Direct => {
+                ("", "s.local_ip_address, s.local_ip_address", "s.local_autonomous_system_id")
+            }
             SessionKind::Ixp => (
-                "c.router_id",
-                "JOIN net_connection c ON c.id = s.ixp_connection_id \
-                 LEFT JOIN peering_internetexchange x ON x.id = c.internet_exchange_point_id",
+                "LEFT JOIN peering_internetexchange x ON x.id = c.internet_exchange_point_id",
                 "c.ipv4_address, c.ipv6_address",
                 "x.local_autonomous_system_id",
             ),
         };
         let sql = format!(
             "SELECT r.id, s.id, s.ip_address, a.asn, a.name, a.ipv4_max_prefixes, a.ipv6_max_prefixes, s.status, \
-             {addresses}, o.asn FROM {} s {joins} JOIN devices_router r ON r.id = {router} \
+             {addresses}, o.asn FROM {} s {joins} {more} JOIN devices_router r ON r.id = {router} \
              JOIN peering_autonomoussystem a ON a.id = s.autonomous_system_id \
              LEFT JOIN peering_autonomoussystem o ON o.id = {own} \
              WHERE r.poll_bgp_sessions_state ORDER BY s.id",
@@ -183,7 +197,7 @@ pub async fn store(
         .map(|one| {
             let state = one.state.unwrap_or(UNKNOWN);
             let counts = (one.received, one.accepted, one.advertised);
-            json!([one.id, state, counts.0, counts.1, counts.2, one.last_error, one.near_limit])
+            json!([one.id, state, counts.0, counts.1, counts.2, one.last_error, one.near_limit, one.vrf])
         })
         .collect();
     let rows = Value::json(&rows.into());
@@ -198,8 +212,8 @@ pub async fn store(
     );
     session.execute(&sample, vec![now.into(), rows.clone()]).await?;
     let note = format!(
-        "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error, near_limit) \
-         SELECT g.id, ?, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, ?, g.last_error, g.near_limit \
+        "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error, near_limit, vrf) \
+         SELECT g.id, ?, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, ?, g.last_error, g.near_limit, g.vrf \
          FROM {given} JOIN {table} s ON s.id = g.id WHERE g.id > 0 \
          ON CONFLICT ({column}) DO UPDATE SET polled = excluded.polled, \
          seen = COALESCE(excluded.seen, peering_sessionpoll.seen), state = excluded.state, \
@@ -207,6 +221,7 @@ pub async fn store(
          ELSE excluded.since END, \
          last_error = COALESCE(excluded.last_error, peering_sessionpoll.last_error), \
          near_limit = excluded.near_limit, \
+         vrf = COALESCE(excluded.vrf, peering_sessionpoll.vrf), \
          flaps = peering_sessionpoll.flaps + CASE WHEN peering_sessionpoll.state = 'established' \
          AND excluded.state NOT IN ('established', '{UNKNOWN}') THEN 1 ELSE 0 END",
         time = time_parameter(session.engine()),
@@ -248,12 +263,12 @@ const fn given(engine: Engine) -> &'static str {
             "(SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS state, \
              json_extract(value, '$[2]') AS received, json_extract(value, '$[3]') AS accepted, \
              json_extract(value, '$[4]') AS advertised, json_extract(value, '$[5]') AS last_error, \
-             json_extract(value, '$[6]') AS near_limit FROM json_each(?)) g"
+             json_extract(value, '$[6]') AS near_limit, json_extract(value, '$[7]') AS vrf FROM json_each(?)) g"
         }
         Engine::Postgres => {
             "(SELECT (value->>0)::BIGINT AS id, value->>1 AS state, (value->>2)::BIGINT AS received, \
              (value->>3)::BIGINT AS accepted, (value->>4)::BIGINT AS advertised, value->>5 AS last_error, \
-             (value->>6)::BOOLEAN AS near_limit FROM json_array_elements(?::JSON)) g"
+             (value->>6)::BOOLEAN AS near_limit, value->>7 AS vrf FROM json_array_elements(?::JSON)) g"
         }
     }
 }

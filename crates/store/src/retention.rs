@@ -19,6 +19,12 @@ pub enum Aged {
     SyncReports,
     /// What sessions were at earlier polls.
     Samples,
+    /// Deployments that are over, by the time they were begun. Each router's last one in force always stays.
+    Deployments,
+    /// Plans that have no deployment any more, by their time.
+    DeploymentPlans,
+    /// Deleted sessions of routers that have not been polled since, and of those that are polled no more.
+    DeletedSessions,
 }
 
 impl Aged {
@@ -30,6 +36,9 @@ impl Aged {
             Self::SyncRecords => "peeringdb_synchronisationrecord",
             Self::SyncReports => "peeringdb_synchronisation",
             Self::Samples => "peering_sessionsample",
+            Self::Deployments => "devices_deployment",
+            Self::DeploymentPlans => "devices_deploymentplan",
+            Self::DeletedSessions => "peering_deletedsession",
         }
     }
 
@@ -50,6 +59,20 @@ impl Aged {
             Self::SyncRecords => {
                 "synchronisation_id IN (SELECT id FROM peeringdb_synchronisation WHERE time < ? \
                  AND id < (SELECT MAX(id) FROM peeringdb_synchronisation))"
+            }
+            Self::Deployments => {
+                "begun < ? AND status NOT IN ('committing', 'unconfirmed') AND id NOT IN (SELECT MAX(id) \
+                 FROM devices_deployment WHERE router_id IS NOT NULL AND status IN ('confirmed', 'written') \
+                 GROUP BY router_id)"
+            }
+            Self::DeploymentPlans => {
+                "created < ? AND NOT EXISTS (SELECT id FROM devices_deployment \
+                 WHERE plan_id = devices_deploymentplan.id)"
+            }
+            Self::DeletedSessions => {
+                "deleted_at < ? AND NOT EXISTS (SELECT 1 FROM devices_router r \
+                 WHERE r.id = peering_deletedsession.router_id AND r.poll_bgp_sessions_state \
+                 AND r.poll_bgp_sessions_last_updated >= peering_deletedsession.deleted_at)"
             }
             Self::SyncReports => "time < ? AND id < (SELECT MAX(id) FROM peeringdb_synchronisation)",
         }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::render::RenderConfiguration;
 use crate::{
-    GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, ImportSessions, IrrAccept, PeeringdbFlush,
-    PeeringdbLink, PeeringdbSync, PollBgpSessions, SecretsRotate, Task,
+    ConfigureRouters, Drift, GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, ImportSessions,
+    IrrAccept, PeeringdbFlush, PeeringdbLink, PeeringdbSync, PollBgpSessions, SecretsRotate, Task,
 };
 
 /// A task as a value: its name and its arguments.
@@ -35,6 +35,10 @@ pub enum AnyTask {
     /// Makes sessions of neighbours that have none.
     #[serde(alias = "import_sessions_to_internet_exchange")]
     ImportSessions(ImportSessions),
+    /// Brings configurations to routers.
+    ConfigureRouters(ConfigureRouters),
+    /// Compares what routers run with what was deployed.
+    Drift(Drift),
     /// Renders configurations.
     RenderConfiguration(RenderConfiguration),
 }
@@ -54,6 +58,8 @@ impl AnyTask {
             Self::SecretsRotate(task) => task,
             Self::PollBgpSessions(task) => task,
             Self::ImportSessions(task) => task,
+            Self::ConfigureRouters(task) => task,
+            Self::Drift(task) => task,
             Self::RenderConfiguration(task) => task,
         }
     }

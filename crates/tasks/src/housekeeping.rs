@@ -3,8 +3,9 @@
 //! Reads: the settings, the release list at `release_check_url`. Writes: deletes web sessions that have expired, the
 //! change log beyond `changelog_retention` days, jobs beyond `job_retention` days (never one that is not over),
 //! synchronisation reports beyond `sync_report_retention` days, the history of sessions beyond `poll_history_retention`
-//! days; frees locks whose lease has run out and closes jobs
-//! whose process is gone; keeps the latest release. Deletion goes in batches of `housekeeping_batch` rows, a
+//! days, deployments beyond `deployment_retention` days (never a router's last one), deleted sessions that no poll looks
+//! after beyond `deleted_session_retention` days; frees locks whose lease has run out and closes jobs whose process is
+//! gone; keeps the latest release. Deletion goes in batches of `housekeeping_batch` rows, a
 //! transaction each.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -51,7 +52,7 @@ impl Task for Housekeeping {
         let config = &context.config;
         let mut data = Map::new();
         let mut removed = 0;
-        let steps: [(&str, &str, Aged, Option<u32>); 6] = [
+        let steps: [(&str, &str, Aged, Option<u32>); 9] = [
             ("sessions", "expired web sessions", Aged::Sessions, None),
             ("changes", "change log (changelog_retention)", Aged::Changes, Some(config.changelog_retention)),
             ("jobs", "jobs (job_retention)", Aged::Jobs, Some(config.job_retention)),
@@ -72,6 +73,24 @@ impl Task for Housekeeping {
                 "history of sessions (poll_history_retention)",
                 Aged::Samples,
                 Some(config.poll_history_retention),
+            ),
+            (
+                "deployments",
+                "deployments (deployment_retention)",
+                Aged::Deployments,
+                Some(config.deployment_retention),
+            ),
+            (
+                "deployment_plans",
+                "plans of deployments (deployment_retention)",
+                Aged::DeploymentPlans,
+                Some(config.deployment_retention),
+            ),
+            (
+                "deleted_sessions",
+                "deleted sessions (deleted_session_retention)",
+                Aged::DeletedSessions,
+                Some(config.deleted_session_retention),
             ),
         ];
         let total = steps.len() + 2;

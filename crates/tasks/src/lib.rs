@@ -9,6 +9,8 @@
 
 mod any;
 mod clock;
+pub mod deleted_sessions;
+pub mod deploy;
 pub mod documents;
 mod editor;
 pub mod exchanges;
@@ -36,6 +38,7 @@ mod task;
 
 pub use any::AnyTask;
 pub use clock::{Clock, SystemClock};
+pub use deploy::{ConfigureRouters, Drift};
 pub use editor::Editor;
 pub use housekeeping::{Housekeeping, is_newer};
 pub use http::client as http_client;

@@ -103,6 +103,7 @@ impl Runner {
         let ended = self.work(task, &context).await;
         let data = match &ended {
             Ended::Done(done) => done.data.clone(),
+            Ended::Failed(TaskError::With { data, .. }) => data.clone(),
             _ => Json::Null,
         };
         // The record first: whoever takes over a lock that was not released closes the job of its holder, and that
@@ -124,6 +125,14 @@ impl Runner {
             lost = &mut beat => Ended::of(Err(lost.into())),
             () = context.cancel.cancelled() => Ended::Cancelled,
         };
+        if matches!(stopped, Ended::Cancelled) && !task.time_to_end().is_zero() {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ended::of(done),
+                lost = &mut beat => return Ended::of(Err(lost.into())),
+                () = tokio::time::sleep(task.time_to_end()) => {}
+            }
+        }
         // Nothing but the commit is waited for: the task may have many more to come.
         while context.committing.load(Ordering::SeqCst) {
             tokio::select! {
@@ -277,7 +286,6 @@ impl Ended {
     fn of(result: Result<Done, TaskError>) -> Self {
         match result {
             Ok(done) => Self::Done(done),
-            Err(TaskError::Held(text)) => Self::Busy(text),
             Err(error) => Self::Failed(error),
         }
     }
@@ -287,12 +295,7 @@ impl Ended {
             Self::Done(done) => {
                 (Status::Completed, Some(done.outcome), if done.outcome == Outcome::Partial { 4 } else { 0 })
             }
-            Self::Failed(TaskError::Failed(_)) => (Status::Failed, None, 1),
-            Self::Failed(TaskError::Refused(_)) => (Status::Failed, None, 3),
-            Self::Failed(
-                TaskError::TryLater(_) | TaskError::Held(_) | TaskError::Store(StoreError::Busy),
-            ) => (Status::Failed, None, 75),
-            Self::Failed(TaskError::Store(_) | TaskError::Broken(_)) => (Status::Errored, None, 1),
+            Self::Failed(error) => of_error(error),
             Self::Cancelled => (Status::Cancelled, None, 1),
             Self::Busy(_) => (Status::Cancelled, None, 75),
         }
@@ -310,7 +313,20 @@ impl Ended {
     }
 }
 
-fn held(key: &str, holder: &Holder) -> String {
+fn of_error(error: &TaskError) -> (Status, Option<Outcome>, u8) {
+    match error {
+        TaskError::Failed(_) => (Status::Failed, None, 1),
+        TaskError::Refused(_) => (Status::Failed, None, 3),
+        TaskError::TryLater(_) | TaskError::Store(StoreError::Busy) => (Status::Failed, None, 75),
+        TaskError::Held(_) => (Status::Cancelled, None, 75),
+        TaskError::Cancelled(_) => (Status::Cancelled, None, 1),
+        TaskError::Store(_) | TaskError::Broken(_) => (Status::Errored, None, 1),
+        TaskError::With { error, .. } => of_error(error),
+    }
+}
+
+/// Who holds a lock, for people, and what to do.
+pub(crate) fn held(key: &str, holder: &Holder) -> String {
     format!("{key} is being run by {}; try again later, or wait for it with --wait", who(holder))
 }
 

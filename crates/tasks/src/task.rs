@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pm_config::Config;
 use pm_store::changes::Author;
@@ -35,6 +36,12 @@ pub trait Task: Send + Sync {
     /// What only one run may hold at a time. A task that works on many things may take a lock of each by itself instead;
     /// when the run ends, whatever its job holds is free again.
     fn lock_key(&self) -> Option<String>;
+
+    /// How long a run that is cancelled may take to end by itself. [`TaskContext::cancel`] tells it; what it returns then is how
+    /// the run ended, and afterwards it is dropped as any other.
+    fn time_to_end(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Does it.
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError>;
@@ -111,6 +118,9 @@ pub enum TaskError {
     /// A guard said no; the text says what it saw and how to go on all the same.
     #[error("{0}")]
     Refused(String),
+    /// Somebody ended it before it was done; the text says what was left.
+    #[error("{0}")]
+    Cancelled(String),
     /// It may work later without anybody doing anything.
     #[error("{0}")]
     TryLater(String),
@@ -123,6 +133,14 @@ pub enum TaskError {
     /// Something that should not happen.
     #[error("{0}")]
     Broken(String),
+    /// One of the others, with what programs may want to know of it; ends up in the job record.
+    #[error("{error}")]
+    With {
+        /// How it ended.
+        error: Box<TaskError>,
+        /// For programs.
+        data: Json,
+    },
 }
 
 impl From<ObjectError> for TaskError {

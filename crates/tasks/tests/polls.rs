@@ -9,10 +9,16 @@ use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 use pm_config::Config;
-use pm_router::{HostKeys, Platform, State};
+use pm_router::{HostKeys, Neighbors, Platform, State};
 use pm_store::Store;
+use pm_store::changes::Author;
+use pm_store::objects::models::{direct_peering_session, internet_exchange_peering_session};
+use pm_store::objects::problems::Rules;
+use pm_store::objects::secrets::Keyring;
+use pm_store::objects::write::{self, Writing};
 use pm_store::polls::{self, SessionKind};
 use pm_store::testing::{each_engine, epoch};
+use pm_store::tombstones;
 use pm_tasks::{Finished, PollBgpSessions, Runner};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -50,6 +56,24 @@ impl Scene {
         };
         let task = Over(PollBgpSessions { limit: limit.map(str::to_owned) }, Arc::clone(&self.fake));
         runner.run(&task, CancellationToken::new()).await.unwrap()
+    }
+
+    async fn delete(&self, model: &'static pm_store::objects::model::Model, id: i64) {
+        let author = Author { user_id: None, user_name: "test".into(), request_id: "r".into() };
+        let keyring = Keyring::from_texts(["k".repeat(50).as_str()]);
+        let rules = Rules { checked: false, community_values: false };
+        let now = pm_tasks::Clock::now(&*self.clock);
+        let writing = Writing { author: &author, now, keyring: &keyring, rules };
+        let mut transaction = self.store.begin().await.unwrap();
+        write::delete(&mut transaction.session(), writing, model, &[id]).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// The addresses that are remembered.
+    async fn deleted(&self) -> Vec<String> {
+        let mut connection = self.store.connection().await.unwrap();
+        let all = tombstones::all(&mut connection.session()).await.unwrap();
+        all.iter().map(|one| one.ip_address.to_string()).collect()
     }
 
     /// `(state, received, accepted, advertised, established)` of a session.
@@ -192,6 +216,53 @@ async fn each_router_is_reached_in_its_own_way() {
         assert!(matches!(one.host_keys, HostKeys::KnownHosts(_)));
         assert!(scene.fake.most.load(Ordering::SeqCst) == 2, "two at a time");
         assert!(!scene.lines.0.lock().unwrap().iter().any(|line| line.contains(SECRET)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn deleted_sessions_are_remembered_until_their_router_has_them_no_more() {
+    each_engine(async |store| {
+        let (direct, [four, _]) = fill(&store).await;
+        let scene = Scene::new(&store);
+        let up = State::Established;
+        let two = || neighbor("default", "192.0.2.1", 64_501, up, 1);
+        let four_there = |vrf: &str| neighbor(vrf, "198.51.100.1", 64_501, up, 1);
+        let six = || neighbor("default", "2001:db8::1", 64_501, up, 1);
+        let edge = "edge1.example.net";
+        scene.fake.answers(edge, vec![two(), four_there("blue"), six()]);
+        let report = async || {
+            scene.clock.pass(TimeDelta::minutes(5));
+            let finished = scene.poll(Some("edge1")).await;
+            let one = finished.data["routers"][0].clone();
+            let standing = one["deleted_standing"].as_array().unwrap().len();
+            (one["deleted_gone"].as_u64().unwrap(), standing, finished.message)
+        };
+        assert_eq!(report().await.0, 0);
+        scene.delete(&direct_peering_session::MODEL, direct).await;
+        scene.delete(&internet_exchange_peering_session::MODEL, four).await;
+        let (gone, standing, message) = report().await;
+        assert_eq!((gone, standing), (0, 2));
+        assert!(message.contains("2 deleted sessions still on their router"), "{message}");
+        // What cannot be understood may be one of them.
+        let unsure = Neighbors { neighbors: vec![six()], left_out: vec!["a line".to_owned()] };
+        scene.fake.answers.lock().unwrap().insert(edge.to_owned(), Ok(unsure));
+        assert_eq!(report().await.1, 2);
+        // A router that has lost all its neighbours at once does not tell what it is configured for.
+        scene.fake.answers(edge, vec![]);
+        assert_eq!(report().await.1, 2);
+        scene.fake.fails(edge, "no route");
+        scene.poll(Some("edge1")).await;
+        assert_eq!(scene.deleted().await, ["192.0.2.1", "198.51.100.1"]);
+        // The one at the exchange was seen in a VRF, where it is no more.
+        scene.fake.answers(edge, vec![two(), four_there("default"), six()]);
+        let (gone, standing, message) = report().await;
+        assert_eq!((gone, standing), (1, 1));
+        assert!(message.contains("1 deleted sessions gone"), "{message}");
+        assert_eq!(scene.deleted().await, ["192.0.2.1"]);
+        scene.fake.answers(edge, vec![six()]);
+        assert_eq!((report().await.0, report().await.0), (1, 0));
+        assert_eq!(scene.deleted().await, [""; 0]);
     })
     .await;
 }

@@ -3,6 +3,9 @@
 mod autonomous_systems;
 mod backup;
 mod config;
+mod configure_routers;
+mod deleted_sessions;
+mod deployments;
 mod doctor;
 mod documents;
 mod email;
@@ -41,7 +44,8 @@ const EXIT_CODES: &str =
     "Exit codes: 0 ok, 1 failed, 2 usage, 3 refused, 4 partly failed, 5 differs, 75 try later.";
 
 /// Commands that have always taken `--config NAME` for a stored configuration.
-const WITH_CONFIGURATIONS: [&str; 1] = ["render_configuration"];
+const WITH_CONFIGURATIONS: [&str; 4] =
+    ["render_configuration", "render-configuration", "configure_routers", "configure-routers"];
 
 /// The command line with `--config NAME` written out as `--configuration NAME` where it stands behind a command that means
 /// a stored configuration by it. The name of a file that exists is the settings file there, too, as it is everywhere.
@@ -154,6 +158,14 @@ enum Command {
     /// Make sessions of neighbours on the LANs of all exchanges; `sessions import` for one
     #[command(name = "import_all_ix_sessions", alias = "import-all-ix-sessions")]
     ImportAllIxSessions(session_import::How),
+    /// Bring configurations to routers
+    #[command(name = "configure_routers", alias = "configure-routers")]
+    ConfigureRouters(configure_routers::Arguments),
+    /// Deployments: what was deployed, planned and refused; freeze them
+    #[command(subcommand)]
+    Deployments(deployments::Command),
+    /// Compare what routers run with what was deployed; exit code 5 if it differs
+    Drift(configure_routers::DriftArguments),
     /// Render the configurations of routers
     #[command(name = "render_configuration", alias = "render-configuration")]
     RenderConfiguration(render_configuration::Arguments),
@@ -228,6 +240,9 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::GrabPrefixes(arguments) => irr_data::grab(shared, output, &arguments).await,
         Command::PollBgpSessions(arguments) => poll_bgp_sessions::run(shared, output, arguments).await,
         Command::ImportAllIxSessions(how) => session_import::import_all(shared, output, how).await,
+        Command::ConfigureRouters(arguments) => configure_routers::run(shared, output, arguments).await,
+        Command::Deployments(command) => deployments::run(shared, output, command).await,
+        Command::Drift(arguments) => configure_routers::drift(shared, output, arguments).await,
         Command::RenderConfiguration(arguments) => render_configuration::run(shared, output, arguments).await,
         Command::Template(command) => template::run(shared, output, command).await,
         Command::Email(command) => email::email(shared, output, command).await,

@@ -1,10 +1,11 @@
-//! `sessions`: whom to have sessions with at Internet exchanges, and how sessions stand.
+//! `sessions`: whom to have sessions with at Internet exchanges, how sessions stand, and what deleted ones left on routers.
 
 use std::collections::BTreeSet;
 
 use clap::Subcommand;
 use pm_tasks::peers::{self, Available};
 
+use super::deleted_sessions;
 use super::peeringdb::parse_asn;
 use super::{session_import, session_states};
 use crate::app::{self, EXIT_OK, EXIT_PARTLY};
@@ -50,6 +51,18 @@ pub(crate) enum Command {
         /// Show what would be made, and make nothing
         #[arg(long)]
         dry_run: bool,
+    },
+    /// List sessions that are deleted here and may still be on their router
+    Deleted {
+        /// Only on these routers, by name or hostname, separated by commas
+        #[arg(short, long, value_name = "HOSTS")]
+        limit: Option<String>,
+    },
+    /// Forget deleted sessions, so that no template removes them from their router
+    Forget {
+        /// Their numbers, as `sessions deleted` shows them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<i64>,
     },
 }
 
@@ -101,6 +114,8 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
             ));
             Ok(code)
         }
+        Command::Deleted { limit } => deleted_sessions::list(&editor, output, limit.as_deref()).await,
+        Command::Forget { ids } => deleted_sessions::forget(&editor, output, &ids).await,
     }
 }
 

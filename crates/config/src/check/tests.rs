@@ -97,3 +97,10 @@ fn files_with_secrets_are_not_for_everyone() {
     mode(&fixture.write("key", "canary"), 0o604);
     assert_finding(&fixture, Level::Warning, "(PEERINGDB_API_KEY_FILE) holds a secret");
 }
+
+#[test]
+fn a_commit_must_not_be_undone_before_it_is_confirmed() {
+    let with = |confirm: &str| Fixture::new().file(&format!("commit_confirm_seconds = {confirm}\n"));
+    assert_finding(&with("60"), Level::Error, "post_check_seconds = 60");
+    assert_eq!(findings(&with("61")), []);
+}

@@ -202,7 +202,8 @@ impl Output {
         let mut toml = String::from(
             "# Converted from the original's configuration.py. It holds secrets: keep it from other users.\n\n\
              # Templates of the original are used to these; remove the lines when yours no longer need them.\n\
-             template_undefined = \"lenient\"\nprefix_list_missing = \"empty\"\n\n",
+             template_undefined = \"lenient\"\nprefix_list_missing = \"empty\"\n\
+             max_prefix_rule = \"plain\"\n\n",
         );
         for line in self.lines {
             toml.push_str(&line);

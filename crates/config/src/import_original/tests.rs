@@ -4,7 +4,7 @@ use crate::{Config, Loaded};
 
 /// Converts and loads the result, which must always work.
 /// What every converted file says, whatever it was converted from.
-const ALWAYS: [&str; 2] = ["template_undefined", "prefix_list_missing"];
+const ALWAYS: [&str; 3] = ["template_undefined", "prefix_list_missing", "max_prefix_rule"];
 
 /// What came of a source, and what was read from it but [`ALWAYS`].
 fn imported(source: &str) -> (Converted, Loaded) {
@@ -30,6 +30,7 @@ fn templates_of_the_original_are_taken_as_they_are() {
     let config = Fixture::new().file(&converted.toml).load().unwrap().config;
     assert_eq!(config.template_undefined.as_str(), "lenient");
     assert_eq!(config.prefix_list_missing.as_str(), "empty");
+    assert_eq!(config.max_prefix_rule.as_str(), "plain");
 }
 
 #[test]

@@ -73,6 +73,7 @@ fn sample(key: &Key) -> (Value, String) {
         ("irr_backend", _) => text("bgpq4"),
         ("template_undefined", _) => text("lenient"),
         ("prefix_list_missing", _) => text("empty"),
+        ("max_prefix_rule", _) => text("plain"),
         ("irr_connections", _) => parsed("2"),
         ("bgpq3_args", _) => parsed(r#"{"ipv6": ["-A"]}"#),
         (name, Kind::Text) if name.ends_with("_url") || name.ends_with("_api") => {

@@ -17,7 +17,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::forms::hexadecimal;
 use super::model::{Field, Kind};
 use super::registry;
-use crate::{Session, StoreError};
+use crate::{Session, StoreError, deployments};
 
 /// Octets of a key.
 pub const KEY_OCTETS: usize = 32;
@@ -89,6 +89,8 @@ impl std::fmt::Debug for Clear {
 struct Key {
     id: String,
     key: LessSafeKey,
+    /// For fingerprints.
+    mac: hmac::Key,
 }
 
 /// Gives the text of a key when the first secret is sealed, or says what to do.
@@ -171,7 +173,7 @@ impl Keyring {
 
     /// Seals a text for `context`, which is model and field, such as `devices.router.napalm_password`.
     pub fn seal(&self, context: &str, clear: &Clear) -> Result<String, SecretError> {
-        let Key { id, key } = self.sealing(context)?;
+        let Key { id, key, .. } = self.sealing(context)?;
         let random = || SecretError::Randomness { context: context.to_owned() };
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| random())?;
@@ -203,6 +205,23 @@ impl Keyring {
         String::from_utf8(clear.to_vec()).map(Clear).map_err(|_| damaged())
     }
 
+    /// Tells one text that holds secrets from another: `<key id>:<HMAC-SHA-256 in hexadecimal>`. Who has no key cannot try
+    /// passwords with it.
+    pub fn fingerprint(&self, context: &str, text: &str) -> Result<String, SecretError> {
+        let key = self.sealing(context)?;
+        let tag = hmac::sign(&key.mac, text.as_bytes());
+        Ok(format!("{}:{}", key.id, hexadecimal(tag.as_ref())))
+    }
+
+    /// Whether a fingerprint is this text's. Not if its key is not at hand.
+    pub fn is_fingerprint(&self, fingerprint: &str, text: &str) -> bool {
+        let Some((id, tag)) = fingerprint.split_once(':') else { return false };
+        self.keys()
+            .iter()
+            .find(|key| key.id == id)
+            .is_some_and(|key| hexadecimal(hmac::sign(&key.mac, text.as_bytes()).as_ref()) == tag)
+    }
+
     /// Whether the text is sealed under the key that seals now.
     pub fn is_current(&self, sealed: &str) -> bool {
         parts(sealed).is_some_and(|(id, _)| self.keys().first().is_some_and(|key| key.id == id))
@@ -225,7 +244,10 @@ impl Key {
         let id = hexadecimal(&digest(&SHA256, octets).as_ref()[..4]);
         // Fails for keys of another length only.
         let key = UnboundKey::new(&AES_256_GCM, octets).ok()?;
-        Some(Self { id, key: LessSafeKey::new(key) })
+        let derived =
+            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, octets), b"peering-manager: fingerprints");
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        Some(Self { id, key: LessSafeKey::new(key), mac })
     }
 }
 
@@ -251,17 +273,19 @@ pub fn random_text() -> Option<String> {
 /// Those of the database.
 pub async fn keys_in_use(session: &mut Session<'_>) -> Result<BTreeMap<String, i64>, StoreError> {
     let mut found = BTreeMap::new();
-    for model in registry::models() {
+    let of_objects = registry::models().flat_map(|model| {
         let secrets = model.fields.iter().filter(|field| matches!(field.kind, Kind::Secret(_)));
-        for column in secrets.filter_map(Field::column) {
-            let sql = format!(
-                "SELECT SUBSTR({column}, 3, 8) AS key_id, COUNT(*) AS count FROM {} WHERE {column} LIKE '1:%' \
-                 GROUP BY SUBSTR({column}, 3, 8)",
-                model.table
-            );
-            for row in session.rows(&sql, vec![]).await? {
-                *found.entry(row.get("key_id")?).or_default() += row.get::<i64, _>("count")?;
-            }
+        secrets.filter_map(Field::column).map(|column| (model.table, column))
+    });
+    let of_deployments = deployments::SEALED.map(|column| (deployments::TABLE, column.to_owned()));
+    let columns: Vec<(&str, String)> = of_objects.chain(of_deployments).collect();
+    for (table, column) in columns {
+        let sql = format!(
+            "SELECT SUBSTR({column}, 3, 8) AS key_id, COUNT(*) AS count FROM {table} WHERE {column} LIKE '1:%' \
+             GROUP BY SUBSTR({column}, 3, 8)"
+        );
+        for row in session.rows(&sql, vec![]).await? {
+            *found.entry(row.get("key_id")?).or_default() += row.get::<i64, _>("count")?;
         }
     }
     Ok(found)

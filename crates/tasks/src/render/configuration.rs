@@ -4,10 +4,12 @@
 //! Writes: nothing in the database; files, if it is told to. All routers are rendered from one moment of the database, and
 //! nothing is written unless all could be rendered.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use pm_config::Config;
 use pm_render::{Data, Row, Source, TemplateError, World};
 use pm_store::jobs::Outcome;
 use serde::{Deserialize, Serialize};
@@ -190,6 +192,73 @@ async fn all(
         .map_err(|error| TaskError::Broken(format!("a rendering did not end: {error}")))
 }
 
+fn all_routers(world: &World) -> Vec<Router> {
+    let of = |row| Router {
+        row,
+        name: engine::text(world, row, "name").to_owned(),
+        hostname: engine::text(world, row, "hostname").to_owned(),
+    };
+    engine::all(world, "devices.router").into_iter().map(of).collect()
+}
+
+fn own_template(config: &Config, world: &World, router: &Router) -> Option<Source> {
+    let Data::Reference(id) = world.get(router.row, "configuration_template") else { return None };
+    let model = pm_render::Models::get().index("devices.configuration")?;
+    world.find(model, *id).map(|row| engine::source(config, world, row, "template"))
+}
+
+/// A router's configuration, or why there is none.
+pub(crate) struct Made {
+    /// The router's name.
+    pub router: String,
+    /// The template's name.
+    pub template: String,
+    /// The configuration.
+    pub result: Result<Rendering, TemplateError>,
+}
+
+/// The configurations of these routers that have a template of their own, from one moment of the database; with `instead`, by
+/// the stored template of this name. A router whose template fails does not stop the others.
+pub(crate) async fn each(
+    context: &TaskContext,
+    session: &mut pm_store::Session<'_>,
+    names: &BTreeSet<String>,
+    instead: Option<&str>,
+) -> Result<Vec<Made>, TaskError> {
+    let mut wants = templates_of(session).await.map_err(super::failed)?;
+    loop {
+        let snapshot = read(session, &context.keyring, &wants).await.map_err(super::failed)?;
+        let world = &snapshot.world;
+        let config = &context.config;
+        let common = match instead {
+            None => None,
+            Some(name) => {
+                let row = engine::template(world, "devices.configuration", "configuration", name)
+                    .map_err(TaskError::Failed)?;
+                Some(engine::source(config, world, row, "template"))
+            }
+        };
+        let routers = all_routers(world).into_iter().filter(|router| names.contains(&router.name));
+        let jobs: Vec<Work> = routers
+            .filter_map(|router| {
+                let own = own_template(config, world, &router)?;
+                Some((router, common.clone().unwrap_or(own)))
+            })
+            .collect();
+        let templates: Vec<String> = jobs.iter().map(|(_, source)| source.name.clone()).collect();
+        let rendered = all(Engine::new(world, config, context.clock.now()), jobs).await;
+        match wants.more(&snapshot) {
+            Some(more) => wants = more,
+            None => {
+                let made = rendered?.into_iter().zip(templates);
+                return Ok(made
+                    .map(|((router, result), template)| Made { router, template, result })
+                    .collect());
+            }
+        }
+    }
+}
+
 impl RenderConfiguration {
     /// The configurations, and the routers without a template.
     async fn render(
@@ -220,12 +289,7 @@ impl RenderConfiguration {
 
     /// Routers with the template of each, and the names of those without one.
     fn jobs(&self, context: &TaskContext, world: &World) -> Result<(Vec<Work>, Vec<String>), String> {
-        let routers = engine::all(world, "devices.router").into_iter().map(|row| Router {
-            row,
-            name: engine::text(world, row, "name").to_owned(),
-            hostname: engine::text(world, row, "hostname").to_owned(),
-        });
-        let routers = limited(routers.collect(), self.limit.as_deref())?;
+        let routers = limited(all_routers(world), self.limit.as_deref())?;
         if routers.is_empty() {
             return Err("there are no routers".to_owned());
         }
@@ -247,14 +311,7 @@ impl RenderConfiguration {
         let mut jobs = Vec::new();
         let mut without = Vec::new();
         for router in routers {
-            let own = || {
-                let Data::Reference(id) = world.get(router.row, "configuration_template") else {
-                    return None;
-                };
-                let model = pm_render::Models::get().index("devices.configuration")?;
-                world.find(model, *id).map(|row| engine::source(config, world, row, "template"))
-            };
-            match common.clone().or_else(own) {
+            match common.clone().or_else(|| own_template(config, world, &router)) {
                 Some(mut source) => {
                     source.trim |= self.trim;
                     source.lstrip |= self.lstrip;

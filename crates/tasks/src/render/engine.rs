@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use pm_config::Config;
 use pm_render::{
-    Environment, ErrorKind, Limits, ListMerge, MissingPrefixes, Models, Row, Settings, Source, TemplateError,
-    Templates, Undefined, World,
+    Environment, ErrorKind, Limits, ListMerge, MaxPrefix, MissingPrefixes, Models, Row, Settings, Source,
+    TemplateError, Templates, Undefined, World,
 };
 use pm_store::objects::router_passwords;
 use sha2::{Digest as _, Sha256};
@@ -44,6 +44,14 @@ pub fn settings(config: &Config) -> Settings {
         missing_prefixes: match config.prefix_list_missing {
             pm_config::MissingPrefixes::Error => MissingPrefixes::Error,
             pm_config::MissingPrefixes::Empty => MissingPrefixes::Empty,
+        },
+        max_prefix: match config.max_prefix_rule {
+            pm_config::MaxPrefixRule::Plain => MaxPrefix::Plain,
+            pm_config::MaxPrefixRule::Guarded => MaxPrefix::Guarded {
+                headroom: config.max_prefix_headroom,
+                percent: config.max_prefix_headroom_percent,
+                ceilings: [config.max_prefix_ceiling_ipv4, config.max_prefix_ceiling_ipv6],
+            },
         },
         ..Settings::default()
     };

@@ -6,6 +6,7 @@
 
 mod check;
 mod configuration;
+mod deleted;
 mod engine;
 mod fields;
 mod files;
@@ -20,6 +21,7 @@ use pm_store::{Session, picture};
 
 pub use check::{Checked, check_given, check_stored};
 pub use configuration::{Configuration, GivenTemplate, RenderConfiguration, Template};
+pub(crate) use configuration::{Made, each};
 pub use engine::{Engine, Rendering, limits, set_password_forms, settings, undefined};
 pub use hosts::{Host, limited};
 pub use mail::{Mail, RenderError, email, export};

@@ -1,7 +1,7 @@
 //! Reads all objects that templates can reach, in a number of statements that does not depend on how many there are, and
 //! makes a [`World`] of them.
 //!
-//! What few templates use and costs much to read (the PeeringDB cache, the octets of IRR lists, the journal) is left
+//! What few templates use (the PeeringDB cache, the octets of IRR lists, the journal, deleted sessions) is left
 //! out at first, unless the templates' words ask for it. The world notes when a template reaches for what was left
 //! out; then it is read, in the same transaction, and rendered anew. So a rendering is always what it would be with
 //! everything read.
@@ -23,6 +23,7 @@ use pm_store::objects::registry;
 use pm_store::objects::secrets::Keyring;
 use pm_store::picture::{self, Cached, CachedValue, Listed};
 
+use super::deleted;
 use super::fields::{Absent, CacheSource, Source, cache_sources, cache_table, sources};
 use super::lazy::{AsList, Lack, Packed, Secret, Unread};
 
@@ -44,6 +45,7 @@ pub struct Wants {
     cache: Cache,
     journal: bool,
     lists: bool,
+    deleted: bool,
     /// AS numbers whose networks count as ours, beside those of the autonomous systems that are kept.
     networks: Vec<i64>,
 }
@@ -73,6 +75,7 @@ impl Wants {
                     wants.cache = wants.cache.max(Cache::Ours);
                 }
                 wants.journal |= word.contains("journal");
+                wants.deleted |= word == deleted::WORD;
                 wants.lists |= word.contains("prefix")
                     || matches!(word, "as_list" | "fresh" | "get_irr_as_set_as_list" | "as_json" | "as_yaml");
             }
@@ -85,6 +88,7 @@ impl Wants {
     pub fn and(mut self, other: &Self) -> Self {
         self.cache = self.cache.max(other.cache);
         self.journal |= other.journal;
+        self.deleted |= other.deleted;
         self.lists |= other.lists;
         self.networks.extend(&other.networks);
         self
@@ -104,6 +108,7 @@ impl Wants {
         let mut more = self.clone();
         more.lists |= snapshot.lists_asked.load(Ordering::Relaxed);
         more.journal |= lacking.contains(&"extras.journalentry");
+        more.deleted |= lacking.contains(&deleted::MODEL);
         if lacking.iter().any(|model| cache_model(model)) {
             more.cache = if self.cache == Cache::Nothing { Cache::Ours } else { Cache::All };
         }
@@ -204,6 +209,9 @@ pub async fn read(
         }
         records.insert(model.name.to_string(), rows);
     }
+    if wants.deleted {
+        records.insert(deleted::MODEL.to_owned(), deleted::read(session).await?);
+    }
     let coverage = read_cache(session, wants, &mut records).await?;
     let synchronised = picture::peeringdb_synchronised(session).await?;
     let mut world = World::new(records).synchronised(synchronised);
@@ -212,6 +220,9 @@ pub async fn read(
     }
     if !wants.journal {
         world = world.holding("extras.journalentry", Coverage::Nothing);
+    }
+    if !wants.deleted {
+        world = world.holding(deleted::MODEL, Coverage::Nothing);
     }
     Ok(Snapshot { world: Arc::new(world), lists_asked })
 }

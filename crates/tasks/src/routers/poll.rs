@@ -2,19 +2,22 @@
 //!
 //! Reads: routers, platforms, sessions, the settings `napalm_*`, `ssh_known_hosts`, `router_concurrency`; the routers.
 //! Writes: state and counters of sessions, how old and how sure they are, their history, and the neighbours for which there
-//! is no session. What a router says is stored in one transaction. A session that its router does not know becomes unknown;
-//! one of a router that could not be asked stays as it is, and its age tells.
+//! is no session; forgets deleted sessions that their router does not have any more. What a router says is stored in one
+//! transaction. A session that its router does not know becomes unknown; one of a router that could not be asked stays as it
+//! is, and its age tells.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use pm_router::{Neighbor, Neighbors, Target};
 use pm_store::jobs::{Level, Outcome};
 use pm_store::polls::{self, Expected, Polled, SessionKind};
 use pm_store::strangers::{self as kept, Stranger};
+use pm_store::tombstones;
 use pm_store::{Holder, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -71,6 +74,10 @@ pub struct Looked {
     pub near_limit: Vec<String>,
     /// What it said and could not be understood.
     pub left_out: Vec<String>,
+    /// Deleted sessions that it does not have any more, and that are forgotten now.
+    pub deleted_gone: usize,
+    /// Deleted sessions that it still has, or may have.
+    pub deleted_standing: Vec<String>,
 }
 
 /// A neighbour that a router has and we do not.
@@ -227,6 +234,7 @@ impl Run<'_> {
                 return Ok(looked);
             }
         };
+        let asked = self.context.clock.now();
         let neighbors = match ask(self.network, target).await {
             Ok(neighbors) => neighbors,
             Err(error) => {
@@ -239,14 +247,21 @@ impl Run<'_> {
         };
         let rows = compare(ours, &neighbors, &mut looked);
         let strangers = strangers(&neighbors, &looked.strange);
-        match self.store(router.id, &rows, &strangers).await {
+        let has = still_there(ours, &neighbors);
+        let deleted = match self.store(router.id, &rows, &strangers, asked, has).await {
             Err(TaskError::Store(error @ StoreError::LockLost { .. })) => {
                 say(Level::Failure, &format!("{}: {error}", router.name));
                 let router = looked.router;
                 return Ok(Looked { router, error: Some(error.to_string()), ..Looked::default() });
             }
             stored => stored?,
-        }
+        };
+        looked.deleted_gone = deleted.gone.len();
+        looked.deleted_standing = deleted
+            .standing
+            .iter()
+            .map(|one| format!("AS{} {} {}", one.remote_asn, one.remote_name, one.ip_address))
+            .collect();
         say(Level::Info, &told(&looked));
         for one in looked.near_limit.iter().chain(&looked.left_out) {
             say(Level::Warning, &format!("{}: {one}", router.name));
@@ -259,7 +274,9 @@ impl Run<'_> {
         router: i64,
         rows: &BTreeMap<SessionKind, Vec<Polled>>,
         strangers: &[Stranger],
-    ) -> Result<(), TaskError> {
+        asked: DateTime<Utc>,
+        has: impl Fn(IpAddr, Option<&str>) -> bool,
+    ) -> Result<tombstones::Looked, TaskError> {
         let _one_at_a_time = self.writing.lock().await;
         let now = self.context.clock.now();
         let mut transaction = self.context.store.begin().await?;
@@ -270,9 +287,10 @@ impl Run<'_> {
         }
         kept::replace(&mut session, router, strangers, now).await?;
         polls::stamp(&mut session, router, now).await?;
+        let deleted = tombstones::looked(&mut session, router, asked, has).await?;
         self.locks.let_go(&mut session, router).await?;
         self.context.commit(transaction).await?;
-        Ok(())
+        Ok(deleted)
     }
 }
 
@@ -281,6 +299,26 @@ async fn ask(network: &dyn Connector, target: &Target) -> Result<Neighbors, pm_r
     let neighbors = router.neighbors().await;
     router.close().await;
     neighbors
+}
+
+/// Whether a router still has a neighbour at an address, in a VRF if that is known. Where it said something that could not be
+/// understood, or nothing at all though it should have neighbours, it may have any.
+fn still_there<'a>(
+    ours: &[Expected],
+    neighbors: &'a Neighbors,
+) -> impl Fn(IpAddr, Option<&str>) -> bool + use<'a> {
+    let silent = neighbors.neighbors.is_empty() && ours.iter().any(|session| session.wanted);
+    let unsure = silent || !neighbors.left_out.is_empty();
+    let there: BTreeSet<(IpAddr, &str)> =
+        neighbors.neighbors.iter().map(|neighbor| (neighbor.address, neighbor.vrf.as_str())).collect();
+    let addresses: BTreeSet<IpAddr> = there.iter().map(|(address, _)| *address).collect();
+    move |address, vrf| {
+        let listed = match vrf {
+            Some(vrf) => there.contains(&(address, vrf)),
+            None => addresses.contains(&address),
+        };
+        unsure || listed
+    }
 }
 
 /// Finds each session of ours among a router's neighbours.
@@ -348,6 +386,7 @@ fn polled(id: i64, neighbor: &Neighbor) -> Polled {
         advertised: sum(|counts| counts.advertised),
         last_error: neighbor.last_error.as_deref().map(plain),
         near_limit: false,
+        vrf: Some(plain(&neighbor.vrf)),
     }
 }
 
@@ -371,6 +410,12 @@ fn told(looked: &Looked) -> String {
     if !looked.strange.is_empty() {
         let _ = write!(text, ", {} neighbours without a session here", looked.strange.len());
     }
+    if looked.deleted_gone > 0 {
+        let _ = write!(text, ", {} deleted sessions gone", looked.deleted_gone);
+    }
+    if !looked.deleted_standing.is_empty() {
+        let _ = write!(text, ", {} deleted sessions still there", looked.deleted_standing.len());
+    }
     text
 }
 
@@ -392,6 +437,14 @@ fn finish(report: &PollReport) -> Result<Done, TaskError> {
     }
     if skipped > 0 {
         let _ = write!(summary, "; {skipped} skipped");
+    }
+    let gone: usize = report.routers.iter().map(|one| one.deleted_gone).sum();
+    if gone > 0 {
+        let _ = write!(summary, "; {gone} deleted sessions gone");
+    }
+    let standing: usize = report.routers.iter().map(|one| one.deleted_standing.len()).sum();
+    if standing > 0 {
+        let _ = write!(summary, "; {standing} deleted sessions still on their router");
     }
     summary.push('.');
     let outcome = match (failed, asked) {

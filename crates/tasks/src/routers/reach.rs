@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value as Json};
 
 use crate::TaskError;
+use crate::deploy::Ways;
 use crate::render::hosts::Host;
 
 /// A router of the database.
@@ -24,10 +25,14 @@ pub struct Reached {
     pub name: String,
     /// The name or address under which it is reached.
     pub hostname: String,
+    /// Whether nothing is to be done on it.
+    pub disabled: bool,
     /// Whether its sessions are polled.
     pub polled: bool,
     /// The way there, or why there is none.
     pub target: Result<Target, String>,
+    /// How it is given its configuration, or what is wrong with what its arguments say of that.
+    pub ways: Result<Ways, String>,
 }
 
 impl Host for Reached {
@@ -57,12 +62,16 @@ pub async fn routers(
         let platform = router
             .integer("platform")
             .and_then(|wanted| platforms.iter().find(|platform| platform.id == wanted));
+        let mut options = options(&router, platform, config);
+        let ways = Ways::take(&mut options, router.text("name"), config);
         found.push(Reached {
             id: router.id,
             name: router.text("name").to_owned(),
             hostname: router.text("hostname").to_owned(),
+            disabled: router.text("status") == "disabled",
             polled: router.boolean("poll_bgp_sessions_state"),
-            target: target(&router, platform, config, keyring),
+            target: target(&router, platform, options, config, keyring),
+            ways,
         });
     }
     found.sort_by(|one, other| one.name.cmp(&other.name));
@@ -70,12 +79,12 @@ pub async fn routers(
 }
 
 /// Settings, then the platform's arguments, then the router's: the later win. Each router has a list of its own.
-fn options(router: &Record, platform: &Record, config: &Config) -> Map<String, Json> {
+fn options(router: &Record, platform: Option<&Record>, config: &Config) -> Map<String, Json> {
     let mut options = match serde_json::to_value(config.napalm_args.expose()) {
         Ok(Json::Object(options)) => options,
         _ => Map::new(),
     };
-    for more in [platform.json("napalm_args"), router.json("napalm_args")] {
+    for more in [platform.and_then(|platform| platform.json("napalm_args")), router.json("napalm_args")] {
         if let Some(Json::Object(more)) = more {
             options.extend(more.clone());
         }
@@ -86,6 +95,7 @@ fn options(router: &Record, platform: &Record, config: &Config) -> Map<String, J
 fn target(
     router: &Record,
     platform: Option<&Record>,
+    mut options: Map<String, Json>,
     config: &Config,
     keyring: &Keyring,
 ) -> Result<Target, String> {
@@ -97,7 +107,6 @@ fn target(
     if driver.is_empty() {
         return Err(format!("its platform {} names no driver", platform.text("name")));
     }
-    let mut options = options(router, platform, config);
     let mut taken = |name: &str| options.remove(name);
     let text = |value: Option<Json>| value.and_then(|value| value.as_str().map(str::to_owned));
     let known = Platform::from_name(driver);

@@ -16,6 +16,7 @@ use pm_store::peeringdb::lookup::networks_of;
 use pm_store::peeringdb::peers::{lans, route_servers};
 use pm_store::sessions::{self, Listed, Which};
 use pm_store::strangers::{Kept, Stranger};
+use pm_store::tombstones;
 
 use super::Freshness;
 
@@ -81,6 +82,8 @@ pub(super) struct Known {
     route_servers: BTreeSet<i64>,
     direct: HashMap<i64, Option<Direct>>,
     vrfs: HashMap<(i64, IpAddr), BTreeSet<String>>,
+    /// Router and address of sessions that were deleted here and may still be on their router.
+    deleted: HashSet<(i64, IpAddr)>,
     freshness: Freshness,
 }
 
@@ -94,7 +97,9 @@ impl Known {
         let asns: BTreeSet<i64> = strangers.iter().filter_map(|one| one.neighbor.asn).collect();
         let asns: Vec<i64> = asns.into_iter().collect();
         let routers: BTreeSet<i64> = strangers.iter().map(|one| one.router_id).collect();
-        let which = Which { routers: Some(routers.into_iter().collect()), ..Which::default() };
+        let routers: Vec<i64> = routers.into_iter().collect();
+        let deleted = tombstones::deleted(session, &routers).await?;
+        let which = Which { routers: Some(routers), ..Which::default() };
         let mut known: HashMap<(i64, IpAddr), Vec<Listed>> = HashMap::new();
         for one in sessions::list(session, &which).await? {
             if let Some(router) = one.router_id {
@@ -125,6 +130,7 @@ impl Known {
                 .collect(),
             route_servers: route_servers(session, &asns).await?.into_iter().collect(),
             vrfs,
+            deleted: deleted.iter().map(|one| (one.router, one.ip_address)).collect(),
             freshness,
         })
     }
@@ -208,6 +214,11 @@ impl Known {
         }
         if self.own_addresses.contains(&address) {
             return Err(fine("it is an address of ours"));
+        }
+        if self.deleted.contains(&(one.router_id, address)) {
+            return Err(fine(
+                "a session with it was deleted here, and the router still has it; `sessions deleted` lists it",
+            ));
         }
         if let Some(session) = self.at(one).first() {
             let id = format!("{}:{}", session.kind.as_str(), session.id);

@@ -1,5 +1,8 @@
 //! New objects.
 
+use std::collections::BTreeSet;
+
+use super::tombstones::{Touched, settle};
 use super::{Report, Writing, missing_references, model_of, rows, surroundings, take_over, unique};
 use crate::changes::{self, Action, Change};
 use crate::objects::model::Model;
@@ -71,6 +74,8 @@ pub async fn create(
         })
         .collect();
     changes::record(session, writing.author, &log, writing.now).await?;
+    let made = Touched::of(model.label, records.iter().map(|record| record.id).collect());
+    settle(session, writing, Vec::new(), &made, &BTreeSet::new()).await?;
     Ok(records)
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::tombstones::{Touched, places, settle};
 use super::{Writing, rows, snapshots};
 use crate::Session;
 use crate::changes::{self, Action, Change};
 use crate::objects::data::Data;
 use crate::objects::model::{Kind, Model, OnDelete};
+use crate::objects::models::{direct_peering_session, internet_exchange_peering_session, router};
 use crate::objects::problems::{ObjectError, Protector};
 use crate::objects::query::Query;
 use crate::objects::read::displays;
@@ -23,7 +25,26 @@ pub struct Deletion {
     pub emptied: BTreeSet<(&'static str, i64, &'static str)>,
 }
 
-/// Deletes the objects and what goes with them, and logs everything. Ids that are not there are passed over.
+impl Deletion {
+    /// The sessions that are deleted.
+    fn going(&self) -> Touched {
+        let mut touched = Touched::default();
+        for label in [direct_peering_session::MODEL.label, internet_exchange_peering_session::MODEL.label] {
+            touched.add(label, self.deleted.get(label).into_iter().flatten().copied());
+        }
+        touched
+    }
+
+    /// The sessions that stay and lose what led to their router.
+    fn staying(&self) -> Touched {
+        let lost = self.emptied.iter().filter(|(_, _, field)| matches!(*field, "router" | "connection"));
+        let of = direct_peering_session::MODEL.label;
+        Touched::of(of, lost.filter(|(label, ..)| *label == of).map(|(_, id, _)| *id).collect())
+    }
+}
+
+/// Deletes the objects and what goes with them, and logs everything. Ids that are not there are passed over. What sessions
+/// leave on routers is remembered, see [`crate::tombstones`].
 ///
 /// # Errors
 /// [`ObjectError::Protected`] when something that stays needs one of them.
@@ -34,6 +55,9 @@ pub async fn delete(
     ids: &[i64],
 ) -> Result<Deletion, ObjectError> {
     let plan = plan(session, model, ids).await?;
+    let (going, staying) = (plan.going(), plan.staying());
+    let mut left = places(session, &going).await?;
+    left.extend(places(session, &staying).await?);
     empty(session, writing, &plan).await?;
     let mut log = Vec::new();
     for model in registry::models().collect::<Vec<_>>().into_iter().rev() {
@@ -63,6 +87,8 @@ pub async fn delete(
         let sql = format!("DELETE FROM {} WHERE id {}", model.table, among(session.engine()));
         session.execute(&sql, vec![id_list(&ids)]).await?;
     }
+    let routers = plan.deleted.get(router::MODEL.label).cloned().unwrap_or_default();
+    settle(session, writing, left, &staying, &routers).await?;
     Ok(plan)
 }
 

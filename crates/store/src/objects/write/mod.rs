@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod log;
 mod rows;
+mod tombstones;
 mod unique;
 mod update;
 

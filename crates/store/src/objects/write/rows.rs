@@ -175,5 +175,5 @@ pub async fn reseal(session: &mut Session<'_>, writing: Writing<'_>) -> Result<u
         }
         replace(session, model, &stale).await?;
     }
-    Ok(resealed)
+    Ok(resealed + crate::deployments::reseal(session, writing.keyring).await?)
 }

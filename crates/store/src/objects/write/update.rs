@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::tombstones::{Touched, places, settle};
 use super::{Report, Writing, missing_references, model_of, rows, surroundings, take_over, unique};
 use crate::Session;
 use crate::changes::{self, Action, Change};
@@ -143,6 +144,8 @@ async fn store(
         record.updated = writing.now;
     }
     rows::seal(writing.keyring, &mut news)?;
+    let (moved, touched) = Touched::by_change(&olds, &news);
+    let left = places(session, &moved).await?;
     rows::replace(session, model, &news).await?;
     let changed = |index: usize, place: usize| olds[index].at(place) != news[index].at(place);
     for (place, field) in model.fields.iter().enumerate() {
@@ -174,5 +177,6 @@ async fn store(
         })
         .collect();
     changes::record(session, writing.author, &log, writing.now).await?;
+    settle(session, writing, left, &touched, &BTreeSet::new()).await?;
     Ok(olds.into_iter().zip(news).map(|(before, after)| Updated { before, after }).collect())
 }

@@ -1,0 +1,92 @@
+//! `configure_routers` and `drift`.
+
+use std::collections::BTreeMap;
+
+use anyhow::anyhow;
+use clap::Args;
+use pm_tasks::{ConfigureRouters, Drift};
+
+use crate::app::{self, EXIT_DIFFERENT, EXIT_OK};
+use crate::commands::Shared;
+use crate::output::Output;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Commit even if the router sees no difference
+    #[arg(long)]
+    no_commit_check: bool,
+    /// Only these routers, by name or hostname, comma separated
+    #[arg(short, long, value_name = "HOSTS")]
+    limit: Option<String>,
+    /// Deploy this stored configuration template instead of each router's own
+    #[arg(short = 'c', long, value_name = "NAME")]
+    configuration: Option<String>,
+    /// Change nothing: make a plan, and show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Make this plan true, if neither routers nor configurations have changed since
+    #[arg(long, value_name = "PLAN", conflicts_with = "dry_run")]
+    apply: Option<i64>,
+    /// Change so many routers first, and the others only if all went well with them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    canary: Option<u32>,
+    /// Overrule the guards and deploy windows; that is recorded
+    #[arg(long)]
+    force: bool,
+    /// Wait for routers that another run is at work on, instead of leaving them out
+    #[arg(long)]
+    wait: bool,
+    /// Schedule a background task instead of running it here
+    #[arg(short, long)]
+    tasks: bool,
+    /// Who is recorded as the one who asked for it
+    #[arg(long, env = "USER", hide_env_values = true, default_value = "somebody", value_name = "NAME")]
+    user: String,
+}
+
+pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) -> anyhow::Result<u8> {
+    app::refuse_tasks(arguments.tasks)?;
+    let task = ConfigureRouters {
+        limit: arguments.limit,
+        configuration: arguments.configuration,
+        no_commit_check: arguments.no_commit_check,
+        dry_run: arguments.dry_run,
+        apply: arguments.apply,
+        canary: arguments.canary,
+        force: arguments.force,
+        wait: arguments.wait,
+        user: arguments.user,
+        ..ConfigureRouters::default()
+    };
+    let finished = app::run_task(shared, output, &task, arguments.wait).await?;
+    if task.dry_run {
+        let diffs = task.diffs.lock().map_err(|_| anyhow!("the differences are lost"))?;
+        show(output, &diffs);
+    }
+    Ok(finished.exit)
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DriftArguments {
+    /// Only these routers, by name or hostname, comma separated
+    #[arg(short, long, value_name = "HOSTS")]
+    limit: Option<String>,
+}
+
+pub(crate) async fn drift(shared: &Shared, output: &Output, arguments: DriftArguments) -> anyhow::Result<u8> {
+    let task = Drift { limit: arguments.limit, ..Drift::default() };
+    let finished = app::run_task(shared, output, &task, false).await?;
+    let diffs = task.diffs.lock().map_err(|_| anyhow!("the differences are lost"))?;
+    show(output, &diffs);
+    Ok(if finished.exit == EXIT_OK && !diffs.is_empty() { EXIT_DIFFERENT } else { finished.exit })
+}
+
+/// Differences, router by router.
+fn show(output: &Output, diffs: &BTreeMap<String, String>) {
+    if output.json {
+        return;
+    }
+    for (router, diff) in diffs {
+        output.line(&format!("--- {router}\n{}", diff.trim_end_matches('\n')));
+    }
+}

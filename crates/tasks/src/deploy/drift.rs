@@ -1,0 +1,189 @@
+//! `drift`: what routers run, compared with what was last deployed.
+//!
+//! Reads: the last deployment of each router; the routers. Writes: nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures::StreamExt as _;
+use pm_router::Diff;
+use pm_store::deployments::{self, Whole};
+use pm_store::jobs::{Level, Outcome};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::render::limited;
+use crate::routers::{Connector, Network, Reached, routers};
+use crate::{Done, Task, TaskContext, TaskError};
+
+/// Compares what routers run with what was deployed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Drift {
+    /// Only these routers, by name or hostname, separated by commas.
+    #[serde(default)]
+    pub limit: Option<String>,
+    /// Takes the differences, by router, with passwords hidden.
+    #[serde(skip)]
+    pub diffs: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl PartialEq for Drift {
+    /// By what was asked for.
+    fn eq(&self, other: &Self) -> bool {
+        self.limit == other.limit
+    }
+}
+
+/// What came of a router.
+#[derive(Clone, Debug, Serialize)]
+pub struct Drifted {
+    /// Its name.
+    pub router: String,
+    /// The deployment that it was compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<i64>,
+    /// Lines that it has and was not given.
+    pub added: usize,
+    /// Lines that it was given and has no more.
+    pub removed: usize,
+    /// Why it was not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// Why it could not be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(skip)]
+    diff: String,
+}
+
+#[async_trait::async_trait]
+impl Task for Drift {
+    fn name(&self) -> &'static str {
+        "drift"
+    }
+
+    fn label(&self) -> &'static str {
+        "devices.drift"
+    }
+
+    fn arguments(&self) -> Json {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    fn lock_key(&self) -> Option<String> {
+        None
+    }
+
+    async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
+        self.run_over(context, &Network).await
+    }
+}
+
+impl Drift {
+    /// As [`Task::run`], over another network.
+    ///
+    /// # Errors
+    /// Those of the database, and a name in the limit that no router has.
+    pub async fn run_over(&self, context: &TaskContext, network: &dyn Connector) -> Result<Done, TaskError> {
+        let mut transaction = context.store.begin_reading().await?;
+        let mut session = transaction.session();
+        let all = routers(&mut session, &context.config, &context.keyring).await?;
+        let chosen = limited(all, self.limit.as_deref()).map_err(TaskError::Failed)?;
+        let mut deployed = deployments::in_force(&mut session).await?;
+        transaction.rollback().await?;
+        let total = chosen.len();
+        let at_once = context.config.router_concurrency.max(1) as usize;
+        let pairs: Vec<(Reached, Option<Whole>)> = chosen
+            .into_iter()
+            .map(|router| {
+                let last = deployed.remove(&router.id);
+                (router, last)
+            })
+            .collect();
+        let compared = futures::stream::iter(pairs)
+            .map(async |(router, last)| compare(context, network, &router, last.as_ref()).await);
+        let mut compared = compared.buffer_unordered(at_once);
+        let mut routers = Vec::new();
+        while let Some(one) = compared.next().await {
+            let (level, text) = told(&one);
+            context.reporter.say(level, Some(one.router.clone()), &format!("{}: {text}", one.router));
+            routers.push(one);
+            context.reporter.progress(routers.len(), total, "comparing routers");
+        }
+        routers.sort_by(|one, other| one.router.cmp(&other.router));
+        if let Ok(mut diffs) = self.diffs.lock() {
+            let with = routers.iter().filter(|one| !one.diff.is_empty());
+            diffs.extend(with.map(|one| (one.router.clone(), one.diff.clone())));
+        }
+        let drifted = routers.iter().filter(|one| one.added + one.removed > 0).count();
+        let failed = routers.iter().filter(|one| one.error.is_some()).count();
+        let same = routers.iter().filter(|one| one.skipped.is_none()).count() - drifted - failed;
+        let summary = format!("{drifted} routers drifted, {same} run what was deployed, {failed} failed.");
+        let outcome = match (failed, drifted + same) {
+            (0, 0) => Outcome::NothingToDo,
+            (0, _) => Outcome::Ok,
+            _ => Outcome::Partial,
+        };
+        Ok(Done { outcome, summary, data: json!({ "routers": routers, "drifted": drifted }) })
+    }
+}
+
+fn told(one: &Drifted) -> (Level, String) {
+    match (&one.error, &one.skipped, one.added + one.removed) {
+        (Some(error), _, _) => (Level::Failure, error.clone()),
+        (_, Some(reason), _) => (Level::Info, format!("skipped, {reason}")),
+        (_, _, 0) => (Level::Info, "runs what was deployed".to_owned()),
+        _ => (Level::Warning, format!("drifted (+{} −{} lines)", one.added, one.removed)),
+    }
+}
+
+async fn compare(
+    context: &TaskContext,
+    network: &dyn Connector,
+    router: &Reached,
+    last: Option<&Whole>,
+) -> Drifted {
+    let mut one = Drifted {
+        router: router.name.clone(),
+        deployment: last.map(|last| last.deployment.id),
+        added: 0,
+        removed: 0,
+        skipped: None,
+        error: None,
+        diff: String::new(),
+    };
+    let Some(sealed) = last.and_then(|last| last.in_force.as_ref()) else {
+        one.skipped = Some("nothing was deployed to it yet".to_owned());
+        return one;
+    };
+    let deployed = match deployments::open(&context.keyring, sealed) {
+        Ok(text) => text,
+        Err(error) => {
+            one.error = Some(error.to_string());
+            return one;
+        }
+    };
+    match running(network, router).await {
+        Ok(Some(running)) => {
+            let diff = Diff::between(&deployed, &running);
+            (one.added, one.removed) = diff.counts();
+            diff.text().clone_into(&mut one.diff);
+        }
+        Ok(None) => one.skipped = Some("it cannot be reached: it is disabled, or has no driver".to_owned()),
+        Err(error) => one.error = Some(error),
+    }
+    one
+}
+
+/// What a router runs, or what its file holds; `None` if there is no way there.
+async fn running(network: &dyn Connector, router: &Reached) -> Result<Option<String>, String> {
+    if let Some((target, name)) = router.ways.as_ref().ok().and_then(|ways| ways.file.as_ref()) {
+        let held = target.read(name).map_err(|error| error.to_string())?;
+        return Ok(Some(held.map_or_else(String::new, |text| text.expose().to_owned())));
+    }
+    let Ok(target) = &router.target else { return Ok(None) };
+    let connection = network.connect(target).await.map_err(|error| error.to_string())?;
+    let text = connection.running_config().await;
+    connection.close().await;
+    text.map(|text| Some(text.expose().to_owned())).map_err(|error| error.to_string())
+}

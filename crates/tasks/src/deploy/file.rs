@@ -1,0 +1,109 @@
+//! A file or a repository in place of a router: nothing is confirmed, nobody is asked about sessions.
+
+use pm_router::{ConfigText, FileError, How};
+use pm_store::deployments::{Status, Step};
+
+use super::Run;
+use super::guard::addresses;
+use super::lock::Held;
+use super::report::{Deployed, Verdict, frozen};
+use super::router::Work;
+use crate::TaskError;
+
+/// Compares with the file, judges, and writes it.
+pub(super) async fn write(
+    run: &Run<'_>,
+    work: &Work,
+    held: &Held,
+    deployed: &mut Deployed,
+) -> Result<(), TaskError> {
+    let Some((target, name)) = work.reached.ways.as_ref().ok().and_then(|ways| ways.file.as_ref()) else {
+        return Ok(());
+    };
+    let text = ConfigText::new(work.rendering.text.as_str());
+    let loaded = target.read(name).and_then(|before| Ok((before, target.load(name, &text)?)));
+    let (before, candidate) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            deployed.ends(Verdict::Failed, error.to_string());
+            return Ok(());
+        }
+    };
+    let before = before.as_ref().map_or("", ConfigText::expose);
+    candidate.diff().text().clone_into(&mut deployed.diff);
+    (deployed.added, deployed.removed) = candidate.diff().counts();
+    if before == work.rendering.text {
+        deployed.verdict = Verdict::Unchanged;
+        // What an earlier run committed and could not push is pushed now.
+        if !run.task.dry_run
+            && let Err(error) = candidate.commit(&run.context.config.git_commit_message).await
+        {
+            deployed.ends(Verdict::Failed, error.to_string());
+        }
+        return Ok(());
+    }
+    let found = addresses(&work.rendering.text);
+    let mut new = run.record(work, deployed, How::Replace, work.known.sessions(&found), before)?;
+    let percent = run.context.config.config_max_removed_percent;
+    if let Err(reason) = work.known.judge(&found, How::Replace, percent) {
+        if run.task.force {
+            deployed.warnings.push(format!("forced by {}: {reason}", run.task.user));
+        } else {
+            new.status = Status::Refused;
+            new.message = Some(reason.clone());
+            deployed.ends(Verdict::Refused, reason);
+        }
+    }
+    if new.status == Status::Committing
+        && let Some(planned) = &work.planned
+    {
+        let is = |fingerprint: &str, text: &str| run.context.keyring.is_fingerprint(fingerprint, text);
+        if !is(&planned.candidate, &work.rendering.text) || !is(&planned.running, before) {
+            let said = "the configuration or the file is another one than when it was planned; plan again";
+            deployed.ends(Verdict::Refused, said);
+            return Ok(());
+        }
+    }
+    if new.status == Status::Committing && run.task.dry_run {
+        new.status = Status::Planned;
+        deployed.verdict = Verdict::Planned;
+    }
+    new.warnings.clone_from(&deployed.warnings);
+    if new.status != Status::Committing {
+        deployed.deployment = Some(run.insert(held, &new).await?);
+        return Ok(());
+    }
+    let id = match run.begin(work, held, &new).await? {
+        Ok(id) => id,
+        Err(freeze) => {
+            deployed.ends(Verdict::NotBegun, frozen(&freeze));
+            return Ok(());
+        }
+    };
+    deployed.deployment = Some(id);
+    let message = run.context.config.git_commit_message.clone();
+    match candidate.commit(&message).await {
+        Ok(written) => {
+            deployed.verdict = Verdict::Written;
+            deployed.message = written.commit.map(|commit| {
+                let pushed = if written.pushed { ", pushed" } else { "" };
+                format!("commit {}{pushed}", commit.get(..12).unwrap_or(&commit))
+            });
+            let step = Step {
+                status: Some(Status::Written),
+                ended: true,
+                message: deployed.message.clone(),
+                in_force: Some(new.configuration),
+                ..Step::default()
+            };
+            run.step(held, id, &step).await
+        }
+        Err(error) => {
+            // What is committed here is there, even if nobody else has it yet.
+            let is_there = matches!(error, FileError::Push { .. });
+            let status = if is_there { Status::Written } else { Status::Failed };
+            deployed.ends(Verdict::Failed, error.to_string());
+            run.end(held, id, status, error.to_string()).await
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! `configure_routers`: configurations on their way to routers.
+//!
+//! Reads: all objects and templates, the settings `config_max_removed_percent`, `commit_confirm_seconds`, `post_check_*`,
+//! `deploy_max_failures`, `router_concurrency`, `napalm_*`; the routers. Writes: the routers; a record per deployment, before and
+//! after each step. `ways.rs` is how a router is given its configuration, `router.rs` goes as far as the commit, `watch.rs`
+//! sees it confirmed or undone, `settle.rs` finds what a dead process left, `file.rs` writes files instead, `guard.rs` says no.
+//!
+//! What goes wrong on a router is that router's end and no other's; a configuration that is refused by a router, or takes its
+//! sessions down, keeps the others from getting theirs.
+
+mod drift;
+mod file;
+mod guard;
+mod lock;
+mod report;
+mod router;
+mod settle;
+mod watch;
+mod ways;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use pm_store::deployments::{self, Deployment, Freeze, New, Status, Step};
+use pm_store::jobs::Level;
+use pm_store::tombstones;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use self::guard::Known;
+use self::lock::Held;
+use self::report::{finish, frozen};
+use self::router::Work;
+use crate::render::{Made, each, limited};
+use crate::routers::{Connector, Network, Reached, routers};
+use crate::{Done, Task, TaskContext, TaskError};
+
+pub use drift::{Drift, Drifted};
+pub use report::{DeployReport, Deployed, Verdict};
+pub use ways::{Ways, Window};
+
+/// How long a run that is cancelled may take to leave its routers in order: a commit that was sent is waited for.
+const TIME_TO_END: Duration = Duration::from_mins(4);
+
+/// Brings configurations to routers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ConfigureRouters {
+    /// Only these routers, by name or hostname, separated by commas.
+    #[serde(default)]
+    pub limit: Option<String>,
+    /// The stored template of this name instead of each router's own.
+    #[serde(default)]
+    pub configuration: Option<String>,
+    /// Commit even where nothing would change.
+    #[serde(default)]
+    pub no_commit_check: bool,
+    /// Record what would change, and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// The plan that is to be made true.
+    #[serde(default)]
+    pub apply: Option<i64>,
+    /// Change this many routers first, and the others only if all went well with them.
+    #[serde(default)]
+    pub canary: Option<u32>,
+    /// Overrule the guards.
+    #[serde(default)]
+    pub force: bool,
+    /// Wait for routers that another run is at work on.
+    #[serde(default)]
+    pub wait: bool,
+    /// Who asks for it, as it is recorded.
+    #[serde(default)]
+    pub user: String,
+    /// Takes what would change, by router, with passwords hidden. It is kept with the deployments and in no job record.
+    #[serde(skip)]
+    pub diffs: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl PartialEq for ConfigureRouters {
+    /// By what was asked for.
+    fn eq(&self, other: &Self) -> bool {
+        self.arguments() == other.arguments()
+    }
+}
+
+#[async_trait::async_trait]
+impl Task for ConfigureRouters {
+    fn name(&self) -> &'static str {
+        "configure_routers"
+    }
+
+    fn label(&self) -> &'static str {
+        "devices.configure_routers"
+    }
+
+    fn arguments(&self) -> Json {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Each router has a lock of its own.
+    fn lock_key(&self) -> Option<String> {
+        None
+    }
+
+    fn time_to_end(&self) -> Duration {
+        TIME_TO_END
+    }
+
+    async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
+        self.run_over(context, &Network).await
+    }
+}
+
+/// One run over many routers.
+pub(crate) struct Run<'a> {
+    context: &'a TaskContext,
+    network: &'a dyn Connector,
+    task: &'a ConfigureRouters,
+    /// The plan that is being made.
+    plan: OnceLock<i64>,
+    /// Routers on which it went wrong.
+    spoilt: AtomicU32,
+    /// SQLite has one writer; who waits here does not count against its patience.
+    writing: tokio::sync::Mutex<()>,
+}
+
+/// What there is to do, and what there is not.
+#[derive(Default)]
+struct Selection {
+    works: Vec<Work>,
+    left: Vec<Deployed>,
+    sessions_without_router: i64,
+}
+
+impl ConfigureRouters {
+    /// As [`Task::run`], over another network.
+    ///
+    /// # Errors
+    /// Those of the database; a name that no router or template has; a freeze; and how the run ended where nothing was
+    /// done.
+    pub async fn run_over(&self, context: &TaskContext, network: &dyn Connector) -> Result<Done, TaskError> {
+        let config = &context.config;
+        if config.commit_confirm_seconds <= config.post_check_seconds.max(config.post_check_min_seconds) {
+            return Err(TaskError::Failed(
+                "commit_confirm_seconds is not longer than post_check_seconds and post_check_min_seconds: every change \
+                 would be undone before it is confirmed"
+                    .to_owned(),
+            ));
+        }
+        let run = Run {
+            context,
+            network,
+            task: self,
+            plan: OnceLock::new(),
+            spoilt: AtomicU32::new(0),
+            writing: tokio::sync::Mutex::new(()),
+        };
+        let Selection { works, left, sessions_without_router } = self.select(context).await?;
+        for one in &left {
+            run.tell(one);
+        }
+        if self.dry_run && !works.is_empty() {
+            let _ = run.plan.set(run.open_plan().await?);
+        }
+        let mut report = DeployReport {
+            plan: run.plan.get().copied().or(self.apply),
+            routers: left,
+            sessions_without_router,
+        };
+        report.routers.extend(run.all(works).await);
+        report.routers.sort_by(|one, other| one.router.cmp(&other.router));
+        if let Ok(mut diffs) = self.diffs.lock() {
+            diffs.extend(
+                report
+                    .routers
+                    .iter()
+                    .filter(|one| !one.diff.is_empty())
+                    .map(|one| (one.router.clone(), one.diff.clone())),
+            );
+        }
+        finish(&report, self.dry_run, context.cancel.is_cancelled())
+    }
+
+    /// Reads one moment of the database and renders from it.
+    async fn select(&self, context: &TaskContext) -> Result<Selection, TaskError> {
+        let mut transaction = context.store.begin_reading().await?;
+        let mut session = transaction.session();
+        if let Some(freeze) = deployments::frozen(&mut session).await?
+            && !self.dry_run
+        {
+            return Err(TaskError::Refused(frozen(&freeze)));
+        }
+        let all = routers(&mut session, &context.config, &context.keyring).await?;
+        let mut chosen = limited(all, self.limit.as_deref()).map_err(TaskError::Failed)?;
+        let mut planned = self.planned(&mut session).await?;
+        if self.apply.is_some() {
+            chosen.retain(|router| planned.contains_key(&router.id));
+        }
+        let mut selection = Selection {
+            sessions_without_router: deployments::sessions_without_router(&mut session).await?,
+            ..Selection::default()
+        };
+        let now = context.clock.now();
+        chosen.retain(|router| match self.skipped(router, now) {
+            Some((verdict, reason)) => {
+                let mut one = Deployed::new(&router.name);
+                one.ends(verdict, reason);
+                selection.left.push(one);
+                false
+            }
+            None => true,
+        });
+        let names: BTreeSet<String> = chosen.iter().map(|router| router.name.clone()).collect();
+        let made = each(context, &mut session, &names, self.configuration.as_deref()).await?;
+        let mut made: BTreeMap<String, Made> =
+            made.into_iter().map(|one| (one.router.clone(), one)).collect();
+        let mut last = deployments::last_sessions(&mut session).await?;
+        let mut stored = deployments::sessions(&mut session).await?;
+        let mut unfinished = deployments::unfinished(&mut session).await?;
+        let ids: Vec<i64> = chosen.iter().map(|router| router.id).collect();
+        let mut deleted: BTreeMap<i64, BTreeSet<IpAddr>> = BTreeMap::new();
+        for one in tombstones::deleted(&mut session, &ids).await? {
+            deleted.entry(one.router).or_default().insert(one.ip_address);
+        }
+        transaction.rollback().await?;
+        for router in chosen {
+            let mut one = Deployed::new(&router.name);
+            let Some(Made { template, result, .. }) = made.remove(&router.name) else {
+                one.ends(Verdict::Skipped, "it has no configuration template");
+                selection.left.push(one);
+                continue;
+            };
+            match result {
+                Err(error) => {
+                    one.ends(Verdict::Failed, error.to_string());
+                    selection.left.push(one);
+                }
+                Ok(rendering) if rendering.text.trim().is_empty() => {
+                    let said = "its configuration is empty, and nothing is deployed without a configuration";
+                    one.ends(Verdict::Refused, said);
+                    selection.left.push(one);
+                }
+                Ok(rendering) => selection.works.push(Work {
+                    template,
+                    rendering,
+                    known: Known {
+                        last: last.remove(&router.id),
+                        stored: stored.remove(&router.id).unwrap_or_default(),
+                        deleted: deleted.remove(&router.id).unwrap_or_default(),
+                        ..Known::default()
+                    },
+                    unfinished: unfinished.remove(&router.id).unwrap_or_default(),
+                    planned: planned.remove(&router.id),
+                    reached: router,
+                }),
+            }
+        }
+        Ok(selection)
+    }
+
+    /// What the plan that is to be applied has for each router.
+    async fn planned(
+        &self,
+        session: &mut pm_store::Session<'_>,
+    ) -> Result<BTreeMap<i64, Deployment>, TaskError> {
+        let Some(plan) = self.apply else { return Ok(BTreeMap::new()) };
+        if !deployments::has_plan(session, plan).await? {
+            return Err(TaskError::Failed(format!("there is no plan {plan}; `deployments list` shows them")));
+        }
+        let rows = deployments::of_plan(session, plan).await?;
+        let open: BTreeMap<i64, Deployment> = rows
+            .into_iter()
+            .filter(|row| row.status == Status::Planned && row.ended.is_none())
+            .filter_map(|row| Some((row.router?, row)))
+            .collect();
+        if open.is_empty() {
+            return Err(TaskError::Failed(format!(
+                "plan {plan} has nothing that is still to be deployed: it was applied, refused, or its routers are gone"
+            )));
+        }
+        Ok(open)
+    }
+
+    /// Why a router is left alone.
+    fn skipped(&self, router: &Reached, now: chrono::DateTime<chrono::Utc>) -> Option<(Verdict, String)> {
+        let ways = match &router.ways {
+            Ok(ways) => ways,
+            Err(reason) => return Some((Verdict::Failed, reason.clone())),
+        };
+        if let (Err(reason), None) = (&router.target, &ways.file) {
+            return Some((Verdict::Skipped, reason.clone()));
+        }
+        if router.disabled {
+            return Some((Verdict::Skipped, "it is disabled".to_owned()));
+        }
+        let window = ways.window.as_ref().filter(|window| !window.is_open(now))?;
+        if self.dry_run || self.force {
+            return None;
+        }
+        Some((Verdict::Skipped, format!("now is outside its deploy window {:?}", window.text())))
+    }
+}
+
+impl<'a> Run<'a> {
+    /// All routers: the canaries first, if there are to be any.
+    async fn all(&self, works: Vec<Work>) -> Vec<Deployed> {
+        let total = works.len();
+        let mut done = Vec::with_capacity(total);
+        let mut waiting = works.into_iter();
+        if let Some(canaries) = self.task.canary.filter(|canaries| *canaries > 0) {
+            let wanted = usize::try_from(canaries).unwrap_or(usize::MAX);
+            // One that has nothing to change says nothing about the change.
+            while changed(&done) < wanted && done.iter().all(is_fine) {
+                let next: Vec<Work> = waiting.by_ref().take(wanted - changed(&done)).collect();
+                if next.is_empty() {
+                    break;
+                }
+                let before = done.len();
+                done.extend(self.some(next, before, total).await);
+            }
+            if !done.iter().all(is_fine) {
+                let left = waiting.map(|work| {
+                    let mut one = Deployed::new(&work.reached.name);
+                    one.ends(
+                        Verdict::NotBegun,
+                        "it did not go well with the routers that came first (--canary)",
+                    );
+                    self.tell(&one);
+                    one
+                });
+                done.extend(left);
+                return done;
+            }
+        }
+        let before = done.len();
+        done.extend(self.some(waiting.collect(), before, total).await);
+        done
+    }
+
+    async fn some(&self, works: Vec<Work>, before: usize, total: usize) -> Vec<Deployed> {
+        let mut done = Vec::with_capacity(works.len());
+        let at_once = self.context.config.router_concurrency.max(1) as usize;
+        let works = futures::stream::iter(works).map(async |work| router::deploy(self, &work).await);
+        let mut works = works.buffer_unordered(at_once);
+        while let Some(deployed) = works.next().await {
+            if deployed.spoilt {
+                self.spoilt.fetch_add(1, Ordering::SeqCst);
+            }
+            self.tell(&deployed);
+            done.push(deployed);
+            self.context.reporter.progress(before + done.len(), total, "configuring routers");
+        }
+        done
+    }
+
+    /// Why no router is begun any more.
+    fn stopped(&self) -> Option<String> {
+        if self.context.cancel.is_cancelled() {
+            return Some("the run was cancelled".to_owned());
+        }
+        let most = self.context.config.deploy_max_failures;
+        let spoilt = self.spoilt.load(Ordering::SeqCst);
+        (most > 0 && spoilt >= most && !self.task.dry_run)
+            .then(|| format!("it went wrong on {spoilt} routers before (deploy_max_failures is {most})"))
+    }
+
+    fn tell(&self, one: &Deployed) {
+        let level = match one.verdict {
+            Verdict::Confirmed | Verdict::Written => Level::Success,
+            Verdict::Unchanged | Verdict::Planned => Level::Info,
+            Verdict::Skipped | Verdict::NotBegun | Verdict::Busy => Level::Warning,
+            _ => Level::Failure,
+        };
+        self.context.reporter.say(level, Some(one.router.clone()), &one.line());
+        for warning in &one.warnings {
+            let text = format!("{}: {warning}", one.router);
+            self.context.reporter.say(Level::Warning, Some(one.router.clone()), &text);
+        }
+    }
+
+    async fn open_plan(&self) -> Result<i64, TaskError> {
+        let now = self.context.clock.now();
+        let mut transaction = self.context.store.begin().await?;
+        let mut session = transaction.session();
+        let plan = deployments::open_plan(&mut session, &self.task.user, self.context.job, now).await?;
+        self.context.commit(transaction).await?;
+        Ok(plan)
+    }
+
+    /// Records a deployment that is not going to be made.
+    async fn insert(&self, held: &Held, new: &New) -> Result<i64, TaskError> {
+        let _one_at_a_time = self.writing.lock().await;
+        let mut transaction = self.context.store.begin().await?;
+        let mut session = transaction.session();
+        held.hold(&mut session, self.context).await?;
+        let id = deployments::insert(&mut session, new, self.context.clock.now()).await?;
+        self.context.commit(transaction).await?;
+        Ok(id)
+    }
+
+    /// Records a deployment that is about to be made, unless everything has been stopped meanwhile.
+    async fn begin(&self, work: &Work, held: &Held, new: &New) -> Result<Result<i64, Freeze>, TaskError> {
+        let _one_at_a_time = self.writing.lock().await;
+        let now = self.context.clock.now();
+        let mut transaction = self.context.store.begin().await?;
+        let mut session = transaction.session();
+        held.hold(&mut session, self.context).await?;
+        if let Some(freeze) = deployments::frozen(&mut session).await? {
+            return Ok(Err(freeze));
+        }
+        let id = deployments::insert(&mut session, new, now).await?;
+        if let Some(planned) = &work.planned {
+            let message = Some(format!("applied as deployment {id} by {}", self.task.user));
+            let step = Step { ended: true, message, ..Step::default() };
+            deployments::step(&mut session, planned.id, &step, now).await?;
+        }
+        self.context.commit(transaction).await?;
+        Ok(Ok(id))
+    }
+
+    async fn step(&self, held: &Held, id: i64, step: &Step) -> Result<(), TaskError> {
+        let _one_at_a_time = self.writing.lock().await;
+        let now = self.context.clock.now();
+        let mut transaction = self.context.store.begin().await?;
+        let mut session = transaction.session();
+        held.hold(&mut session, self.context).await?;
+        deployments::step(&mut session, id, step, now).await?;
+        self.context.commit(transaction).await?;
+        Ok(())
+    }
+
+    /// Notes how a deployment ended.
+    async fn end(&self, held: &Held, id: i64, status: Status, message: String) -> Result<(), TaskError> {
+        let step = Step {
+            status: Some(status),
+            ended: true,
+            pending: Some(Json::Null),
+            message: Some(message),
+            in_force: None,
+        };
+        self.step(held, id, &step).await
+    }
+}
+
+fn changed(done: &[Deployed]) -> usize {
+    done.iter()
+        .filter(|one| matches!(one.verdict, Verdict::Confirmed | Verdict::Written | Verdict::Planned))
+        .count()
+}
+
+fn is_fine(one: &Deployed) -> bool {
+    one.verdict.is_good() || matches!(one.verdict, Verdict::Busy)
+}

@@ -1,0 +1,285 @@
+//! After the commit: a new connection, a look at the sessions, and then it is confirmed or undone.
+//!
+//! A session looks up until its hold timer ends, so a look at once proves nothing; sessions are looked at from
+//! `post_check_min_seconds` on, and those that went down may come back until `post_check_seconds`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use pm_router::{Error, Neighbors, Router, Target};
+use pm_store::deployments::{self, Status, Step};
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use super::Run;
+use super::lock::Held;
+use super::report::{Deployed, Verdict};
+use super::router::{Made, Place, Work};
+use super::settle::{Found, undo};
+use crate::TaskError;
+
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long after its timer a router may take to go back and to answer.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// What the looks came to.
+enum Seen {
+    /// All is well; this is the connection that says so.
+    Well(Box<dyn Router>),
+    /// Sessions are gone.
+    Lost(Box<dyn Router>, Vec<Place>),
+    /// The router could not be reached.
+    Away(Error),
+    /// The run is to end.
+    Cancelled,
+}
+
+/// Sees a change to its end.
+pub(super) async fn look_after(
+    run: &Run<'_>,
+    work: &Work,
+    held: &Held,
+    deployed: &mut Deployed,
+    target: &Target,
+    made: Made,
+) -> Result<(), TaskError> {
+    let begun = Instant::now();
+    if made.pending.is_none() {
+        let said = deployed.message.take().unwrap_or_default();
+        return go_back(run, held, deployed, target, &made, begun, &said).await;
+    }
+    let watched = work.reached.ways.as_ref().is_ok_and(|ways| ways.watched);
+    let seen = look(run, work, target, &made, begun, watched).await;
+    match seen {
+        Seen::Well(router) => confirm(run, held, deployed, &*router, &made).await,
+        Seen::Lost(router, lost) => {
+            deployed.lost = lost.iter().map(|(vrf, address)| named(vrf, *address)).collect();
+            let said = format!(
+                "{} sessions that were up are gone ({}); post_check_max_lost is {}",
+                lost.len(),
+                short(&deployed.lost),
+                run.context.config.post_check_max_lost
+            );
+            deployed.spoilt = true;
+            let undone = undo(&*router, made.pending.as_ref(), made.before.expose()).await;
+            router.close().await;
+            match undone {
+                Ok(found) => ended(run, held, deployed, &made, found, &said).await,
+                Err(error) => {
+                    let said = format!("{said}; undoing it failed: {error}");
+                    go_back(run, held, deployed, target, &made, begun, &said).await
+                }
+            }
+        }
+        Seen::Away(error) => {
+            deployed.spoilt = true;
+            let said = format!("after the commit the router could not be reached: {error}");
+            go_back(run, held, deployed, target, &made, begun, &said).await
+        }
+        Seen::Cancelled => {
+            // The record stays as it is: the next run finds out what became of it.
+            let seconds = made.pending.as_ref().map_or(0, |pending| pending.seconds);
+            deployed.ends(
+                Verdict::Unconfirmed,
+                format!("the run was cancelled before it confirmed the change; the router undoes it within {seconds} s"),
+            );
+            Ok(())
+        }
+    }
+}
+
+fn named(vrf: &str, address: std::net::IpAddr) -> String {
+    if vrf == "default" { address.to_string() } else { format!("{address} in {vrf}") }
+}
+
+fn short(names: &[String]) -> String {
+    let more = if names.len() > 5 { ", …" } else { "" };
+    format!("{}{more}", names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", "))
+}
+
+async fn look(
+    run: &Run<'_>,
+    work: &Work,
+    target: &Target,
+    made: &Made,
+    begun: Instant,
+    watched: bool,
+) -> Seen {
+    let config = &run.context.config;
+    let least = Duration::from_secs(if watched { config.post_check_min_seconds.into() } else { 0 });
+    let most = Duration::from_secs(config.post_check_seconds.into()).max(least);
+    let allowed = usize::try_from(config.post_check_max_lost).unwrap_or(usize::MAX);
+    let mut router: Option<Box<dyn Router>> = None;
+    let mut wait = least;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = run.context.cancel.cancelled() => return Seen::Cancelled,
+        }
+        wait = LOOK_AGAIN;
+        let is_last = begun.elapsed() >= most;
+        let connection = match router.take() {
+            Some(router) => Ok(router),
+            None => run.network.connect(target).await,
+        };
+        let connection = match connection {
+            Ok(connection) => connection,
+            Err(error) if is_last => return Seen::Away(error),
+            Err(_) => continue,
+        };
+        if !watched {
+            return Seen::Well(connection);
+        }
+        match connection.neighbors().await {
+            Ok(now) => {
+                let lost = lost(work, made, &now);
+                if lost.len() <= allowed {
+                    return Seen::Well(connection);
+                }
+                if is_last {
+                    return Seen::Lost(connection, lost);
+                }
+                router = Some(connection);
+            }
+            Err(error) => {
+                connection.close().await;
+                if is_last {
+                    return Seen::Away(error);
+                }
+            }
+        }
+    }
+}
+
+/// Sessions that were up, are not any more, and were meant to stay.
+fn lost(work: &Work, made: &Made, now: &Neighbors) -> Vec<Place> {
+    let up: BTreeSet<Place> = now
+        .neighbors
+        .iter()
+        .filter(|neighbor| neighbor.is_up())
+        .map(|neighbor| (neighbor.vrf.clone(), neighbor.address))
+        .collect();
+    let gone = made.up.difference(&up);
+    gone.filter(|(_, address)| !work.known.is_removal(*address, &made.text, made.how)).cloned().collect()
+}
+
+async fn confirm(
+    run: &Run<'_>,
+    held: &Held,
+    deployed: &mut Deployed,
+    router: &dyn Router,
+    made: &Made,
+) -> Result<(), TaskError> {
+    let Some(pending) = &made.pending else { return Ok(()) };
+    let confirmed = router.confirm(pending).await;
+    if let Err(error @ (Error::Lost { .. } | Error::Timeout { .. })) = &confirmed {
+        // Whether it is confirmed, only the router knows.
+        let waits = router.pending().await;
+        if !matches!(waits, Ok(None)) {
+            router.close().await;
+            deployed.ends(
+                Verdict::Unknown,
+                format!("{error}; whether the change is confirmed is not known, the next run will tell"),
+            );
+            return Ok(());
+        }
+    }
+    match confirmed {
+        Ok(()) | Err(Error::Lost { .. } | Error::Timeout { .. }) => deployed.verdict = Verdict::Confirmed,
+        Err(error @ Error::NotSaved { .. }) => {
+            deployed.warnings.push(error.to_string());
+            deployed.verdict = Verdict::Confirmed;
+        }
+        Err(error) => {
+            router.close().await;
+            let (verdict, status) = match &error {
+                Error::RolledBack { .. } => (Verdict::RolledBack, Status::RolledBack),
+                _ => (Verdict::Unknown, Status::Unknown),
+            };
+            deployed.spoilt = true;
+            deployed.ends(verdict, error.to_string());
+            return run.end(held, made.id, status, error.to_string()).await;
+        }
+    }
+    let in_force = match router.running_config().await {
+        Ok(text) => deployments::seal(&run.context.keyring, text.expose()).ok(),
+        Err(error) => {
+            deployed.warnings.push(format!("what runs now could not be read: {error}"));
+            None
+        }
+    };
+    router.close().await;
+    let step = Step {
+        status: Some(Status::Confirmed),
+        ended: true,
+        pending: Some(Json::Null),
+        message: None,
+        in_force,
+    };
+    run.step(held, made.id, &step).await
+}
+
+/// Waits until the router can be reached again, and finds out what it runs; undoes what it still waits to be told.
+async fn go_back(
+    run: &Run<'_>,
+    held: &Held,
+    deployed: &mut Deployed,
+    target: &Target,
+    made: &Made,
+    begun: Instant,
+    why: &str,
+) -> Result<(), TaskError> {
+    let seconds = made.pending.as_ref().map_or(made.timer.as_secs(), |pending| pending.seconds);
+    let end = begun + Duration::from_secs(seconds.max(made.timer.as_secs())) + GRACE;
+    loop {
+        let found = async {
+            let router = run.network.connect(target).await?;
+            let found = undo(&*router, made.pending.as_ref(), made.before.expose()).await;
+            router.close().await;
+            found
+        };
+        match found.await {
+            Ok(found) => return ended(run, held, deployed, made, found, why).await,
+            Err(error) if Instant::now() >= end => {
+                let said = format!(
+                    "{why}; the router does not answer ({error}); it should have undone the change by itself, the next \
+                     run will tell"
+                );
+                deployed.ends(Verdict::Unconfirmed, said);
+                return Ok(());
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = run.context.cancel.cancelled() => {
+                deployed.ends(Verdict::Unconfirmed, format!("{why}; the router undoes the change within {seconds} s"));
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn ended(
+    run: &Run<'_>,
+    held: &Held,
+    deployed: &mut Deployed,
+    made: &Made,
+    found: Found,
+    why: &str,
+) -> Result<(), TaskError> {
+    let (verdict, status, what) = match found {
+        Found::Undone => (Verdict::RolledBack, Status::RolledBack, "the change was undone"),
+        Found::Back if made.pending.is_some() => {
+            (Verdict::RolledBack, Status::RolledBack, "the router rolled back by itself")
+        }
+        Found::Back => (Verdict::Failed, Status::Failed, "nothing of the change is in force"),
+        Found::Other => {
+            (Verdict::Unknown, Status::Unknown, "the router runs something else than before; look at it")
+        }
+    };
+    let said = format!("{why}; {what}");
+    deployed.ends(verdict, said.clone());
+    run.end(held, made.id, status, said).await
+}

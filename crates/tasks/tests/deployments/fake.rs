@@ -1,0 +1,264 @@
+//! Routers that do what a router does: a line `neighbor ADDRESS AS` of their configuration is a session.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pm_router::{
+    Candidate, ConfigText, Diff, Error, Facts, How, Load, Loader, Neighbor, Neighbors, Pending, Platform,
+    Router, State, Step, Target,
+};
+use pm_tasks::routers::Connector;
+use tokio::time::Instant;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nobody is there.
+    Dead,
+    /// The credentials are refused.
+    WrongPassword,
+    /// It takes a connection and never answers.
+    Hangs,
+    /// It refuses every candidate.
+    Rejects,
+    /// A commit cuts the way to it, until it has undone the commit.
+    CutByCommit,
+    /// The connection is lost while the commit is made, and it is made.
+    LostInCommit,
+    /// The connection is lost before the commit is made.
+    LostBeforeCommit,
+    /// Every session goes down with a commit.
+    SessionsDie,
+}
+
+#[derive(Default)]
+pub struct Box_ {
+    pub running: String,
+    pub trouble: Option<Trouble>,
+    pub commits: usize,
+    pub confirms: usize,
+    pub open_now: usize,
+    down: BTreeSet<IpAddr>,
+    pending: Option<(Pending, String, Instant)>,
+    next: usize,
+}
+
+impl Box_ {
+    /// What the router does by itself as time goes by.
+    fn wake(&mut self) {
+        if let Some((_, before, deadline)) = &self.pending
+            && Instant::now() >= *deadline
+        {
+            self.running.clone_from(before);
+            self.pending = None;
+            self.down.clear();
+        }
+    }
+
+    fn neighbors(&self) -> Vec<Neighbor> {
+        let lines = self.running.lines().filter_map(|line| line.trim().strip_prefix("neighbor "));
+        lines
+            .filter_map(|line| {
+                let (address, asn) = line.split_once(' ')?;
+                let address: IpAddr = address.parse().ok()?;
+                let state = if self.down.contains(&address) { State::Active } else { State::Established };
+                Some(Neighbor {
+                    vrf: "default".to_owned(),
+                    address,
+                    remote_as: asn.split_whitespace().next()?.parse().ok(),
+                    local_as: None,
+                    local_address: None,
+                    remote_id: None,
+                    description: None,
+                    state,
+                    enabled: true,
+                    uptime: None,
+                    downtime: None,
+                    prefixes: BTreeMap::new(),
+                    over_limit: false,
+                    last_error: None,
+                    flaps: None,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Routers by hostname.
+#[derive(Default)]
+pub struct Routers(Mutex<BTreeMap<String, Arc<Mutex<Box_>>>>);
+
+impl Routers {
+    pub fn of(&self, host: &str) -> Arc<Mutex<Box_>> {
+        let host = if host.contains('.') { host.to_owned() } else { format!("{host}.example.net") };
+        Arc::clone(self.0.lock().unwrap().entry(host).or_default())
+    }
+
+    pub fn running(&self, host: &str) -> String {
+        let one = self.of(host);
+        let mut one = one.lock().unwrap();
+        one.wake();
+        one.running.clone()
+    }
+
+    pub fn trouble(&self, host: &str, trouble: Option<Trouble>) {
+        self.of(host).lock().unwrap().trouble = trouble;
+    }
+}
+
+pub struct Connection {
+    host: String,
+    one: Arc<Mutex<Box_>>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.one.lock().unwrap().open_now -= 1;
+    }
+}
+
+#[async_trait]
+impl Connector for Routers {
+    async fn connect(&self, target: &Target) -> Result<Box<dyn Router>, Error> {
+        let host = target.endpoint.host.clone();
+        let one = self.of(&host);
+        let trouble = {
+            let mut one = one.lock().unwrap();
+            one.wake();
+            match one.trouble {
+                Some(Trouble::CutByCommit) if one.pending.is_none() => None,
+                other => other,
+            }
+        };
+        let connect = |message: &str| Error::Connect { host: host.clone(), message: message.to_owned() };
+        match trouble {
+            Some(Trouble::Dead | Trouble::CutByCommit) => Err(connect("no route to host")),
+            Some(Trouble::WrongPassword) => {
+                Err(Error::Login { host, user: "everybody".to_owned(), tried: "password".to_owned() })
+            }
+            _ => {
+                one.lock().unwrap().open_now += 1;
+                Ok(Box::new(Connection { host, one }))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Router for Connection {
+    fn platform(&self) -> Platform {
+        Platform::Bird
+    }
+    async fn facts(&self) -> Result<Facts, Error> {
+        Ok(Facts::default())
+    }
+    async fn neighbors(&self) -> Result<Neighbors, Error> {
+        if self.one.lock().unwrap().trouble == Some(Trouble::Hangs) {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let limit = Duration::from_secs(11);
+            return Err(Error::Timeout { host: self.host.clone(), step: Step::Neighbors, limit });
+        }
+        let mut one = self.one.lock().unwrap();
+        one.wake();
+        Ok(Neighbors { neighbors: one.neighbors(), left_out: Vec::new() })
+    }
+    async fn running_config(&self) -> Result<ConfigText, Error> {
+        let mut one = self.one.lock().unwrap();
+        one.wake();
+        Ok(ConfigText::new(one.running.clone()))
+    }
+    fn loader(&self, how: How) -> Option<Loader<'_>> {
+        (how == How::Replace).then(|| Loader::new(self, how))
+    }
+    async fn pending(&self) -> Result<Option<Pending>, Error> {
+        let mut one = self.one.lock().unwrap();
+        one.wake();
+        Ok(one.pending.as_ref().map(|(pending, ..)| pending.clone()))
+    }
+    async fn confirm(&self, change: &Pending) -> Result<(), Error> {
+        let mut one = self.one.lock().unwrap();
+        one.wake();
+        match one.pending.take() {
+            Some((pending, ..)) if pending.id == change.id => {
+                one.confirms += 1;
+                Ok(())
+            }
+            _ => Err(Error::RolledBack { host: self.host.clone() }),
+        }
+    }
+    async fn roll_back(&self, _: &Pending) -> Result<(), Error> {
+        let mut one = self.one.lock().unwrap();
+        if let Some((_, before, _)) = one.pending.take() {
+            one.running = before;
+            one.down.clear();
+        }
+        Ok(())
+    }
+    async fn close(&self) {}
+}
+
+#[async_trait]
+impl Load for Connection {
+    async fn load(&self, _: How, text: &ConfigText) -> Result<Box<dyn Candidate + '_>, Error> {
+        let one = self.one.lock().unwrap();
+        if one.trouble == Some(Trouble::Rejects) {
+            let message = "line 1: syntax error".to_owned();
+            return Err(Error::Rejected { host: self.host.clone(), step: Step::Load, message });
+        }
+        let diff = Diff::between(&one.running, text.expose());
+        Ok(Box::new(Loaded { at: self, text: text.expose().to_owned(), base: one.running.clone(), diff }))
+    }
+}
+
+struct Loaded<'a> {
+    at: &'a Connection,
+    text: String,
+    base: String,
+    diff: Diff,
+}
+
+#[async_trait]
+impl Candidate for Loaded<'_> {
+    fn diff(&self) -> &Diff {
+        &self.diff
+    }
+    async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
+        let host = self.at.host.clone();
+        let lost = || Error::Lost { host: host.clone(), step: Step::Commit, message: "reset".to_owned() };
+        let mut one = self.at.one.lock().unwrap();
+        one.wake();
+        if one.pending.is_some() {
+            return Err(Error::Busy { host, holder: "somebody".to_owned() });
+        }
+        if one.running != self.base {
+            return Err(Error::Changed { host });
+        }
+        if one.trouble == Some(Trouble::LostBeforeCommit) {
+            one.trouble = None;
+            return Err(lost());
+        }
+        one.commits += 1;
+        one.next += 1;
+        let id = format!("change-{}", one.next);
+        let pending = Pending { platform: Platform::Bird, id, seconds: timer.as_secs() };
+        let before = std::mem::replace(&mut one.running, self.text.clone());
+        one.pending = Some((pending.clone(), before, Instant::now() + timer));
+        match one.trouble {
+            Some(Trouble::LostInCommit) => {
+                one.trouble = None;
+                Err(lost())
+            }
+            Some(Trouble::SessionsDie) => {
+                one.down = one.neighbors().iter().map(|neighbor| neighbor.address).collect();
+                Ok(pending)
+            }
+            _ => Ok(pending),
+        }
+    }
+    async fn discard(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+}

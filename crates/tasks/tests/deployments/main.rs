@@ -1,0 +1,623 @@
+//! `configure_routers` with routers that behave, and some that do not.
+
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
+mod fake;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use fake::{Routers, Trouble};
+use pm_config::Config;
+use pm_store::Store;
+use pm_store::changes::Author;
+use pm_store::deployments::{self, Deployment, Status};
+use pm_store::objects::models::{
+    autonomous_system, configuration, direct_peering_session, platform, relationship, router,
+};
+use pm_store::objects::problems::Rules;
+use pm_store::objects::record::Draft;
+use pm_store::objects::secrets::{Clear, Keyring};
+use pm_store::objects::write::{self, Writing};
+use pm_store::testing::{each_engine, epoch};
+use pm_tasks::{ConfigureRouters, Done, Drift, Finished, Runner, Task, TaskContext, TaskError};
+use serde_json::{Value as Json, json};
+use support::{HeldClock, Lines, configured};
+use tokio_util::sync::CancellationToken;
+
+const SECRET: &str = "Planted-session-password";
+const EDGES: [&str; 3] = ["edge1", "edge2", "edge3"];
+
+/// A task over the routers of a test.
+struct Over<T>(T, Arc<Routers>);
+
+#[async_trait]
+trait OverRouters: Task {
+    async fn over(&self, context: &TaskContext, routers: &Routers) -> Result<Done, TaskError>;
+}
+
+#[async_trait]
+impl OverRouters for ConfigureRouters {
+    async fn over(&self, context: &TaskContext, routers: &Routers) -> Result<Done, TaskError> {
+        self.run_over(context, routers).await
+    }
+}
+
+#[async_trait]
+impl OverRouters for Drift {
+    async fn over(&self, context: &TaskContext, routers: &Routers) -> Result<Done, TaskError> {
+        self.run_over(context, routers).await
+    }
+}
+
+#[async_trait]
+impl<T: OverRouters> Task for Over<T> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    fn label(&self) -> &'static str {
+        self.0.label()
+    }
+    fn arguments(&self) -> Json {
+        self.0.arguments()
+    }
+    fn lock_key(&self) -> Option<String> {
+        self.0.lock_key()
+    }
+    fn time_to_end(&self) -> Duration {
+        self.0.time_to_end()
+    }
+    async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
+        self.0.over(context, &self.1).await
+    }
+}
+
+struct Scene {
+    store: Store,
+    clock: Arc<HeldClock>,
+    config: Config,
+    lines: Arc<Lines>,
+    routers: Arc<Routers>,
+}
+
+impl Scene {
+    fn new(store: &Store) -> Self {
+        let key = "k".repeat(50);
+        let config = configured(&[
+            ("secret_key", key.as_str()),
+            ("napalm_username", "everybody"),
+            ("post_check_min_seconds", "0"),
+            ("post_check_seconds", "1"),
+            ("commit_confirm_seconds", "5"),
+        ]);
+        Self {
+            store: store.clone(),
+            clock: HeldClock::at(epoch()),
+            config,
+            lines: Arc::default(),
+            routers: Arc::default(),
+        }
+    }
+
+    fn runner(&self) -> Runner {
+        Runner {
+            store: self.store.clone(),
+            config: Arc::new(self.config.clone()),
+            clock: Arc::clone(&self.clock) as _,
+            sink: Arc::clone(&self.lines) as _,
+            seed: 1,
+            wait: false,
+        }
+    }
+
+    async fn run(&self, task: ConfigureRouters) -> Finished {
+        let task = Over(task, Arc::clone(&self.routers));
+        self.runner().run(&task, CancellationToken::new()).await.unwrap()
+    }
+
+    /// What every operator types.
+    async fn deploy(&self) -> Finished {
+        self.run(task()).await
+    }
+
+    async fn deployments(&self) -> Vec<Deployment> {
+        let mut connection = self.store.connection().await.unwrap();
+        deployments::list(&mut connection.session(), None, 100).await.unwrap()
+    }
+
+    async fn sql(&self, sql: &str) {
+        self.store.execute(sql, vec![]).await.unwrap();
+    }
+}
+
+fn task() -> ConfigureRouters {
+    ConfigureRouters { user: "olga".to_owned(), ..ConfigureRouters::default() }
+}
+
+fn only(limit: &str) -> ConfigureRouters {
+    ConfigureRouters { limit: Some(limit.to_owned()), ..task() }
+}
+
+/// Router by router, how it ended.
+fn verdicts(finished: &Finished) -> BTreeMap<String, String> {
+    let routers = finished.data["routers"].as_array().cloned().unwrap_or_default();
+    let text = |one: &Json, name: &str| one[name].as_str().unwrap_or_default().to_owned();
+    routers.iter().map(|one| (text(one, "router"), text(one, "verdict"))).collect()
+}
+
+fn message(finished: &Finished, router: &str) -> String {
+    let routers = finished.data["routers"].as_array().cloned().unwrap_or_default();
+    let one = routers.iter().find(|one| one["router"] == router).cloned().unwrap_or_default();
+    one["message"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Three routers with four sessions each, a template, and a router that has none.
+async fn fill(store: &Store) {
+    let author = Author { user_id: None, user_name: "test".into(), request_id: "r".into() };
+    let keyring = Keyring::from_texts(["k".repeat(50).as_str()]);
+    let mut transaction = store.begin().await.unwrap();
+    let mut session = transaction.session();
+    let mut create = async |draft: Draft| {
+        let rules = Rules { checked: false, community_values: false };
+        let writing = Writing { author: &author, now: epoch(), keyring: &keyring, rules };
+        write::create(&mut session, writing, &[draft]).await.unwrap()[0].id
+    };
+    let system = |asn: i64| Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", "Peer");
+    let own = create(system(64_496).with("affiliated", true)).await;
+    let peer = create(system(64_501)).await;
+    let template = "hostname {{ router.hostname }}\n{% for s in router | direct_sessions %}{% if s.enabled %}\
+                    neighbor {{ s | ip }} {{ s.autonomous_system.asn }} password {{ s.password }}\n{% endif %}{% endfor %}";
+    let template =
+        create(Draft::new(&configuration::MODEL).with("name", "edge").with("template", template)).await;
+    let bird = create(
+        Draft::new(&platform::MODEL).with("name", "BIRD").with("slug", "bird").with("napalm_driver", "bird"),
+    )
+    .await;
+    let relationship =
+        create(Draft::new(&relationship::MODEL).with("name", "Peering").with("slug", "peering")).await;
+    for (place, name) in ["edge1", "edge2", "edge3", "bare"].into_iter().enumerate() {
+        let mut draft = Draft::new(&router::MODEL)
+            .with("name", name)
+            .with("hostname", format!("{name}.example.net"))
+            .with("local_autonomous_system", own)
+            .with("platform", bird);
+        if name != "bare" {
+            draft = draft.with("configuration_template", template);
+        }
+        let edge = create(draft).await;
+        for last in 1..=4 {
+            let address = format!("192.0.2.{}/24", place * 10 + last);
+            create(
+                Draft::new(&direct_peering_session::MODEL)
+                    .with("router", edge)
+                    .with("autonomous_system", peer)
+                    .with("relationship", relationship)
+                    .with("local_autonomous_system", own)
+                    .with("password", Clear::new(SECRET))
+                    .with("ip_address", address.parse::<ipnet::IpNet>().unwrap()),
+            )
+            .await;
+        }
+    }
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_is_deployed_once_and_recorded() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let finished = scene.deploy().await;
+        assert_eq!(finished.exit, 0, "{}", finished.message);
+        let all = verdicts(&finished);
+        assert_eq!((all["edge1"].as_str(), all["bare"].as_str()), ("confirmed", "skipped"));
+        assert!(message(&finished, "bare").contains("no configuration template"));
+        let running = scene.routers.running("edge2");
+        assert!(running.contains("neighbor 192.0.2.11 64501") && running.contains(SECRET), "{running}");
+        let edge = scene.routers.of("edge1");
+        let counts = || {
+            let edge = edge.lock().unwrap();
+            (edge.commits, edge.confirms, edge.open_now)
+        };
+        assert_eq!(counts(), (1, 1, 0), "no connection is left open");
+
+        let again = scene.deploy().await;
+        assert_eq!((again.exit, verdicts(&again)["edge1"].as_str()), (0, "unchanged"));
+        assert_eq!(counts().0, 1, "nothing to change means no commit");
+        scene.run(ConfigureRouters { no_commit_check: true, ..only("edge1") }).await;
+        assert_eq!(counts().0, 2, "--no-commit-check commits all the same");
+
+        let rows = scene.deployments().await;
+        assert_eq!(rows.len(), 4, "what changed nothing is no deployment");
+        assert!(rows.iter().all(|row| row.status == Status::Confirmed && row.user_name == "olga"));
+        let mut connection = store.connection().await.unwrap();
+        let whole = deployments::find(&mut connection.session(), rows[1].id).await.unwrap().unwrap();
+        let keyring = Keyring::from_texts(["k".repeat(50).as_str()]);
+        let text = deployments::open(&keyring, whole.configuration.as_deref().unwrap()).unwrap();
+        assert_eq!(text, scene.routers.running(&whole.deployment.router_name));
+        assert!(whole.diff.contains("+neighbor") && !whole.diff.contains(SECRET), "{}", whole.diff);
+        assert_eq!((whole.sessions.stored.len(), whole.sessions.others.len()), (4, 0));
+        nothing_leaks(&scene, &finished).await;
+    })
+    .await;
+}
+
+/// No text that people or programs can read holds the password.
+async fn nothing_leaks(scene: &Scene, finished: &Finished) {
+    assert!(!finished.data.to_string().contains(SECRET) && !finished.message.contains(SECRET));
+    assert!(!scene.lines.0.lock().unwrap().iter().any(|line| line.contains(SECRET)));
+    for table in ["core_job", "core_jobline", "devices_deployment"] {
+        let Ok(rows) = scene.store.rows(&format!("SELECT * FROM {table}"), vec![]).await else { continue };
+        for row in rows {
+            for column in 0..60 {
+                let text: Option<String> = row.get(column).unwrap_or_default();
+                assert!(!text.unwrap_or_default().contains(SECRET), "{table} column {column}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plan_is_applied_as_long_as_nothing_moved() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let plan = async || {
+            let finished = scene.run(ConfigureRouters { dry_run: true, ..task() }).await;
+            assert_eq!(finished.exit, 0, "{}", finished.message);
+            assert_eq!(verdicts(&finished)["edge1"], "planned");
+            finished.data["plan"].as_i64().unwrap()
+        };
+        let apply = async |plan| scene.run(ConfigureRouters { apply: Some(plan), ..task() }).await;
+        let first = plan().await;
+        assert_eq!(scene.routers.running("edge1"), "", "a plan changes nothing");
+        // Somebody changes one router by hand, and one's sessions here.
+        scene.routers.of("edge1").lock().unwrap().running = "by hand\n".to_owned();
+        scene
+            .sql(
+                "UPDATE peering_directpeeringsession SET status = 'disabled' WHERE id = \
+                  (SELECT MIN(id) FROM peering_directpeeringsession WHERE router_id = \
+                  (SELECT id FROM devices_router WHERE name = 'edge2'))",
+            )
+            .await;
+        let applied = apply(first).await;
+        assert_eq!(applied.exit, 4, "{}", applied.message);
+        let all = verdicts(&applied);
+        assert_eq!([&all["edge1"], &all["edge2"], &all["edge3"]], ["refused", "refused", "confirmed"]);
+        assert!(message(&applied, "edge1").contains("the router runs another configuration"));
+        assert!(message(&applied, "edge2").contains("its configuration is another one"));
+        assert!(!all.contains_key("bare"), "what the plan does not name is left alone");
+        assert_eq!(scene.routers.running("edge1"), "by hand\n");
+        // A part that was applied is not applied again.
+        let second = plan_rows(&scene, first).await;
+        assert_eq!(second, 2);
+        assert_eq!(
+            verdicts(&scene.run(ConfigureRouters { dry_run: true, ..task() }).await)["edge3"],
+            "unchanged"
+        );
+        assert_eq!(apply(99_999).await.exit, 1);
+    })
+    .await;
+}
+
+/// Parts of a plan that can still be applied.
+async fn plan_rows(scene: &Scene, plan: i64) -> usize {
+    let mut connection = scene.store.connection().await.unwrap();
+    let rows = deployments::of_plan(&mut connection.session(), plan).await.unwrap();
+    rows.iter().filter(|row| row.status == Status::Planned && row.ended.is_none()).count()
+}
+
+#[tokio::test]
+async fn a_template_that_lost_its_sessions_is_refused() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        assert_eq!(scene.deploy().await.exit, 0);
+        let before = scene.routers.running("edge1");
+        scene
+            .sql(
+                "UPDATE devices_configuration SET template = 'hostname {{ router.hostname }}\n\
+                  {% for s in (router | direct_sessions)[:1] %}neighbor {{ s | ip }} 64501\n{% endfor %}'",
+            )
+            .await;
+        let refused = scene.deploy().await;
+        assert_eq!(refused.exit, 3, "{}", refused.message);
+        assert!(refused.message.contains("lacks 3 of 4 sessions"), "{}", refused.message);
+        assert_eq!(scene.routers.running("edge1"), before);
+        let refused = scene.run(ConfigureRouters { no_commit_check: true, ..task() }).await;
+        assert_eq!(refused.exit, 3, "guards stay without the check");
+        let forced = scene.run(ConfigureRouters { force: true, ..only("edge1") }).await;
+        assert_eq!(forced.exit, 0, "{}", forced.message);
+        let row = &scene.deployments().await[0];
+        assert!(row.forced && row.user_name == "olga");
+        assert!(forced.data["routers"][0]["warnings"][0].as_str().unwrap().contains("forced by olga"));
+        // Nothing at all is never deployed.
+        scene.sql("UPDATE devices_configuration SET template = '{# nothing #}'").await;
+        let empty = scene.run(ConfigureRouters { force: true, ..task() }).await;
+        assert_eq!(empty.exit, 3, "{}", empty.message);
+        assert!(empty.message.contains("empty"), "{}", empty.message);
+        // An error of the template is never text for a router.
+        scene.sql("UPDATE devices_configuration SET template = '{{ router.nonsense.x }}'").await;
+        let broken = scene.deploy().await;
+        assert_eq!(broken.exit, 4, "{}", broken.message);
+        assert_eq!(verdicts(&broken)["edge2"], "failed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lost_sessions_undo_the_change_and_keep_the_others_from_it() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let mut scene = Scene::new(&store);
+        scene.config.router_concurrency = 1;
+        assert_eq!(scene.deploy().await.exit, 0);
+        scene.sql("UPDATE devices_configuration SET template = template || 'timers 1 3\n'").await;
+        let before = scene.routers.running("edge1");
+        for edge in EDGES {
+            scene.routers.trouble(edge, Some(Trouble::SessionsDie));
+        }
+        let finished = scene.deploy().await;
+        assert_eq!(finished.exit, 4, "{}", finished.message);
+        let all = verdicts(&finished);
+        let rolled_back = EDGES.iter().filter(|edge| all[**edge] == "rolled_back").count();
+        let left = EDGES.iter().filter(|edge| all[**edge] == "not_begun").count();
+        assert_eq!((rolled_back, left), (1, 2), "{all:?}");
+        assert_eq!(scene.routers.running("edge1"), before);
+        let rows = scene.deployments().await;
+        assert_eq!(rows[0].status, Status::RolledBack);
+        assert!(rows[0].message.as_deref().unwrap().contains("4 sessions that were up are gone"));
+
+        // Some may be lost if that is wished.
+        scene.config.post_check_max_lost = 4;
+        let finished = scene.run(only("edge1")).await;
+        assert_eq!(verdicts(&finished)["edge1"], "confirmed", "{}", finished.message);
+        // And a router's sessions may be left out of account.
+        scene.config.post_check_max_lost = 0;
+        scene
+            .sql("UPDATE devices_router SET napalm_args = '{\"post_check\": false}' WHERE name = 'edge2'")
+            .await;
+        let finished = scene.run(only("edge2")).await;
+        assert_eq!(verdicts(&finished)["edge2"], "confirmed", "{}", finished.message);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn canaries_go_first() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        scene.routers.trouble("edge1", Some(Trouble::Rejects));
+        let canary = ConfigureRouters { canary: Some(1), ..task() };
+        let finished = scene.run(canary.clone()).await;
+        assert_eq!(finished.exit, 4, "{}", finished.message);
+        let all = verdicts(&finished);
+        assert_eq!([&all["edge1"], &all["edge2"], &all["edge3"]], ["failed", "not_begun", "not_begun"]);
+        scene.routers.trouble("edge1", None);
+        let finished = scene.run(canary.clone()).await;
+        assert_eq!(finished.exit, 0, "{}", finished.message);
+        // Routers that have nothing to change prove nothing, so the next is the canary.
+        scene.routers.of("edge2").lock().unwrap().running = "by hand\n".to_owned();
+        scene.routers.of("edge3").lock().unwrap().running = "by hand\n".to_owned();
+        scene.routers.trouble("edge2", Some(Trouble::Rejects));
+        let all = verdicts(&scene.run(canary).await);
+        assert_eq!([&all["edge1"], &all["edge2"], &all["edge3"]], ["unchanged", "failed", "not_begun"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn routers_in_trouble_do_not_hold_up_the_others() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        scene.sql("UPDATE devices_router SET configuration_template_id = (SELECT id FROM devices_configuration)").await;
+        scene.routers.trouble("edge1", Some(Trouble::Dead));
+        scene.routers.trouble("edge2", Some(Trouble::WrongPassword));
+        scene.routers.trouble("edge3", Some(Trouble::Hangs));
+        let finished = scene.deploy().await;
+        assert_eq!(finished.exit, 4, "{}", finished.message);
+        let all = verdicts(&finished);
+        assert_eq!(EDGES.map(|edge| all[edge].as_str()), ["failed"; 3]);
+        assert_eq!(all["bare"], "confirmed");
+        assert!(message(&finished, "edge1").contains("no route to host"));
+        assert!(message(&finished, "edge2").contains("user everybody is refused"));
+        assert!(message(&finished, "edge3").contains("took longer than"));
+        assert_eq!(scene.deployments().await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_router_that_is_cut_off_goes_back_by_itself() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        assert_eq!(scene.deploy().await.exit, 0);
+        let before = scene.routers.running("edge1");
+        scene.sql("UPDATE devices_configuration SET template = template || 'no route back\n'").await;
+        scene.routers.trouble("edge1", Some(Trouble::CutByCommit));
+        scene.routers.trouble("edge2", Some(Trouble::LostInCommit));
+        scene.routers.trouble("edge3", Some(Trouble::LostBeforeCommit));
+        let finished = scene.deploy().await;
+        assert_eq!(finished.exit, 4, "{}", finished.message);
+        let all = verdicts(&finished);
+        assert_eq!(EDGES.map(|edge| all[edge].as_str()), ["rolled_back", "rolled_back", "failed"]);
+        assert!(message(&finished, "edge1").contains("the router rolled back by itself"));
+        assert!(message(&finished, "edge3").contains("nothing of the change is in force"));
+        assert_eq!(scene.routers.running("edge1"), before);
+        assert!(scene.deployments().await.iter().all(|row| row.ended.is_some()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_that_died_before_it_confirmed_leaves_nothing_behind() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let mut scene = Scene::new(&store);
+        assert_eq!(scene.deploy().await.exit, 0);
+        scene.sql("UPDATE devices_configuration SET template = template || 'new\n'").await;
+        let before = scene.routers.running("edge1");
+        scene.config.post_check_min_seconds = 60;
+        scene.config.commit_confirm_seconds = 300;
+        let dying = {
+            let (runner, routers) = (scene.runner(), Arc::clone(&scene.routers));
+            tokio::spawn(async move {
+                let task = Over(only("edge1"), routers);
+                runner.run(&task, CancellationToken::new()).await.unwrap()
+            })
+        };
+        let edge = scene.routers.of("edge1");
+        for _ in 0..500 {
+            let row = scene.deployments().await[0].clone();
+            if row.status == Status::Unconfirmed {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        dying.abort();
+        let _ = dying.await;
+        assert!(scene.routers.running("edge1").ends_with("new"), "it is in force, and unconfirmed");
+        // Its lock is its own until the lease ends.
+        scene.config.post_check_min_seconds = 0;
+        let busy = scene.run(only("edge1")).await;
+        assert_eq!(busy.exit, 75, "{}", busy.message);
+        assert!(busy.message.contains("deploy:"), "{}", busy.message);
+        scene.clock.pass(TimeDelta::hours(1));
+        let finished = scene.run(only("edge1")).await;
+        assert_eq!(finished.exit, 0, "{}", finished.message);
+        let warnings = finished.data["routers"][0]["warnings"].to_string();
+        assert!(warnings.contains("ended before it confirmed it; it was undone now"), "{warnings}");
+        let rows = scene.deployments().await;
+        assert_eq!((rows[1].status, rows[0].status), (Status::RolledBack, Status::Confirmed));
+        assert_ne!(scene.routers.running("edge1"), before);
+        assert_eq!(edge.lock().unwrap().confirms, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_cancels_is_told_that_the_router_goes_back() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let mut scene = Scene::new(&store);
+        scene.config.post_check_min_seconds = 60;
+        scene.config.commit_confirm_seconds = 300;
+        let cancel = CancellationToken::new();
+        let running = {
+            let (runner, routers, cancel) = (scene.runner(), Arc::clone(&scene.routers), cancel.clone());
+            tokio::spawn(async move { runner.run(&Over(only("edge1"), routers), cancel).await.unwrap() })
+        };
+        while scene.deployments().await.first().is_none_or(|row| row.status != Status::Unconfirmed) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        cancel.cancel();
+        let finished = running.await.unwrap();
+        assert_eq!(finished.status, pm_store::jobs::Status::Cancelled);
+        assert_eq!(verdicts(&finished)["edge1"], "unconfirmed");
+        assert!(message(&finished, "edge1").contains("the router undoes it within 300 s"));
+        assert_eq!(scene.deployments().await[0].status, Status::Unconfirmed, "the next run finds out");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_freeze_stops_everything_but_plans() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let mut connection = store.connection().await.unwrap();
+        let mut session = connection.session();
+        assert_eq!(
+            deployments::freeze(&mut session, "ina", "night of the leak", epoch()).await.unwrap(),
+            Ok(())
+        );
+        assert!(deployments::freeze(&mut session, "otto", "again", epoch()).await.unwrap().is_err());
+        let refused = scene.run(ConfigureRouters { force: true, ..task() }).await;
+        assert_eq!(refused.exit, 3);
+        assert!(refused.message.contains("by ina: night of the leak"), "{}", refused.message);
+        assert_eq!(scene.routers.of("edge1").lock().unwrap().commits, 0);
+        assert_eq!(scene.run(ConfigureRouters { dry_run: true, ..task() }).await.exit, 0);
+        deployments::thaw(&mut session, "ina", epoch()).await.unwrap();
+        assert_eq!(scene.deploy().await.exit, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn routers_have_windows_and_may_be_files() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let directory = tempfile::tempdir().unwrap();
+        let arguments = json!({"file_target": {"directory": directory.path(), "name": "edge2.conf"}});
+        scene
+            .sql(&format!(
+                "UPDATE devices_router SET platform_id = NULL, napalm_args = '{arguments}' WHERE name = 'edge2'"
+            ))
+            .await;
+        scene.sql("UPDATE devices_router SET status = 'disabled' WHERE name = 'edge3'").await;
+        scene
+            .sql("UPDATE devices_router SET napalm_args = '{\"deploy_window\": \"Dec 24 01:00-02:00\"}' \
+                  WHERE name = 'edge1'")
+            .await;
+        let finished = scene.deploy().await;
+        assert_eq!(finished.exit, 0, "{}", finished.message);
+        let all = verdicts(&finished);
+        assert_eq!([&all["edge1"], &all["edge2"], &all["edge3"]], ["skipped", "written", "skipped"]);
+        assert!(message(&finished, "edge1").contains("outside its deploy window"));
+        assert!(message(&finished, "edge3").contains("disabled"));
+        let text = std::fs::read_to_string(directory.path().join("edge2.conf")).unwrap();
+        assert!(text.contains("neighbor 192.0.2.11 64501"), "{text}");
+        let forced = scene.run(ConfigureRouters { force: true, ..only("edge1") }).await;
+        assert_eq!(verdicts(&forced)["edge1"], "confirmed", "{}", forced.message);
+        assert_eq!(verdicts(&scene.deploy().await)["edge2"], "unchanged");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_changed_by_hand_is_drift() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let drift = async || {
+            let task = Over(Drift::default(), Arc::clone(&scene.routers));
+            scene.runner().run(&task, CancellationToken::new()).await.unwrap()
+        };
+        assert_eq!(drift().await.data["drifted"], 0);
+        assert_eq!(scene.deploy().await.exit, 0);
+        assert_eq!(drift().await.data["drifted"], 0);
+        scene.routers.of("edge1").lock().unwrap().running.push_str("neighbor 203.0.113.9 64999 password x\n");
+        scene.routers.trouble("edge2", Some(Trouble::Dead));
+        let finished = drift().await;
+        assert_eq!((finished.exit, &finished.data["drifted"]), (4, &json!(1)), "{}", finished.message);
+        nothing_leaks(&scene, &finished).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_without_a_router_are_counted() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        scene
+            .sql(
+                "UPDATE peering_directpeeringsession SET router_id = NULL WHERE router_id = \
+                  (SELECT id FROM devices_router WHERE name = 'bare')",
+            )
+            .await;
+        let finished = scene.deploy().await;
+        assert_eq!(finished.data["sessions_without_router"], 4);
+        assert!(finished.message.contains("4 sessions hang on no router"), "{}", finished.message);
+    })
+    .await;
+}
