@@ -8,6 +8,7 @@ use pm_store::jobs::Status;
 use pm_store::objects::problems::ObjectError;
 use pm_store::{Store, StoreError, migrations};
 use pm_tasks::documents::DocumentError;
+use pm_tasks::sessions::Freshness;
 use pm_tasks::{Clock as _, Editor, Finished, Runner, SystemClock, Task};
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
@@ -89,6 +90,12 @@ pub(crate) async fn open(shared: &Shared, output: &Output) -> anyhow::Result<(Lo
         migrations::verify(&store).await?;
     }
     Ok((loaded, store))
+}
+
+/// The database, to look at what polls have brought, and how old that may be.
+pub(crate) async fn look(shared: &Shared, output: &Output) -> anyhow::Result<(Store, Freshness)> {
+    let (loaded, store) = open(shared, output).await?;
+    Ok((store, Freshness::new(&loaded.config, &SystemClock)))
 }
 
 /// Who changes objects from here.

@@ -1,6 +1,7 @@
 //! The front door: parse, call, print. What a command does is in `pm_tasks` and `pm_store`; here is one file per
 //! command under `commands/`, the terminal in `terminal.rs`, and what all commands share in `app.rs`.
 
+mod ages;
 mod app;
 mod commands;
 mod output;

@@ -70,6 +70,17 @@ async fn poll(lab: &Lab) {
     assert_eq!(looked["unknown"].as_array().unwrap().len(), 1, "{looked}");
     assert!(looked["unknown"][0].as_str().unwrap().contains("192.0.2.50"), "{looked}");
     assert_eq!(looked["strange"].as_array().unwrap().len(), 2, "{looked}");
+    let strange = program.run(["sessions", "unknown", "--router", "edge1", "--json"]).await.expect(0).json();
+    assert_eq!(strange["neighbors"].as_array().unwrap().len(), 2, "{strange}");
+    let down = program.run(["sessions", "list", "--down", "--json"]).await.expect(0).json();
+    let states: Vec<(&str, &str)> = down["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["ip_address"].as_str().unwrap(), one["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(states.len(), 2, "{states:?}");
+    assert!(states.contains(&("192.0.2.50", "unknown")) && states.iter().any(|(one, _)| *one == "192.0.2.9"));
 
     // The peer goes away.
     lab.on("peer", "birdc disable all");

@@ -288,6 +288,9 @@ settings! {
         /// Routers that are talked to at the same time.
         Used router_concurrency: u32 = 32, in 1..=1_000;
 
+        /// Seconds after which what the last poll of a router said counts as stale. Twice the time between polls is right.
+        Used poll_stale_after: u32 = 7_200, in 1..=31_536_000;
+
         /// Percentage of the sessions of a router's last deployment that a new configuration may lack, beside those that were
         /// disabled or deleted here. One or two may always be lacking. 100: any number.
         Used config_max_removed_percent: u8 = 20, in 0..=100;

@@ -24,7 +24,10 @@ pub mod picture;
 pub mod polls;
 pub mod releases;
 pub mod retention;
+pub mod routers;
 pub mod schema;
+pub mod sessions;
+pub mod strangers;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tombstones;

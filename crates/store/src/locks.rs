@@ -4,9 +4,11 @@
 //! begins with [`hold`], which renews the lease inside the transaction: if the number has moved on, nothing is
 //! written. The row stays locked until the commit, so nobody can take over in between either.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{Holder, Session, Store, StoreError, Value};
+use crate::{Engine, Holder, Session, Store, StoreError, Value};
 
 /// A lock that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,39 +46,81 @@ pub async fn claim(
     now: DateTime<Utc>,
     is_dead: impl Fn(&str) -> bool,
 ) -> Result<Claim, StoreError> {
-    // A look first: the holder may be in the middle of a long write, which reading does not wait for.
-    let holder_now = holder(&mut store.connection().await?.session(), key).await?;
-    if let Some(holder) = holder_now.filter(|holder| holder.expires > now && !is_dead(&holder.owner)) {
-        return Ok(Claim::Held(holder));
+    let mut claims = claim_all(store, &[key.to_owned()], owner, job, lease, now, is_dead).await?;
+    claims.pop().ok_or_else(|| StoreError::LockLost { key: key.to_owned() })
+}
+
+/// As [`claim`], for many locks, of which each is taken that can be: what came of each, in the order of `keys`, of which
+/// no two are the same. The number of statements does not depend on that of the locks.
+pub async fn claim_all(
+    store: &Store,
+    keys: &[String],
+    owner: &str,
+    job: Option<i64>,
+    lease: TimeDelta,
+    now: DateTime<Utc>,
+    is_dead: impl Fn(&str) -> bool,
+) -> Result<Vec<Claim>, StoreError> {
+    let lives = |holder: &Holder| holder.expires > now && !is_dead(&holder.owner);
+    // A look first: a holder may be in the middle of a long write, which reading does not wait for.
+    let mut holders = holders_of(&mut store.connection().await?.session(), keys).await?;
+    let free = |holders: &HashMap<String, Holder>| -> Vec<String> {
+        keys.iter().filter(|key| !holders.get(*key).is_some_and(lives)).cloned().collect()
+    };
+    let mut taken = HashMap::new();
+    let wanted = free(&holders);
+    if !wanted.is_empty() {
+        let mut transaction = store.begin().await?;
+        let mut session = transaction.session();
+        hold_still(&mut session, &wanted, now).await?;
+        holders.retain(|key, _| !wanted.contains(key));
+        holders.extend(holders_of(&mut session, &wanted).await?);
+        let wanted = free(&holders);
+        let sql = format!(
+            "UPDATE core_lock SET owner = ?, job_id = ?, fence = fence + 1, acquired = ?, expires = ? \
+             WHERE key IN {} RETURNING key, fence",
+            texts(session.engine())
+        );
+        let values = vec![owner.into(), job.into(), now.into(), (now + lease).into(), listed(&wanted)];
+        for row in session.rows(&sql, values).await? {
+            let key: String = row.get("key")?;
+            taken.insert(key.clone(), Lock { key, fence: row.get("fence")?, lease });
+        }
+        transaction.commit().await?;
     }
-    let mut transaction = store.begin().await?;
-    let mut session = transaction.session();
-    // Makes sure that there is a row to be locked by what follows, on both engines.
-    session
-        .execute(
-            "INSERT INTO core_lock (key, fence, acquired, expires) VALUES (?, 0, ?, ?) ON CONFLICT (key) DO NOTHING",
-            vec![key.into(), now.into(), now.into()],
-        )
-        .await?;
-    session.execute("UPDATE core_lock SET fence = fence WHERE key = ?", vec![key.into()]).await?;
-    let holder = holder(&mut session, key).await?;
-    if let Some(holder) = &holder
-        && holder.expires > now
-        && !is_dead(&holder.owner)
-    {
-        return Ok(Claim::Held(holder.clone()));
+    keys.iter()
+        .map(|key| match (taken.remove(key), holders.remove(key)) {
+            (Some(lock), from) => Ok(Claim::Taken { lock, from }),
+            (None, Some(holder)) => Ok(Claim::Held(holder)),
+            (None, None) => Err(StoreError::LockLost { key: key.clone() }),
+        })
+        .collect()
+}
+
+/// Makes sure that there is a row for each key, and keeps them as they are until the transaction ends, on both engines.
+async fn hold_still(
+    session: &mut Session<'_>,
+    keys: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let engine = session.engine();
+    let given = match engine {
+        // Without a condition SQLite would take ON CONFLICT for the condition of a join.
+        Engine::Sqlite => "SELECT value, 0, ?, ? FROM json_each(?) WHERE TRUE",
+        Engine::Postgres => {
+            "SELECT value, 0, CAST(? AS TIMESTAMPTZ), CAST(? AS TIMESTAMPTZ) \
+             FROM json_array_elements_text(?::JSON) ORDER BY value"
+        }
+    };
+    let sql =
+        format!("INSERT INTO core_lock (key, fence, acquired, expires) {given} ON CONFLICT (key) DO NOTHING");
+    session.execute(&sql, vec![now.into(), now.into(), listed(keys)]).await?;
+    if engine == Engine::Postgres {
+        // Always in the same order, so that two who want many do not wait for each other. SQLite has one writer anyway.
+        let sql = format!("SELECT key FROM core_lock WHERE key IN {} ORDER BY key FOR UPDATE", texts(engine));
+        session.rows(&sql, vec![listed(keys)]).await?;
     }
-    let row = session
-        .row(
-            "UPDATE core_lock SET owner = ?, job_id = ?, fence = fence + 1, acquired = ?, expires = ? WHERE key = ? \
-             RETURNING fence",
-            vec![owner.into(), job.into(), now.into(), (now + lease).into(), key.into()],
-        )
-        .await?;
-    let fence =
-        row.map_or_else(|| Err(StoreError::LockLost { key: key.to_owned() }), |row| row.get("fence"))?;
-    transaction.commit().await?;
-    Ok(Claim::Taken { lock: Lock { key: key.to_owned(), fence, lease }, from: holder })
+    Ok(())
 }
 
 /// Renews the lease inside a transaction (see the module's text) or by itself.
@@ -93,15 +137,42 @@ pub async fn hold(session: &mut Session<'_>, lock: &Lock, now: DateTime<Utc>) ->
     if touched == 1 { Ok(()) } else { Err(StoreError::LockLost { key: lock.key.clone() }) }
 }
 
+/// Renews many leases with one statement, and gives how many of them were still one's own.
+pub async fn renew_all(
+    session: &mut Session<'_>,
+    locks: &[Lock],
+    now: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    let Some(lease) = locks.iter().map(|lock| lock.lease).max() else { return Ok(0) };
+    let given = match session.engine() {
+        Engine::Sqlite => {
+            "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
+        }
+        Engine::Postgres => "(SELECT value->>0, (value->>1)::BIGINT FROM json_array_elements(?::JSON))",
+    };
+    let sql = format!("UPDATE core_lock SET expires = ? WHERE owner IS NOT NULL AND (key, fence) IN {given}");
+    let pairs: Vec<serde_json::Value> =
+        locks.iter().map(|lock| serde_json::json!([lock.key, lock.fence])).collect();
+    session.execute(&sql, vec![(now + lease).into(), Value::json(&pairs.into())]).await
+}
+
+/// Lets go in the caller's transaction, at whose end the lock is free.
+pub async fn let_go(session: &mut Session<'_>, lock: &Lock) -> Result<(), StoreError> {
+    let sql = "UPDATE core_lock SET owner = NULL, job_id = NULL WHERE key = ? AND fence = ?";
+    session.execute(sql, vec![lock.key.as_str().into(), lock.fence.into()]).await?;
+    Ok(())
+}
+
+/// Lets go of whatever this job holds.
+pub async fn release_of(store: &Store, job: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE core_lock SET owner = NULL, job_id = NULL WHERE job_id = ?";
+    store.execute(sql, vec![job.into()]).await?;
+    Ok(())
+}
+
 /// Lets go. Does nothing when somebody else has taken the lock since.
 pub async fn release(store: &Store, lock: &Lock) -> Result<(), StoreError> {
-    store
-        .execute(
-            "UPDATE core_lock SET owner = NULL, job_id = NULL WHERE key = ? AND fence = ?",
-            vec![lock.key.as_str().into(), lock.fence.into()],
-        )
-        .await?;
-    Ok(())
+    let_go(&mut store.connection().await?.session(), lock).await
 }
 
 /// Frees every lock whose lease ran out before `now` and gives their keys. The rows stay, because they hold the
@@ -124,14 +195,30 @@ pub async fn held(store: &Store) -> Result<Vec<(String, Holder)>, StoreError> {
     rows.iter().map(|row| Ok((row.get("key")?, holder_of(row)?))).collect()
 }
 
-async fn holder(session: &mut Session<'_>, key: &str) -> Result<Option<Holder>, StoreError> {
-    let row = session
-        .row(
-            "SELECT owner, job_id, acquired, expires FROM core_lock WHERE key = ? AND owner IS NOT NULL",
-            vec![Value::from(key)],
-        )
-        .await?;
-    row.as_ref().map(holder_of).transpose()
+/// Who holds these, by key.
+async fn holders_of(
+    session: &mut Session<'_>,
+    keys: &[String],
+) -> Result<HashMap<String, Holder>, StoreError> {
+    let sql = format!(
+        "SELECT key, owner, job_id, acquired, expires FROM core_lock WHERE owner IS NOT NULL AND key IN {}",
+        texts(session.engine())
+    );
+    let rows = session.rows(&sql, vec![listed(keys)]).await?;
+    rows.iter().map(|row| Ok((row.get("key")?, holder_of(row)?))).collect()
+}
+
+/// A list of texts that travels as one value.
+const fn texts(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "(SELECT value FROM json_each(?))",
+        Engine::Postgres => "(SELECT value FROM json_array_elements_text(?::JSON))",
+    }
+}
+
+/// The value for [`texts`].
+fn listed(keys: &[String]) -> Value {
+    Value::json(&keys.into())
 }
 
 fn holder_of(row: &crate::Row) -> Result<Holder, StoreError> {

@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "deleted_sessions",
         sql: include_str!("../migrations/0006_deleted_sessions.sql"),
     },
+    Migration { version: 8, name: "neighbors", sql: include_str!("../migrations/0008_neighbors.sql") },
 ];
 
 /// The schema version that this program needs.

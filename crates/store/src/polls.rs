@@ -23,7 +23,7 @@ impl SessionKind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Direct, Self::Ixp];
 
-    /// The word for it in tables and in JSON.
+    /// The word for it in tables, in JSON, and before a session's number, such as `ixp:7`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -79,6 +79,10 @@ pub struct Expected {
     pub wanted: bool,
     /// How many prefixes of this family the neighbour may send, if that is known.
     pub max_prefixes: Option<i64>,
+    /// Our address in the session, where it is known.
+    pub local_address: Option<IpAddr>,
+    /// Our AS in the session, where it is known.
+    pub local_asn: Option<i64>,
 }
 
 /// What a router says of a session.
@@ -96,6 +100,8 @@ pub struct Polled {
     pub advertised: i64,
     /// Why it went down last, in the router's words.
     pub last_error: Option<String>,
+    /// Whether it has come near its limit of prefixes, or past it.
+    pub near_limit: bool,
     /// The VRF in which the router has it; `None`: the router does not know it.
     pub vrf: Option<String>,
 }
@@ -111,10 +117,21 @@ pub async fn expected(session: &mut Session<'_>) -> Result<BTreeMap<i64, Vec<Exp
     let mut found: BTreeMap<i64, Vec<Expected>> = BTreeMap::new();
     for kind in SessionKind::ALL {
         let (router, joins) = (kind.router(), kind.connection());
+        let (more, addresses, own) = match kind {
+            SessionKind::Direct => {
+                ("", "s.local_ip_address, s.local_ip_address", "s.local_autonomous_system_id")
+            }
+            SessionKind::Ixp => (
+                "LEFT JOIN peering_internetexchange x ON x.id = c.internet_exchange_point_id",
+                "c.ipv4_address, c.ipv6_address",
+                "x.local_autonomous_system_id",
+            ),
+        };
         let sql = format!(
-            "SELECT r.id, s.id, s.ip_address, a.asn, a.name, a.ipv4_max_prefixes, a.ipv6_max_prefixes, s.status \
-             FROM {} s {joins} JOIN devices_router r ON r.id = {router} \
+            "SELECT r.id, s.id, s.ip_address, a.asn, a.name, a.ipv4_max_prefixes, a.ipv6_max_prefixes, s.status, \
+             {addresses}, o.asn FROM {} s {joins} {more} JOIN devices_router r ON r.id = {router} \
              JOIN peering_autonomoussystem a ON a.id = s.autonomous_system_id \
+             LEFT JOIN peering_autonomoussystem o ON o.id = {own} \
              WHERE r.poll_bgp_sessions_state ORDER BY s.id",
             kind.table()
         );
@@ -130,24 +147,35 @@ pub async fn expected(session: &mut Session<'_>) -> Result<BTreeMap<i64, Vec<Exp
 }
 
 fn read_expected(kind: SessionKind, row: &Row) -> Result<(i64, Expected), StoreError> {
-    let octets: Vec<u8> = row.get(2)?;
     let id: i64 = row.get(1)?;
-    let address = address::decode(&octets)
-        .ok_or_else(|| StoreError::Data(format!("the address of {} {id} is damaged", kind.table())))?
-        .addr();
+    let of = || format!("the address of {} {id}", kind.table());
+    let address = host(row, 2, of)?.ok_or_else(|| StoreError::Data(format!("{} is damaged", of())))?;
     let (ipv4, ipv6): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
     let status: String = row.get(7)?;
-    let absent = ["requested", "provisioning", "disabled", "decommissioning", "decommissioned"];
     let expected = Expected {
-        wanted: !absent.contains(&status.as_str()),
+        wanted: is_wanted(&status),
         kind,
         id,
         address,
         asn: row.get(3)?,
         name: row.get(4)?,
         max_prefixes: if address.is_ipv4() { ipv4 } else { ipv6 }.filter(|&limit| limit > 0),
+        local_address: host(row, if address.is_ipv4() { 8 } else { 9 }, of)?,
+        local_asn: row.get(10)?,
     };
     Ok((row.get(0)?, expected))
+}
+
+/// Whether a session of this status should be on its router.
+pub fn is_wanted(status: &str) -> bool {
+    !["requested", "provisioning", "disabled", "decommissioning", "decommissioned"].contains(&status)
+}
+
+/// An address without its length; `of` says whose it is.
+pub(crate) fn host(row: &Row, column: usize, of: impl Fn() -> String) -> Result<Option<IpAddr>, StoreError> {
+    let Some(octets) = row.get::<Option<Vec<u8>>, _>(column)? else { return Ok(None) };
+    let net = address::decode(&octets).ok_or_else(|| StoreError::Data(format!("{} is damaged", of())))?;
+    Ok(Some(net.addr()))
 }
 
 /// Stores what one router says of its sessions of one kind, in the caller's transaction. A session that has been deleted
@@ -168,7 +196,8 @@ pub async fn store(
         .iter()
         .map(|one| {
             let state = one.state.unwrap_or(UNKNOWN);
-            json!([one.id, state, one.received, one.accepted, one.advertised, one.last_error, one.vrf])
+            let counts = (one.received, one.accepted, one.advertised);
+            json!([one.id, state, counts.0, counts.1, counts.2, one.last_error, one.near_limit, one.vrf])
         })
         .collect();
     let rows = Value::json(&rows.into());
@@ -183,14 +212,15 @@ pub async fn store(
     );
     session.execute(&sample, vec![now.into(), rows.clone()]).await?;
     let note = format!(
-        "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error, vrf) \
-         SELECT g.id, ?, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, ?, g.last_error, g.vrf \
+        "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error, near_limit, vrf) \
+         SELECT g.id, ?, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, ?, g.last_error, g.near_limit, g.vrf \
          FROM {given} JOIN {table} s ON s.id = g.id WHERE g.id > 0 \
          ON CONFLICT ({column}) DO UPDATE SET polled = excluded.polled, \
          seen = COALESCE(excluded.seen, peering_sessionpoll.seen), state = excluded.state, \
          since = CASE WHEN peering_sessionpoll.state = excluded.state THEN peering_sessionpoll.since \
          ELSE excluded.since END, \
          last_error = COALESCE(excluded.last_error, peering_sessionpoll.last_error), \
+         near_limit = excluded.near_limit, \
          vrf = COALESCE(excluded.vrf, peering_sessionpoll.vrf), \
          flaps = peering_sessionpoll.flaps + CASE WHEN peering_sessionpoll.state = 'established' \
          AND excluded.state NOT IN ('established', '{UNKNOWN}') THEN 1 ELSE 0 END",
@@ -233,13 +263,12 @@ const fn given(engine: Engine) -> &'static str {
             "(SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS state, \
              json_extract(value, '$[2]') AS received, json_extract(value, '$[3]') AS accepted, \
              json_extract(value, '$[4]') AS advertised, json_extract(value, '$[5]') AS last_error, \
-             json_extract(value, '$[6]') AS vrf \
-             FROM json_each(?)) g"
+             json_extract(value, '$[6]') AS near_limit, json_extract(value, '$[7]') AS vrf FROM json_each(?)) g"
         }
         Engine::Postgres => {
             "(SELECT (value->>0)::BIGINT AS id, value->>1 AS state, (value->>2)::BIGINT AS received, \
-             (value->>3)::BIGINT AS accepted, (value->>4)::BIGINT AS advertised, value->>5 AS last_error, value->>6 AS vrf \
-             FROM json_array_elements(?::JSON)) g"
+             (value->>3)::BIGINT AS accepted, (value->>4)::BIGINT AS advertised, value->>5 AS last_error, \
+             (value->>6)::BOOLEAN AS near_limit, value->>7 AS vrf FROM json_array_elements(?::JSON)) g"
         }
     }
 }
@@ -259,6 +288,27 @@ pub struct Standing {
     pub last_error: Option<String>,
     /// How often it was seen to go down.
     pub flaps: i64,
+    /// Whether it had come near its limit of prefixes, or past it.
+    pub near_limit: bool,
+}
+
+/// Columns of `peering_sessionpoll p` that [`Standing::read`] reads.
+pub(crate) const STANDING: &str = "p.polled, p.seen, p.state, p.since, p.last_error, p.flaps, p.near_limit";
+
+impl Standing {
+    /// From [`STANDING`], the first of which is this column; `None` for a session that was never polled.
+    pub(crate) fn read(row: &Row, first: usize) -> Result<Option<Self>, StoreError> {
+        let Some(polled) = row.get(first)? else { return Ok(None) };
+        Ok(Some(Self {
+            polled,
+            seen: row.get(first + 1)?,
+            state: row.get(first + 2)?,
+            since: row.get(first + 3)?,
+            last_error: row.get(first + 4)?,
+            flaps: row.get(first + 5)?,
+            near_limit: row.get(first + 6)?,
+        }))
+    }
 }
 
 /// Where the sessions of a kind stand, by number; only those that have been polled.
@@ -270,22 +320,14 @@ pub async fn standings(
     kind: SessionKind,
 ) -> Result<BTreeMap<i64, Standing>, StoreError> {
     let column = kind.column();
-    let sql = format!(
-        "SELECT {column}, polled, seen, state, since, last_error, flaps FROM peering_sessionpoll \
-         WHERE {column} IS NOT NULL"
-    );
+    let sql =
+        format!("SELECT p.{column}, {STANDING} FROM peering_sessionpoll p WHERE p.{column} IS NOT NULL");
     let mut found = BTreeMap::new();
     session
         .each(&sql, vec![], |row| {
-            let standing = Standing {
-                polled: row.get(1)?,
-                seen: row.get(2)?,
-                state: row.get(3)?,
-                since: row.get(4)?,
-                last_error: row.get(5)?,
-                flaps: row.get(6)?,
-            };
-            found.insert(row.get(0)?, standing);
+            if let Some(standing) = Standing::read(&row, 1)? {
+                found.insert(row.get(0)?, standing);
+            }
             Ok(())
         })
         .await?;

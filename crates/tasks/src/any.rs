@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::render::RenderConfiguration;
 use crate::{
-    ConfigureRouters, Drift, GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept,
-    PeeringdbFlush, PeeringdbLink, PeeringdbSync, PollBgpSessions, SecretsRotate, Task,
+    ConfigureRouters, Drift, GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, ImportSessions,
+    IrrAccept, PeeringdbFlush, PeeringdbLink, PeeringdbSync, PollBgpSessions, SecretsRotate, Task,
 };
 
 /// A task as a value: its name and its arguments.
@@ -32,6 +32,9 @@ pub enum AnyTask {
     SecretsRotate(SecretsRotate),
     /// Asks routers for the state of sessions.
     PollBgpSessions(PollBgpSessions),
+    /// Makes sessions of neighbours that have none.
+    #[serde(alias = "import_sessions_to_internet_exchange")]
+    ImportSessions(ImportSessions),
     /// Brings configurations to routers.
     ConfigureRouters(ConfigureRouters),
     /// Compares what routers run with what was deployed.
@@ -54,6 +57,7 @@ impl AnyTask {
             Self::ImportOriginal(task) => task,
             Self::SecretsRotate(task) => task,
             Self::PollBgpSessions(task) => task,
+            Self::ImportSessions(task) => task,
             Self::ConfigureRouters(task) => task,
             Self::Drift(task) => task,
             Self::RenderConfiguration(task) => task,

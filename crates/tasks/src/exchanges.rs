@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use pm_store::Session;
 use pm_store::objects::models::{connection, internet_exchange};
 use pm_store::objects::problems::{ObjectError, Rules};
 use pm_store::objects::query::Query;
@@ -136,6 +137,40 @@ fn is_of(connection: &Record, port: &Port) -> bool {
 }
 
 /// The address with the length of the LAN's prefix that it lies in; a host, if there is none.
+/// The exchange of this slug, name or number.
+///
+/// # Errors
+/// [`ObjectError::Question`] when there is none, or when several have this name.
+pub(crate) async fn exchange_named(session: &mut Session<'_>, name: &str) -> Result<Record, ObjectError> {
+    let missing = || ObjectError::Question(format!("there is no Internet exchange {name}"));
+    find_exchange(session, name).await?.ok_or_else(missing)
+}
+
+/// As [`exchange_named`], and `None` when there is none.
+pub(crate) async fn find_exchange(
+    session: &mut Session<'_>,
+    name: &str,
+) -> Result<Option<Record>, ObjectError> {
+    let all = || Query::of(&internet_exchange::MODEL);
+    let ways = [
+        Some(all().filter("slug", name)),
+        Some(all().filter("name__ie", name)),
+        name.parse().ok().map(|id| all().ids(vec![id])),
+    ];
+    for query in ways.into_iter().flatten() {
+        let mut found = query.list(session).await?;
+        if found.len() > 1 {
+            let count = found.len();
+            let text = format!("{count} Internet exchanges are called {name}; name one by its slug");
+            return Err(ObjectError::Question(text));
+        }
+        if let Some(exchange) = found.pop() {
+            return Ok(Some(exchange));
+        }
+    }
+    Ok(None)
+}
+
 fn within(address: Option<IpAddr>, lan: &Lan) -> Option<IpNet> {
     let address = address?;
     let length = lan.prefixes.iter().filter(|prefix| prefix.contains(&address)).map(IpNet::prefix_len).max();

@@ -32,6 +32,7 @@ pub mod routers;
 mod runner;
 pub mod secret_key;
 mod secrets_rotate;
+pub mod sessions;
 pub mod systems;
 mod task;
 
@@ -52,4 +53,5 @@ pub use reporter::{NoSink, Reporter, Sink};
 pub use routers::PollBgpSessions;
 pub use runner::{Finished, Runner};
 pub use secrets_rotate::SecretsRotate;
+pub use sessions::ImportSessions;
 pub use task::{Done, Task, TaskContext, TaskError};

@@ -18,6 +18,7 @@ use pm_store::objects::write;
 use pm_store::peeringdb::peers::{Port, ports_on};
 use serde::Serialize;
 
+use crate::exchanges::exchange_named;
 use crate::{Editor, systems};
 
 /// A port of somebody whom we could have sessions with.
@@ -169,7 +170,7 @@ pub async fn create(
     }
     let mut with_sessions: Vec<i64> = wanted.iter().map(|(asn, _)| *asn).collect();
     with_sessions.dedup();
-    let new = systems::create_missing(editor, &mut session, &with_sessions).await?;
+    let new = systems::create_missing(editor.writing(editor.rules), &mut session, &with_sessions).await?;
     created.autonomous_systems = new.iter().filter_map(|system| system.integer("asn")).collect();
     let numbers: HashMap<i64, i64> = Query::of(&autonomous_system::MODEL)
         .filter_any("asn", with_sessions.iter().map(|asn| (*asn).into()).collect())
@@ -249,24 +250,11 @@ fn choose(place: &Place, asn: i64, ports: &[Port], skipped: &mut Vec<String>) ->
 /// The exchange of this slug, name or number.
 async fn place(session: &mut Session<'_>, name: &str) -> Result<Place, ObjectError> {
     let wrong = |text: String| Err(ObjectError::Question(text));
-    let mut found = Vec::new();
-    for query in [
-        Some(Query::of(&internet_exchange::MODEL).filter("slug", name)),
-        Some(Query::of(&internet_exchange::MODEL).filter("name__ie", name)),
-        name.parse().ok().map(|id| Query::of(&internet_exchange::MODEL).ids(vec![id])),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        found = places(session, query).await?;
-        if !found.is_empty() {
-            break;
-        }
-    }
-    if found.len() > 1 {
-        return wrong(format!("{} Internet exchanges are called {name}; name one by its slug", found.len()));
-    }
-    let Some(place) = found.pop() else { return wrong(format!("there is no Internet exchange {name}")) };
+    let exchange = exchange_named(session, name).await?;
+    let one = Query::of(&internet_exchange::MODEL).ids(vec![exchange.id]);
+    let Some(place) = places(session, one).await?.pop() else {
+        return wrong(format!("there is no Internet exchange {name}"));
+    };
     let name = place.exchange.text("name");
     if place.exchange.integer("peeringdb_ixlan").is_none() {
         return wrong(format!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use pm_config::Config;
 use pm_store::changes::Author;
 use pm_store::jobs::{self, Close, NewJob, Outcome, Status};
@@ -17,13 +17,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{Clock, Done, Reporter, Sink, Task, TaskContext, TaskError, process, secret_key};
 
 /// How often a run writes its log and gives a sign of life.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often the closing of a job record is tried.
 const CLOSE_ATTEMPTS: u32 = 3;
 /// How often a run that is to end looks whether the commit that was sent is through.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How often somebody who waits for a lock asks again.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
+pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Runs tasks.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ impl Runner {
             Err(ended) => return self.close(task, job, &reporter, ended, Json::Null).await,
         };
         if let Err(error) = jobs::start(&self.store, job, &owner, self.clock.now()).await {
-            self.release(lock.as_ref()).await;
+            self.release(job).await;
             return Err(error);
         }
         let context = TaskContext {
@@ -96,6 +96,7 @@ impl Runner {
             job,
             author: Author { user_id: None, user_name: format!("task {}", task.name()), request_id: job_id },
             keyring: Arc::new(secret_key::keyring(&self.config, &self.store).await),
+            wait: self.wait,
             lock: lock.clone(),
             committing: Arc::default(),
         };
@@ -108,7 +109,7 @@ impl Runner {
         // The record first: whoever takes over a lock that was not released closes the job of its holder, and that
         // does nothing to one that is closed already.
         let finished = self.close(task, job, &reporter, ended, data).await;
-        self.release(lock.as_ref()).await;
+        self.release(job).await;
         finished
     }
 
@@ -143,11 +144,11 @@ impl Runner {
         stopped
     }
 
-    /// Lets go of the lock. If that fails, the lease ends it, so it does not spoil what was done.
-    async fn release(&self, lock: Option<&Lock>) {
-        let Some(lock) = lock else { return };
-        if let Err(error) = locks::release(&self.store, lock).await {
-            tracing::warn!(key = lock.key, %error, "the lock could not be released and is free when its lease ends");
+    /// Lets go of the lock, and of those that the task took by itself. If that fails, the lease ends them, so it does not
+    /// spoil what was done.
+    async fn release(&self, job: i64) {
+        if let Err(error) = locks::release_of(&self.store, job).await {
+            tracing::warn!(job, %error, "the locks could not be released and are free when their lease ends");
         }
     }
 
@@ -173,7 +174,7 @@ impl Runner {
                 Err(error) => return Err(error),
                 Ok(Claim::Taken { lock, from }) => {
                     if let Some(from) = from {
-                        self.close_orphan(&from, reporter).await?;
+                        close_orphan(&self.store, &from, reporter, now).await?;
                     }
                     return Ok(Ok(Some(lock)));
                 }
@@ -199,21 +200,6 @@ impl Runner {
         }
     }
 
-    /// The job whose lock we took over will not be closed by anybody else, if it was not closed before.
-    async fn close_orphan(&self, from: &Holder, reporter: &Reporter) -> Result<(), StoreError> {
-        let Some(job) = from.job else { return Ok(()) };
-        let close = Close {
-            status: Status::Errored,
-            outcome: None,
-            error: Some(jobs::ABANDONED.to_owned()),
-            data: None,
-        };
-        if jobs::close(&self.store, job, &close, self.clock.now()).await? {
-            reporter.warning(format!("took over from job {job}: {}", jobs::ABANDONED));
-        }
-        Ok(())
-    }
-
     /// Writes the log and renews the lease for as long as it is polled; ends only when the lock is lost.
     async fn beat(&self, job: i64, lock: Option<&Lock>, reporter: &Reporter) -> StoreError {
         loop {
@@ -233,7 +219,7 @@ impl Runner {
         }
     }
 
-    async fn renew(&self, lock: &Lock, now: chrono::DateTime<chrono::Utc>) -> Result<(), StoreError> {
+    async fn renew(&self, lock: &Lock, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut connection = self.store.connection().await?;
         locks::hold(&mut connection.session(), lock, now).await
     }
@@ -270,6 +256,22 @@ impl Runner {
         }
         Ok(Finished { job, task: task.name(), status, outcome, message, data, exit })
     }
+}
+
+/// The job whose lock was taken over will not be closed by anybody else, if it was not closed before.
+pub(crate) async fn close_orphan(
+    store: &Store,
+    from: &Holder,
+    reporter: &Reporter,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let Some(job) = from.job else { return Ok(()) };
+    let close =
+        Close { status: Status::Errored, outcome: None, error: Some(jobs::ABANDONED.to_owned()), data: None };
+    if jobs::close(store, job, &close, now).await? {
+        reporter.warning(format!("took over from job {job}: {}", jobs::ABANDONED));
+    }
+    Ok(())
 }
 
 /// How a run ended.
@@ -316,6 +318,7 @@ fn of_error(error: &TaskError) -> (Status, Option<Outcome>, u8) {
         TaskError::Failed(_) => (Status::Failed, None, 1),
         TaskError::Refused(_) => (Status::Failed, None, 3),
         TaskError::TryLater(_) | TaskError::Store(StoreError::Busy) => (Status::Failed, None, 75),
+        TaskError::Held(_) => (Status::Cancelled, None, 75),
         TaskError::Cancelled(_) => (Status::Cancelled, None, 1),
         TaskError::Store(_) | TaskError::Broken(_) => (Status::Errored, None, 1),
         TaskError::With { error, .. } => of_error(error),
@@ -324,10 +327,12 @@ fn of_error(error: &TaskError) -> (Status, Option<Outcome>, u8) {
 
 /// Who holds a lock, for people, and what to do.
 pub(crate) fn held(key: &str, holder: &Holder) -> String {
+    format!("{key} is being run by {}; try again later, or wait for it with --wait", who(holder))
+}
+
+/// Process, job and time of a holder, for people.
+pub(crate) fn who(holder: &Holder) -> String {
     let job = holder.job.map(|job| format!(", job {job}")).unwrap_or_default();
-    format!(
-        "{key} is being run by {}{job}, since {}; try again later, or wait for it with --wait",
-        process::describe(&holder.owner),
-        holder.since.format("%Y-%m-%d %H:%M:%S UTC"),
-    )
+    let since = holder.since.format("%Y-%m-%d %H:%M:%S UTC");
+    format!("{}{job}, since {since}", process::describe(&holder.owner))
 }

@@ -5,7 +5,7 @@ use pm_store::entities::autonomous_system::{self, AutonomousSystem};
 use pm_store::objects::models;
 use pm_store::objects::problems::ObjectError;
 use pm_store::objects::record::Record;
-use pm_store::objects::write;
+use pm_store::objects::write::{self, Writing};
 use pm_store::peeringdb::lookup::networks_of;
 
 use crate::{Editor, merge_network};
@@ -18,7 +18,7 @@ use crate::{Editor, merge_network};
 pub async fn add(editor: &Editor, asns: &[i64]) -> Result<Vec<AutonomousSystem>, ObjectError> {
     let mut transaction = editor.store.begin().await?;
     let mut session = transaction.session();
-    create_missing(editor, &mut session, asns).await?;
+    create_missing(editor.writing(editor.rules), &mut session, asns).await?;
     let systems = autonomous_system::by_asns(&mut session, asns).await?;
     transaction.commit().await?;
     Ok(systems)
@@ -26,7 +26,7 @@ pub async fn add(editor: &Editor, asns: &[i64]) -> Result<Vec<AutonomousSystem>,
 
 /// Makes those that are not there yet, in the caller's transaction; gives back what was made.
 pub(crate) async fn create_missing(
-    editor: &Editor,
+    writing: Writing<'_>,
     session: &mut Session<'_>,
     asns: &[i64],
 ) -> Result<Vec<Record>, ObjectError> {
@@ -37,12 +37,12 @@ pub(crate) async fn create_missing(
         if present.iter().chain(&wanted).any(|system| system.asn == *asn) {
             continue;
         }
-        let bare = AutonomousSystem::new(*asn, &format!("AS{asn}"), editor.now);
+        let bare = AutonomousSystem::new(*asn, &format!("AS{asn}"), writing.now);
         let network = networks.iter().rfind(|network| network.asn == *asn);
         wanted.push(network.map_or_else(|| bare.clone(), |network| merge_network(&bare, network).0));
     }
     let drafts: Vec<_> = wanted.iter().map(AutonomousSystem::draft).collect();
-    write::create(session, editor.writing(editor.rules), &drafts).await
+    write::create(session, writing, &drafts).await
 }
 
 /// The one of our own autonomous systems that is meant: that of this number, or the only one.

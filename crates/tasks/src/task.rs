@@ -33,7 +33,8 @@ pub trait Task: Send + Sync {
     /// The arguments, as they are kept in the job record.
     fn arguments(&self) -> Json;
 
-    /// What only one run may hold at a time.
+    /// What only one run may hold at a time. A task that works on many things may take a lock of each by itself instead;
+    /// when the run ends, whatever its job holds is free again.
     fn lock_key(&self) -> Option<String>;
 
     /// How long a run that is cancelled may take to end by itself. [`TaskContext::cancel`] tells it; what it returns then is how
@@ -66,6 +67,8 @@ pub struct TaskContext {
     pub author: Author,
     /// Keys for the secrets in the database.
     pub keyring: Arc<Keyring>,
+    /// Whether to wait for what another run holds.
+    pub wait: bool,
     pub(crate) lock: Option<Lock>,
     pub(crate) committing: Arc<AtomicBool>,
 }
@@ -121,6 +124,9 @@ pub enum TaskError {
     /// It may work later without anybody doing anything.
     #[error("{0}")]
     TryLater(String),
+    /// Another run holds all that this one is about; nothing was done.
+    #[error("{0}")]
+    Held(String),
     /// The database said no.
     #[error(transparent)]
     Store(#[from] StoreError),

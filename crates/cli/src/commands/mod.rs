@@ -26,7 +26,10 @@ mod peeringdb_sync;
 mod poll_bgp_sessions;
 mod render_configuration;
 mod router;
+mod router_list;
 mod secrets;
+mod session_import;
+mod session_states;
 mod sessions;
 mod template;
 
@@ -152,6 +155,9 @@ enum Command {
     /// Ask routers for the state of their BGP sessions
     #[command(name = "poll_bgp_sessions", alias = "poll-bgp-sessions")]
     PollBgpSessions(poll_bgp_sessions::Arguments),
+    /// Make sessions of neighbours on the LANs of all exchanges; `sessions import` for one
+    #[command(name = "import_all_ix_sessions", alias = "import-all-ix-sessions")]
+    ImportAllIxSessions(session_import::How),
     /// Bring configurations to routers
     #[command(name = "configure_routers", alias = "configure-routers")]
     ConfigureRouters(configure_routers::Arguments),
@@ -184,7 +190,7 @@ enum Command {
     /// Internet exchanges
     #[command(name = "ix", subcommand)]
     Exchanges(exchanges::Command),
-    /// Whom to have sessions with
+    /// How sessions stand, what routers have and we do not, and whom to have sessions with
     #[command(subcommand)]
     Sessions(sessions::Command),
     /// Any kind of object: list, show, add, change, delete
@@ -196,7 +202,7 @@ enum Command {
     Export(documents::ExportArguments),
     /// Take over what the original's REST API lists
     ImportOriginal(import_original::Arguments),
-    /// Ask a router, without a database
+    /// Ask a router, without a database; list those of the database
     #[command(subcommand)]
     Router(router::Command),
     /// The key that encrypts stored passwords
@@ -233,6 +239,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::GetIrrData(arguments) => irr_data::get(shared, output, arguments).await,
         Command::GrabPrefixes(arguments) => irr_data::grab(shared, output, &arguments).await,
         Command::PollBgpSessions(arguments) => poll_bgp_sessions::run(shared, output, arguments).await,
+        Command::ImportAllIxSessions(how) => session_import::import_all(shared, output, how).await,
         Command::ConfigureRouters(arguments) => configure_routers::run(shared, output, arguments).await,
         Command::Deployments(command) => deployments::run(shared, output, command).await,
         Command::Drift(arguments) => configure_routers::drift(shared, output, arguments).await,
@@ -249,7 +256,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::Import(arguments) => documents::import(shared, output, &arguments).await,
         Command::Export(arguments) => documents::export(shared, output, &arguments).await,
         Command::ImportOriginal(arguments) => import_original::run(shared, output, arguments).await,
-        Command::Router(command) => router::run(output, command).await,
+        Command::Router(command) => router::run(shared, output, command).await,
         Command::Secrets(command) => secrets::run(shared, output, &command).await,
         Command::Jobs(command) => jobs::run(shared, output, command).await,
         Command::Config(command) => config::run(shared, output, command),

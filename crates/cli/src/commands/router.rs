@@ -1,4 +1,5 @@
-//! `router`: ask a router, or see what a configuration would change there, without a database.
+//! `router`: ask a router, or see what a configuration would change there, without a database; and the routers of the
+//! database.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,11 +13,20 @@ use pm_router::{
 use secrecy::SecretString;
 use serde_json::{Map, Value as Json, json};
 
-use crate::app::{EXIT_OK, UsageError};
+use super::router_list;
+use crate::app::{self, EXIT_OK, UsageError};
+use crate::commands::Shared;
 use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Routers of the database, with how their sessions stand
+    List,
+    /// One router of the database, with how its sessions stand
+    Show {
+        /// Its name or hostname
+        name: String,
+    },
     /// The BGP neighbours
     Neighbors(Neighbors),
     /// What the router is
@@ -121,8 +131,16 @@ pub(crate) struct Difference {
     replace: bool,
 }
 
-pub(crate) async fn run(output: &Output, command: Command) -> anyhow::Result<u8> {
+pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> anyhow::Result<u8> {
     match command {
+        Command::List => {
+            let (store, freshness) = app::look(shared, output).await?;
+            router_list::list(output, &store, freshness).await?;
+        }
+        Command::Show { name } => {
+            let (store, freshness) = app::look(shared, output).await?;
+            router_list::show(output, &store, freshness, &name).await?;
+        }
         Command::Neighbors(arguments) => neighbors(output, &arguments).await?,
         Command::Facts(way) => facts(output, &way).await?,
         Command::Config(way) => config(output, &way).await?,

@@ -1,4 +1,4 @@
-//! `sessions`: whom to have sessions with at Internet exchanges, and what deleted ones left on routers.
+//! `sessions`: whom to have sessions with at Internet exchanges, how sessions stand, and what deleted ones left on routers.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,28 @@ use pm_tasks::peers::{self, Available};
 
 use super::deleted_sessions;
 use super::peeringdb::parse_asn;
+use super::{session_import, session_states};
 use crate::app::{self, EXIT_OK, EXIT_PARTLY};
 use crate::commands::Shared;
 use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List sessions with their state, and how old that is
+    List(session_states::List),
+    /// Show one session with its history
+    Show {
+        /// Kind and number, such as ixp:7 or direct:7, or the neighbour's address
+        #[arg(value_name = "SESSION")]
+        which: String,
+        /// So many changes of the history at most
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        history: u32,
+    },
+    /// List neighbours that routers have and for which there is no session
+    Unknown(session_import::Unknown),
+    /// Make sessions of neighbours that routers have and for which there is none
+    Import(session_import::Import),
     /// List whom we could have more sessions with
     Available {
         /// An exchange (slug, name or number), or a network as AS and its number; everywhere and everybody, if left out
@@ -51,9 +67,22 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> anyhow::Result<u8> {
-    let editor = app::editor(shared, output).await?;
     match command {
+        Command::List(arguments) => {
+            let (store, freshness) = app::look(shared, output).await?;
+            session_states::list(output, &store, freshness, arguments).await
+        }
+        Command::Show { which, history } => {
+            let (store, freshness) = app::look(shared, output).await?;
+            session_states::show(output, &store, freshness, &which, history).await
+        }
+        Command::Unknown(arguments) => {
+            let (store, freshness) = app::look(shared, output).await?;
+            session_import::unknown(output, &store, freshness, &arguments).await
+        }
+        Command::Import(arguments) => session_import::import(shared, output, arguments).await,
         Command::Available { which, hidden } => {
+            let editor = app::editor(shared, output).await?;
             let asn = which.as_deref().and_then(asn_of);
             let exchange = which.as_deref().filter(|_| asn.is_none());
             let found = peers::available(&editor, exchange, asn, hidden).await?;
@@ -62,6 +91,7 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
             Ok(EXIT_OK)
         }
         Command::Create { ix, asns, status, dry_run } => {
+            let editor = app::editor(shared, output).await?;
             let created = peers::create(&editor, &ix, &asns, status.as_deref(), dry_run).await?;
             for why in &created.skipped {
                 output.warning(&format!("left out: {why}"));

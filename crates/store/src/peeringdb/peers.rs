@@ -112,6 +112,16 @@ async fn ports(session: &mut Session<'_>, sql: &str, values: Vec<Value>) -> Resu
         .collect()
 }
 
+/// Those of these AS numbers whose live network calls itself a route server.
+pub async fn route_servers(session: &mut Session<'_>, asns: &[i64]) -> Result<Vec<i64>, StoreError> {
+    let sql = format!(
+        "SELECT DISTINCT asn FROM peeringdb_network WHERE status = 'ok' AND (info_type = 'Route Server' \
+         OR info_types LIKE '%\"Route Server\"%') AND asn {}",
+        among(session.engine())
+    );
+    session.rows(&sql, vec![id_list(asns)]).await?.iter().map(|row| row.get(0)).collect()
+}
+
 /// These LANs, as far as they and their exchanges are live, by id.
 pub async fn lans(session: &mut Session<'_>, ixlans: &[i64]) -> Result<Vec<Lan>, StoreError> {
     let sql = format!(

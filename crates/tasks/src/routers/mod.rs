@@ -1,5 +1,8 @@
-//! Work on routers: who they are and how they are reached (`reach.rs`), and the tasks that talk to them.
+//! Work on routers: who they are and how they are reached (`reach.rs`), who works on one (`locks.rs`), and the tasks that
+//! talk to them.
 
+mod locks;
+mod matching;
 mod poll;
 mod reach;
 

@@ -1,9 +1,10 @@
 //! `poll_bgp_sessions`: what routers say of our sessions.
 //!
 //! Reads: routers, platforms, sessions, the settings `napalm_*`, `ssh_known_hosts`, `router_concurrency`; the routers.
-//! Writes: state and counters of sessions, how old and how sure they are, their history; forgets deleted sessions that their
-//! router does not have any more. A router's sessions are stored in one transaction. A session that its router does not know becomes unknown; one of a router that could not be asked stays
-//! as it is, and its age tells.
+//! Writes: state and counters of sessions, how old and how sure they are, their history, and the neighbours for which there
+//! is no session; forgets deleted sessions that their router does not have any more. What a router says is stored in one
+//! transaction. A session that its router does not know becomes unknown; one of a router that could not be asked stays as it
+//! is, and its age tells.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,15 +13,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
-use pm_router::{Neighbor, Neighbors, State, Target};
+use pm_router::{Neighbor, Neighbors, Target};
 use pm_store::jobs::{Level, Outcome};
 use pm_store::polls::{self, Expected, Polled, SessionKind};
+use pm_store::strangers::{self as kept, Stranger};
 use pm_store::tombstones;
+use pm_store::{Holder, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use tokio::sync::Mutex;
 
+use super::locks::{RouterLocks, a_few};
+use super::matching::{choose, not_understood, plain, state_name, strangers};
 use super::{Connector, Network, Reached, routers};
 use crate::render::hosts::limited;
+use crate::runner::{ASK_AGAIN, who};
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// Share of its limit of prefixes from which a session is told of, in percent.
@@ -49,6 +56,9 @@ pub struct Looked {
     /// Why it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+    /// Whether it was not asked because another run was asking it.
+    #[serde(skip)]
+    pub busy: bool,
     /// Why it could not be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -95,8 +105,9 @@ impl Task for PollBgpSessions {
         serde_json::to_value(self).unwrap_or_default()
     }
 
+    /// Each router has a lock of its own, `poll:` and its number.
     fn lock_key(&self) -> Option<String> {
-        Some("poll_bgp_sessions".to_owned())
+        None
     }
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
@@ -114,27 +125,86 @@ impl PollBgpSessions {
         let named = limited(all, self.limit.as_deref()).map_err(TaskError::Failed)?;
         let named_ones = self.limit.is_some();
         let wanted: Vec<Reached> = named.into_iter().filter(|router| router.polled || named_ones).collect();
-        let total = wanted.len();
-        let done = AtomicUsize::new(0);
-        let writing = tokio::sync::Mutex::new(());
-        let polls = futures::stream::iter(wanted).map(|router| {
-            let (expected, done, writing) = (&expected, &done, &writing);
-            async move {
-                let ours = expected.get(&router.id).map_or(&[][..], Vec::as_slice);
-                let looked = poll(context, network, &router, ours, writing).await;
-                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                context.reporter.progress(done, total, "polling routers");
-                looked
-            }
-        });
-        let mut polls = polls.buffer_unordered(context.config.router_concurrency.max(1) as usize);
-        let mut report = PollReport::default();
-        while let Some(looked) = polls.next().await {
-            report.routers.push(looked?);
-        }
-        report.routers.sort_by(|one, other| one.router.cmp(&other.router));
+        let run =
+            Run { context, network, locks: RouterLocks::new(context, "poll"), writing: Mutex::default() };
+        let report = tokio::select! {
+            report = run.over(wanted, &expected) => report?,
+            never = run.locks.beat() => match never {},
+        };
         finish(&report)
     }
+}
+
+/// What the polls of a run share.
+struct Run<'a> {
+    context: &'a TaskContext,
+    network: &'a dyn Connector,
+    locks: RouterLocks<'a>,
+    /// One writes at a time: SQLite has one writer.
+    writing: Mutex<()>,
+}
+
+impl Run<'_> {
+    /// All of them: those that another run is polling are waited for, if that was asked for, and else left out.
+    async fn over(
+        &self,
+        wanted: Vec<Reached>,
+        expected: &BTreeMap<i64, Vec<Expected>>,
+    ) -> Result<PollReport, TaskError> {
+        let (total, done) = (wanted.len(), AtomicUsize::new(0));
+        let mut report = PollReport::default();
+        let mut left = wanted;
+        let mut told = false;
+        while !left.is_empty() {
+            let asked = left.iter().filter(|router| router.target.is_ok() && router.polled);
+            let busy = self.locks.take(&asked.map(|router| router.id).collect::<Vec<_>>()).await?;
+            let (later, now): (Vec<Reached>, Vec<Reached>) =
+                left.into_iter().partition(|router| busy.contains_key(&router.id));
+            let polls = futures::stream::iter(now).map(|router| {
+                let done = &done;
+                async move {
+                    let ours = expected.get(&router.id).map_or(&[][..], Vec::as_slice);
+                    let looked = self.poll(&router, ours).await;
+                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                    self.context.reporter.progress(done, total, "polling routers");
+                    looked
+                }
+            });
+            let mut polls = polls.buffer_unordered(self.context.config.router_concurrency.max(1) as usize);
+            while let Some(looked) = polls.next().await {
+                report.routers.push(looked?);
+            }
+            if !self.context.wait {
+                report.routers.extend(
+                    later.iter().filter_map(|router| {
+                        Some(left_to_others(self.context, router, busy.get(&router.id)?))
+                    }),
+                );
+                break;
+            }
+            if let Some(holder) = later.first().and_then(|router| busy.get(&router.id))
+                && !std::mem::replace(&mut told, true)
+            {
+                let names = later.iter().map(|router| router.name.clone()).collect();
+                let text = format!("waiting: {} being polled by {}", a_few(&names), who(holder));
+                self.context.reporter.info(text);
+            }
+            left = later;
+            if !left.is_empty() {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        }
+        report.routers.sort_by(|one, other| one.router.cmp(&other.router));
+        Ok(report)
+    }
+}
+
+/// A router that another run is polling.
+fn left_to_others(context: &TaskContext, router: &Reached, holder: &Holder) -> Looked {
+    let reason = format!("it is being polled by {}", who(holder));
+    let text = format!("{}: skipped, {reason}", router.name);
+    context.reporter.say(Level::Warning, Some(router.name.clone()), &text);
+    Looked { router: router.name.clone(), skipped: Some(reason), busy: true, ..Looked::default() }
 }
 
 async fn read(context: &TaskContext) -> Result<(Vec<Reached>, BTreeMap<i64, Vec<Expected>>), TaskError> {
@@ -146,56 +216,82 @@ async fn read(context: &TaskContext) -> Result<(Vec<Reached>, BTreeMap<i64, Vec<
     Ok((all, expected))
 }
 
-/// One router from the first octet to the last row. Only the database ends the run.
-async fn poll(
-    context: &TaskContext,
-    network: &dyn Connector,
-    router: &Reached,
-    ours: &[Expected],
-    writing: &tokio::sync::Mutex<()>,
-) -> Result<Looked, TaskError> {
-    let mut looked = Looked { router: router.name.clone(), ..Looked::default() };
-    let say = |level, message: &str| context.reporter.say(level, Some(router.name.clone()), message);
-    let target = match &router.target {
-        _ if !router.polled => Err("polling its sessions is not enabled".to_owned()),
-        Err(reason) => Err(reason.clone()),
-        Ok(target) => Ok(target),
-    };
-    let target = match target {
-        Ok(target) => target,
-        Err(reason) => {
-            say(Level::Warning, &format!("{}: skipped, {reason}", router.name));
-            looked.skipped = Some(reason);
-            return Ok(looked);
-        }
-    };
-    let asked = context.clock.now();
-    let neighbors = match ask(network, target).await {
-        Ok(neighbors) => neighbors,
-        Err(error) => {
-            let error = error.to_string();
-            say(Level::Failure, &format!("{}: {error}", router.name));
-            looked.error = Some(error);
-            return Ok(looked);
-        }
-    };
-    let rows = compare(ours, &neighbors, &mut looked);
-    {
-        let _one_at_a_time = writing.lock().await;
+impl Run<'_> {
+    /// One router from the first octet to the last row. Only the database ends the run.
+    async fn poll(&self, router: &Reached, ours: &[Expected]) -> Result<Looked, TaskError> {
+        let mut looked = Looked { router: router.name.clone(), ..Looked::default() };
+        let say = |level, message: &str| self.context.reporter.say(level, Some(router.name.clone()), message);
+        let target = match &router.target {
+            _ if !router.polled => Err("polling its sessions is not enabled".to_owned()),
+            Err(reason) => Err(reason.clone()),
+            Ok(target) => Ok(target),
+        };
+        let target = match target {
+            Ok(target) => target,
+            Err(reason) => {
+                say(Level::Warning, &format!("{}: skipped, {reason}", router.name));
+                looked.skipped = Some(reason);
+                return Ok(looked);
+            }
+        };
+        let asked = self.context.clock.now();
+        let neighbors = match ask(self.network, target).await {
+            Ok(neighbors) => neighbors,
+            Err(error) => {
+                let error = error.to_string();
+                say(Level::Failure, &format!("{}: {error}", router.name));
+                looked.error = Some(error);
+                self.locks.free(router.id).await;
+                return Ok(looked);
+            }
+        };
+        let rows = compare(ours, &neighbors, &mut looked);
+        let strangers = strangers(&neighbors, &looked.strange);
         let has = still_there(ours, &neighbors);
-        let deleted = store(context, router.id, &rows, asked, has).await?;
+        let deleted = match self.store(router.id, &rows, &strangers, asked, has).await {
+            Err(TaskError::Store(error @ StoreError::LockLost { .. })) => {
+                say(Level::Failure, &format!("{}: {error}", router.name));
+                let router = looked.router;
+                return Ok(Looked { router, error: Some(error.to_string()), ..Looked::default() });
+            }
+            stored => stored?,
+        };
         looked.deleted_gone = deleted.gone.len();
         looked.deleted_standing = deleted
             .standing
             .iter()
             .map(|one| format!("AS{} {} {}", one.remote_asn, one.remote_name, one.ip_address))
             .collect();
+        say(Level::Info, &told(&looked));
+        for one in looked.near_limit.iter().chain(&looked.left_out) {
+            say(Level::Warning, &format!("{}: {one}", router.name));
+        }
+        Ok(looked)
     }
-    say(Level::Info, &told(&looked));
-    for one in looked.near_limit.iter().chain(&looked.left_out) {
-        say(Level::Warning, &format!("{}: {one}", router.name));
+
+    async fn store(
+        &self,
+        router: i64,
+        rows: &BTreeMap<SessionKind, Vec<Polled>>,
+        strangers: &[Stranger],
+        asked: DateTime<Utc>,
+        has: impl Fn(IpAddr, Option<&str>) -> bool,
+    ) -> Result<tombstones::Looked, TaskError> {
+        let _one_at_a_time = self.writing.lock().await;
+        let now = self.context.clock.now();
+        let mut transaction = self.context.store.begin().await?;
+        let mut session = transaction.session();
+        self.locks.hold(&mut session, router).await?;
+        for (kind, rows) in rows {
+            polls::store(&mut session, *kind, rows, now).await?;
+        }
+        kept::replace(&mut session, router, strangers, now).await?;
+        polls::stamp(&mut session, router, now).await?;
+        let deleted = tombstones::looked(&mut session, router, asked, has).await?;
+        self.locks.let_go(&mut session, router).await?;
+        self.context.commit(transaction).await?;
+        Ok(deleted)
     }
-    Ok(looked)
 }
 
 async fn ask(network: &dyn Connector, target: &Target) -> Result<Neighbors, pm_router::Error> {
@@ -203,26 +299,6 @@ async fn ask(network: &dyn Connector, target: &Target) -> Result<Neighbors, pm_r
     let neighbors = router.neighbors().await;
     router.close().await;
     neighbors
-}
-
-async fn store(
-    context: &TaskContext,
-    router: i64,
-    rows: &BTreeMap<SessionKind, Vec<Polled>>,
-    asked: DateTime<Utc>,
-    has: impl Fn(IpAddr, Option<&str>) -> bool,
-) -> Result<tombstones::Looked, TaskError> {
-    let now = context.clock.now();
-    let mut transaction = context.store.begin().await?;
-    let mut session = transaction.session();
-    context.hold_lock(&mut session).await?;
-    for (kind, rows) in rows {
-        polls::store(&mut session, *kind, rows, now).await?;
-    }
-    polls::stamp(&mut session, router, now).await?;
-    let deleted = tombstones::looked(&mut session, router, asked, has).await?;
-    context.commit(transaction).await?;
-    Ok(deleted)
 }
 
 /// Whether a router still has a neighbour at an address, in a VRF if that is known. Where it said something that could not be
@@ -264,11 +340,14 @@ fn compare(
                 matched.insert((neighbor.vrf.as_str(), neighbor.address));
                 looked.updated += 1;
                 looked.established += usize::from(neighbor.is_up());
-                looked.near_limit.extend(near_limit(session, neighbor));
-                polled(session.id, neighbor)
+                let near_limit = near_limit(session, neighbor);
+                let row = Polled { near_limit: near_limit.is_some(), ..polled(session.id, neighbor) };
+                looked.near_limit.extend(near_limit);
+                row
             }
             Err(reason) => {
                 if session.wanted {
+                    let reason = not_understood(session.address, neighbors).unwrap_or(reason);
                     looked.unknown.push(format!("{}: {reason}", named(session)));
                 }
                 Polled { id: session.id, ..Polled::default() }
@@ -294,24 +373,6 @@ fn named(session: &Expected) -> String {
     format!("AS{} {} {}", session.asn, session.name, session.address)
 }
 
-/// The neighbour with the session's address and AS; the one outside every VRF if there are more.
-fn choose<'a>(session: &Expected, there: &[&'a Neighbor]) -> Result<&'a Neighbor, String> {
-    let is = |neighbor: &&&Neighbor| neighbor.remote_as.is_none_or(|asn| i64::from(asn) == session.asn);
-    let same: Vec<&&Neighbor> = there.iter().filter(is).collect();
-    match (same.as_slice(), there) {
-        ([one], _) => Ok(one),
-        ([], []) => Err("the router does not know this address".to_owned()),
-        ([], [other, ..]) => Err(format!(
-            "the router has AS{} at this address",
-            other.remote_as.map(|asn| asn.to_string()).unwrap_or_default()
-        )),
-        (several, _) => several.iter().find(|one| one.vrf == "default").map(|one| **one).ok_or_else(|| {
-            let vrfs: Vec<&str> = several.iter().map(|one| one.vrf.as_str()).collect();
-            format!("the router has this address in several VRFs: {}", vrfs.join(", "))
-        }),
-    }
-}
-
 fn polled(id: i64, neighbor: &Neighbor) -> Polled {
     let sum = |count: fn(&pm_router::Prefixes) -> Option<u64>| {
         let sum = neighbor.prefixes.values().filter_map(count).fold(0, u64::saturating_add);
@@ -323,20 +384,9 @@ fn polled(id: i64, neighbor: &Neighbor) -> Polled {
         received: sum(|counts| counts.received),
         accepted: sum(|counts| counts.accepted),
         advertised: sum(|counts| counts.advertised),
-        last_error: neighbor.last_error.clone(),
-        vrf: Some(neighbor.vrf.clone()),
-    }
-}
-
-/// The words of a session's field `bgp_state`.
-fn state_name(state: State) -> &'static str {
-    match state {
-        State::Idle => "idle",
-        State::Connect => "connect",
-        State::Active => "active",
-        State::OpenSent => "opensent",
-        State::OpenConfirm => "openconfirm",
-        State::Established => "established",
+        last_error: neighbor.last_error.as_deref().map(plain),
+        near_limit: false,
+        vrf: Some(plain(&neighbor.vrf)),
     }
 }
 
@@ -371,8 +421,15 @@ fn told(looked: &Looked) -> String {
 
 fn finish(report: &PollReport) -> Result<Done, TaskError> {
     let count = |is: fn(&Looked) -> bool| report.routers.iter().filter(|one| is(one)).count();
+    let busy: BTreeSet<String> =
+        report.routers.iter().filter(|one| one.busy).map(|one| one.router.clone()).collect();
     let (failed, skipped) = (count(|one| one.error.is_some()), count(|one| one.skipped.is_some()));
     let asked = report.routers.len() - failed - skipped;
+    if failed + asked == 0 && !busy.is_empty() {
+        let text =
+            format!("another run is polling {}; try again later, or wait for it with --wait", a_few(&busy));
+        return Err(TaskError::Held(text));
+    }
     let sessions: usize = report.routers.iter().map(|one| one.updated).sum();
     let mut summary = format!("Polled {asked} routers: {sessions} sessions updated");
     if failed > 0 {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "for tests, each of which uses a part of it")]
 
+pub mod fake_routers;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
