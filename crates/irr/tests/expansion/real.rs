@@ -126,11 +126,11 @@ fn question() -> impl Strategy<Value = Question> {
         |(what, objects, sources, depth, except, (aggregate, bounded, to, from, longest, lower))| {
             let mut objects: Vec<String> = objects.into_iter().collect();
             if depth.is_some() || !except.is_empty() {
-                objects.iter_mut().for_each(|object| {
+                for object in &mut objects {
                     if let Some((_, name)) = object.split_once("::") {
                         *object = name.to_owned();
                     }
-                });
+                }
             }
             let at = lower.index(objects.len());
             if !objects[at].contains("::") {
@@ -173,7 +173,7 @@ fn theirs(server: &str, question: &Question) -> String {
     let list = match question.what {
         What::AsList => "-t",
         what if what == V6 => "-6",
-        _ => "-4",
+        What::Prefixes(_) => "-4",
     };
     let output = Command::new("sh")
         .args([
@@ -194,7 +194,7 @@ fn theirs(server: &str, question: &Question) -> String {
     assert!(output.status.success(), "{question:?}: {output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     // Version 1.9 says so on standard output when it asks for a route-set.
-    text.lines().filter(|line| !line.starts_with("Checking ")).map(|line| format!("{line}\n")).collect()
+    text.split_inclusive('\n').filter(|line| !line.starts_with("Checking ")).collect()
 }
 
 /// What is printed here.
@@ -215,7 +215,7 @@ async fn ours(server: &str, question: &Question) -> Result<String, String> {
         // It prints an empty list, whatever the reason.
         Lookup::Empty | Lookup::Unknown(_) | Lookup::Nothing => Ok(match question.what {
             What::AsList => as_list_json("x", &[], pm_irr::AS_LIST_WIDTH),
-            _ => prefix_list_json("x", &[]),
+            What::Prefixes(_) => prefix_list_json("x", &[]),
         }),
         Lookup::TooBig { what, count } => Err(format!("{what}: {count}")),
         Lookup::Failed(why) => Err(why),
