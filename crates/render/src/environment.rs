@@ -256,6 +256,8 @@ impl Templates {
         let Some((kind, identifier)) = name.split_once("::") else {
             return Err(Fault::type_error(format!("`{name}` is no loader name: it has no `::`")));
         };
+        // An export template is included as what it renders to, and imported as it is written.
+        let (kind, written) = kind.strip_suffix(".raw").map_or((kind, false), |kind| (kind, true));
         let Some(kind) = KINDS.iter().map(|(known, _)| *known).find(|known| *known == kind) else {
             return Ok(Found::Source("".into()));
         };
@@ -281,7 +283,7 @@ impl Templates {
         let found = id.and_then(|id| self.stored.get(&(kind, id)));
         Ok(match found {
             None => Found::Nothing,
-            Some((source, model)) if kind == "exporttemplate" => {
+            Some((source, model)) if kind == "exporttemplate" && !written => {
                 Found::Export { source: source.clone(), model: model.clone() }
             }
             Some((source, _)) => Found::Source(source.clone()),

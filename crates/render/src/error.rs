@@ -55,7 +55,14 @@ impl fmt::Display for TemplateError {
             }
             f.write_str(": ")?;
         }
-        if self.message.is_empty() { f.write_str(&self.class) } else { f.write_str(&self.message) }
+        match (self.message.as_str(), self.class.rsplit('.').next()) {
+            ("", _) => f.write_str(&self.class),
+            // Jinja2 says no more than the name.
+            (name, Some("TemplateNotFound")) => {
+                write!(f, "there is no stored template {name:?} of this kind")
+            }
+            (message, _) => f.write_str(message),
+        }
     }
 }
 

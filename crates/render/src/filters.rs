@@ -9,6 +9,7 @@ use crate::address::Interface;
 use crate::args::Args;
 use crate::context::Cx;
 use crate::error::{Fault, Res};
+use crate::methods::is_applied;
 use crate::names::DELETED_SESSION;
 use crate::ops::undefined;
 use crate::queryset::QuerySet;
@@ -325,6 +326,10 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
                 Err(Fault::attribute(format!("'{name}' object has no attribute 'startswith'")))
             }
         },
+        "encrypt_password" => {
+            let [router, key] = args.bind(name, ["router", "key"], 1, 1)?;
+            encrypted(cx, value, &or_none(router), key)
+        }
         "direct_peers" | "ixp_peers" => {
             let direct = name == "direct_peers";
             let [slug] = args.bind(name, [if direct { "group" } else { "ixp" }], 0, 1)?;
@@ -390,14 +395,14 @@ pub(crate) fn apply(cx: &Cx, name: &str, value: &Value, args: Args) -> Res<Value
             call(cx, value, &method, vec![Value::Bool(reverse)])
         }
         "communities" => {
-            let [field] = args.bind("communities", ["field"], 0, 1)?;
-            communities(cx, value, field.as_ref())
+            let [field, direction] = args.bind("communities", ["field", "direction"], 0, 1)?;
+            communities(cx, value, field.as_ref(), direction.as_ref())
         }
         "merge_communities" => {
             if has(cx, value, "merged_communities")? {
                 return call(cx, value, "merged_communities", Vec::new());
             }
-            communities(cx, value, None)
+            communities(cx, value, None, None)
         }
         _ => {
             let [key, default, recursive] = if name == "context_get_key" {
@@ -709,7 +714,21 @@ fn policies(cx: &Cx, mut set: Value, field: Option<&Value>, family: Option<&Valu
     }
 }
 
-fn communities(cx: &Cx, value: &Value, field: Option<&Value>) -> Res<Value> {
+/// A password in the notation of the router's platform. One without a notation leaves it as it is.
+fn encrypted(cx: &Cx, value: &Value, router: &Value, key: Option<Value>) -> Res<Value> {
+    let (ROUTER, Value::Record(row)) = (class(cx, router), router) else {
+        return Err(Fault::value("value is not a router"));
+    };
+    match cx.world.target(*row, "platform") {
+        Some(platform) => {
+            let given = std::iter::once(value.clone()).chain(key).collect();
+            call(cx, &Value::Record(platform), "encrypt_password", given)
+        }
+        None => Ok(value.clone()),
+    }
+}
+
+fn communities(cx: &Cx, value: &Value, field: Option<&Value>, direction: Option<&Value>) -> Res<Value> {
     if let Value::Record(row) = value {
         let nothing = |what: &str| Fault::attribute(format!("'NoneType' object has no attribute '{what}'"));
         match class(cx, value) {
@@ -727,10 +746,30 @@ fn communities(cx: &Cx, value: &Value, field: Option<&Value>) -> Res<Value> {
     has(cx, value, "communities")?;
     let found = cx.attribute(value, "communities")?;
     let Some(manager @ Value::Manager(_)) = found else { return Ok(Value::list(Vec::new())) };
-    if field.is_some_and(|field| cx.truth(field).unwrap_or(false)) {
-        cx.items(&manager)?;
+    let all = call(cx, &manager, "all", Vec::new())?;
+    let given = |value: Option<&Value>| {
+        value.filter(|value| cx.truth(value).unwrap_or(false)).map(|value| cx.text(value)).transpose()
+    };
+    let (field, direction) = (given(field)?, given(direction)?);
+    if field.is_none() && direction.is_none() {
+        return Ok(all);
     }
-    call(cx, &manager, "all", Vec::new())
+    let mut items = cx.items(&all)?;
+    match direction.as_deref() {
+        None => {}
+        Some(direction @ ("ingress" | "egress")) => items.retain(|item| match item {
+            Value::Record(row) => is_applied(cx.world.text(*row, "type"), direction),
+            _ => false,
+        }),
+        Some(other) => return Err(Fault::value(format!("unknown community direction: {other}"))),
+    }
+    match field {
+        None => Ok(Value::list(items)),
+        Some(field) => {
+            let values: Res<Vec<Value>> = items.iter().map(|item| needed(cx, item, &field)).collect();
+            Ok(Value::list(values?))
+        }
+    }
 }
 
 fn in_context(context: &Value, key: &Key, recursive: bool) -> Option<Value> {

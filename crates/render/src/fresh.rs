@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::context::Cx;
 use crate::error::{Fault, Res};
 use crate::value::Value;
-use crate::world::{Data, PrefixList};
+use crate::world::{Data, PrefixList, Row};
 
 /// An age such as `26h`: a number and one of `s`, `m`, `h`, `d`, `w`.
 fn age(text: &str) -> Option<TimeDelta> {
@@ -35,25 +35,11 @@ pub(crate) fn demand(cx: &Cx, value: Option<&Value>, most: &Value) -> Res<()> {
         _ => None,
     };
     let (what, command, looked): (String, &str, Option<DateTime<Utc>>) = match system {
-        Some(row) => {
-            let checked = match cx.world.get(row, "prefixes") {
-                Data::Prefixes(lists) => {
-                    // A list that was left out until somebody asks learns here that somebody does.
-                    for list in [&lists.ipv6, &lists.ipv4] {
-                        if let PrefixList::Known(source) = list {
-                            source.len();
-                        }
-                    }
-                    lists.checked
-                }
-                _ => None,
-            };
-            (
-                format!("prefix lists of AS{}", cx.world.int(row, "asn").unwrap_or_default()),
-                "get_irr_data",
-                checked,
-            )
-        }
+        Some(row) => (
+            format!("prefix lists of AS{}", cx.world.int(row, "asn").unwrap_or_default()),
+            "get_irr_data",
+            lists_checked(cx, row),
+        ),
         None => ("PeeringDB records".to_owned(), "peeringdb_sync", cx.world.peeringdb_synchronised()),
     };
     let stale = |message: String| Err(Fault::new("StaleData", message));
@@ -65,6 +51,18 @@ pub(crate) fn demand(cx: &Cx, value: Option<&Value>, most: &Value) -> Res<()> {
         }
         Some(_) => Ok(()),
     }
+}
+
+/// When the prefix lists of an autonomous system were last looked for with an answer.
+pub(crate) fn lists_checked(cx: &Cx, system: Row) -> Option<DateTime<Utc>> {
+    let Data::Prefixes(lists) = cx.world.get(system, "prefixes") else { return None };
+    // A list that was left out until somebody asks learns here that somebody does.
+    for list in [&lists.ipv6, &lists.ipv4] {
+        if let PrefixList::Known(source) = list {
+            source.len();
+        }
+    }
+    lists.checked
 }
 
 #[cfg(test)]

@@ -95,6 +95,9 @@ pub(crate) fn property(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
         ("peering.autonomoussystem", "general_policy") => peeringdb_network(world, row)
             .map_or(Ok(Value::None), |net| cx.stored_by_name(net, "policy_general"))?,
         ("peering.autonomoussystem", "peeringdb_contacts") => peeringdb_contacts(cx, row).value(),
+        ("peering.autonomoussystem", "prefixes_updated") => {
+            crate::fresh::lists_checked(cx, row).map_or(Value::None, |time| Value::Time(time.fixed_offset()))
+        }
         ("peering.autonomoussystem", "can_receive_email") => {
             let assigned = !world.hanging("messaging.contactassignment", row).is_empty();
             Value::Bool(assigned || !peeringdb_contacts(cx, row).rows.is_empty())
@@ -128,6 +131,14 @@ pub(crate) fn property(cx: &Cx, row: Row, name: &str) -> Res<Option<Value>> {
             let linked = world.target(connection, "peeringdb_netixlan").is_some();
             Value::Bool(linked && polled && known && !in_peeringdb(cx, row) && down)
         }
+        ("peering.directpeeringsession" | "peering.internetexchangepeeringsession", "bgp_role_code") => {
+            bgp_role(world.text(row, "bgp_role")).map_or(Value::None, |(code, _)| Value::Int(code))
+        }
+        ("peering.directpeeringsession" | "peering.internetexchangepeeringsession", "remote_bgp_role") => {
+            bgp_role(world.text(row, "bgp_role")).map_or(Value::None, |(_, remote)| Value::str(remote))
+        }
+        ("bgp.community", "is_ingress") => Value::Bool(is_applied(world.text(row, "type"), "ingress")),
+        ("bgp.community", "is_egress") => Value::Bool(is_applied(world.text(row, "type"), "egress")),
         ("bgp.community", "kind") => {
             community_kind(cx, world.text(row, "value")).map_or(Value::None, Value::str)
         }
@@ -196,6 +207,23 @@ fn cidr(cx: &Cx, row: Row, field: &str) -> Value {
     found.map_or(Value::None, |(_, network)| {
         Value::Interface(crate::address::Interface { address: own.address, length: network.length })
     })
+}
+
+/// A role's number in the capability, and the role that the other side has to have (RFC 9234, sections 4.1 and 4.2).
+fn bgp_role(role: &str) -> Option<(i128, &'static str)> {
+    Some(match role {
+        "provider" => (0, "customer"),
+        "rs" => (1, "rs-client"),
+        "rs-client" => (2, "rs"),
+        "customer" => (3, "provider"),
+        "peer" => (4, "peer"),
+        _ => return None,
+    })
+}
+
+/// Whether communities of this type are applied in this direction.
+pub(crate) fn is_applied(kind: &str, direction: &str) -> bool {
+    kind == direction || kind == "ingress-egress"
 }
 
 /// The kind of a community's value (RFC 1997, RFC 4360, RFC 8092), if it is one.

@@ -50,6 +50,8 @@ pub struct Field {
     pub target: Option<u16>,
     /// Values and their labels, if only certain values are allowed.
     pub choices: Choices,
+    /// Whether it came after the forms in which whole objects are written out, and is not in them.
+    pub later: bool,
     target_name: String,
     reverse: Option<String>,
 }
@@ -252,6 +254,7 @@ impl Model {
             kind,
             target: None,
             choices: Vec::new(),
+            later: false,
             target_name: if relation { words.next().unwrap_or_default().to_owned() } else { String::new() },
             reverse: relation.then(String::new),
         };
@@ -259,6 +262,7 @@ impl Model {
             match word.split_once('=') {
                 Some(("choices", set)) => field.choices = choices.get(set).cloned().unwrap_or_default(),
                 Some(("reverse", reverse)) => field.reverse = Some(reverse.to_owned()),
+                None if word == "later" => field.later = true,
                 _ => {}
             }
         }

@@ -24,6 +24,7 @@ pub(crate) const OWN_FILTERS: &[&str] = &[
     "count",
     "direct_peers",
     "direct_sessions",
+    "encrypt_password",
     "filter",
     "fresh",
     "get",

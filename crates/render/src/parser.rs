@@ -328,7 +328,7 @@ impl Parser {
         if verb == "from" {
             return self.import_names_tag(Some(kind)).map(Some);
         }
-        let template = self.store_name(kind)?;
+        let template = self.store_name(kind, verb == "import")?;
         if verb == "import" {
             self.expect_word("as")?;
             let target = self.expect_name()?;
@@ -338,14 +338,16 @@ impl Parser {
         Ok(Some(StmtKind::Include { template, ignore_missing: false, with_context: true }))
     }
 
-    fn store_name(&mut self, kind: &str) -> Res<Expr> {
+    /// The loader's name of what the tag names; `import` takes a template as it is written.
+    fn store_name(&mut self, kind: &str, import: bool) -> Res<Expr> {
         let identifier = match self.expression(true)? {
             Expr::Name(name) => name.to_string(),
             Expr::Const(value) => crate::repr::display_plain(&value),
             Expr::Filter(_, call) | Expr::Test(_, call) => call.name.to_string(),
             _ => String::new(),
         };
-        Ok(Expr::Const(Value::str(&format!("{kind}::{identifier}"))))
+        let written = if import && kind == "exporttemplate" { ".raw" } else { "" };
+        Ok(Expr::Const(Value::str(&format!("{kind}{written}::{identifier}"))))
     }
 
     fn for_tag(&mut self) -> Res<StmtKind> {
@@ -556,7 +558,7 @@ impl Parser {
     fn import_names_tag(&mut self, kind: Option<&str>) -> Res<StmtKind> {
         let template = match kind {
             None => self.expression(true)?,
-            Some(kind) => self.store_name(kind)?,
+            Some(kind) => self.store_name(kind, true)?,
         };
         self.expect_word("import")?;
         let mut names = Vec::new();

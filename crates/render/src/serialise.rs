@@ -33,7 +33,7 @@ fn object(cx: &Cx, row: Row) -> Res<Value> {
     let model = cx.world.model(row.model);
     let mut out = Dict::new();
     for (at, field) in model.fields.iter().enumerate() {
-        if &*field.name == "tags" {
+        if &*field.name == "tags" || field.later {
             continue;
         }
         cx.burn(1)?;

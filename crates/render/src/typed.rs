@@ -41,15 +41,16 @@ const PROPERTIES: &[(&str, &[&str])] = &[
             "general_policy",
             "peeringdb_contacts",
             "can_receive_email",
+            "prefixes_updated",
             "contacts",
             "journal_entries",
         ],
     ),
     (EXCHANGE, &["linked_to_peeringdb", "has_connected_routers", "peeringdb_prefixes", "contacts"]),
     ("net.connection", &["linked_to_peeringdb", "name"]),
-    (DIRECT, &["enabled"]),
-    (IXP_SESSION, &["enabled", "exists_in_peeringdb", "is_abandoned"]),
-    (COMMUNITY, &["kind"]),
+    (DIRECT, &["enabled", "bgp_role_code", "remote_bgp_role"]),
+    (IXP_SESSION, &["enabled", "exists_in_peeringdb", "is_abandoned", "bgp_role_code", "remote_bgp_role"]),
+    (COMMUNITY, &["kind", "is_ingress", "is_egress"]),
     (PORT, &["cidr4", "cidr6", "is_remote_peer"]),
     ("peeringdb.hiddenpeer", &["is_expired"]),
 ];
@@ -416,7 +417,13 @@ impl Checker {
             ("bfds", _) => set("net.bfd"),
             ("iter_export_policies" | "iter_import_policies" | "routing_policies", _) if plain => set(POLICY),
             ("merge_export_policies" | "merge_import_policies", _) => set(POLICY),
-            ("communities", _) if plain => set(COMMUNITY),
+            ("communities", _)
+                if plain
+                    || filter.args.kw.iter().all(|(name, _)| &**name == "direction")
+                        && filter.args.pos.is_empty() =>
+            {
+                set(COMMUNITY)
+            }
             ("merge_communities", _) => set(COMMUNITY),
             ("contact", _) if filter.args.pos.len() + filter.args.kw.len() == 1 => {
                 record("messaging.contact")

@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0006_deleted_sessions.sql"),
     },
     Migration { version: 8, name: "neighbors", sql: include_str!("../migrations/0008_neighbors.sql") },
+    Migration { version: 9, name: "communities", sql: include_str!("../migrations/0009_communities.sql") },
 ];
 
 /// The schema version that this program needs.

@@ -558,6 +558,24 @@ async fn a_name_that_vanishes_among_others_holds_the_list_back() {
 }
 
 #[tokio::test]
+async fn a_first_list_without_one_of_its_names_is_taken_and_told_every_time() {
+    each_engine(|store| async move {
+        let mut scene = Scene::new(&store, &[(100, "AS-ONE AS-NOBODY")]).await;
+        let server = world().serve().await;
+        scene.ask(&server, &[]);
+        for changed in ["3 lists changed, 0 unchanged", "0 lists changed, 3 unchanged"] {
+            let finished = scene.fetch().await;
+            assert_eq!(finished.exit, 4, "{}", finished.message);
+            let told = "Without one of their names: AS100 ipv6 ipv4 as_list (AS-NOBODY does not exist)";
+            assert!(finished.message.contains(changed), "{}", finished.message);
+            assert!(finished.message.contains(told), "{}", finished.message);
+            assert!(scene.shown(100, Kind::Ipv4).await.is_some());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_error_of_the_database_in_the_middle_ends_the_run() {
     let database = pm_store::testing::TestDatabase::sqlite();
     let store = database.open().await;

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Where a rendering from the store is meant to differ: case and reason.
 const DIFFERENT: &[(&str, &str)] = &[
+    ("err_communities_field", "the field of communities is given, as version 1.11 does and all manuals said"),
     ("filter_as_list", LISTS),
     ("filter_prefix_list", LISTS),
     ("full_frr_edge", LISTS),

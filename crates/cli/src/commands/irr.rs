@@ -182,6 +182,9 @@ async fn show_generation(
         return Err(anyhow!("AS{} has no lists yet; `get_irr_data` fetches them", overview.asn));
     };
     let mut all = serde_json::Map::new();
+    if !output.json {
+        output.line(&origin(generation));
+    }
     for kind in Kind::ALL {
         let Some(list) = generation.list(kind) else { continue };
         let data = look::data(store, kind, list).await?;
@@ -198,6 +201,27 @@ async fn show_generation(
         output.json(&json!({ "asn": overview.asn, "generation": generation, "lists": all }))?;
     }
     Ok(())
+}
+
+/// When and from where a generation came.
+fn origin(generation: &pm_store::irr::Generation) -> String {
+    let mut text =
+        format!("generation {} of {}", generation.number, generation.time.format("%Y-%m-%d %H:%M:%S"));
+    let details = &generation.details;
+    if let Some(server) = details["server"].as_str() {
+        let _ = write!(text, " from {server}");
+    }
+    let mut sources: Vec<&str> = Vec::new();
+    let lists = details["lists"].as_object().into_iter().flat_map(|lists| lists.values());
+    for list in lists.filter_map(|list| list["sources"].as_str()) {
+        if !sources.contains(&list) {
+            sources.push(list);
+        }
+    }
+    if !sources.is_empty() {
+        let _ = write!(text, ", sources {}", sources.join("; "));
+    }
+    text
 }
 
 async fn compare(

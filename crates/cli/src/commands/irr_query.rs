@@ -49,6 +49,12 @@ pub(crate) struct QueryArguments {
     /// JSON, which is what is printed in any case
     #[arg(short = 'j')]
     json: bool,
+    /// Has no effect: AS numbers have 32 bits in any case
+    #[arg(short = '3')]
+    wide: bool,
+    /// Has no effect: questions are always sent without waiting, and answered in order
+    #[arg(short = 'T')]
+    no_pipelining: bool,
     /// An AS list instead of a prefix list; the number is not used
     #[arg(short = 'f', value_name = "ASN")]
     as_path: Option<String>,

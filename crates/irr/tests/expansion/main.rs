@@ -7,6 +7,7 @@ mod explaining;
 mod faults;
 mod golden;
 mod properties;
+mod real;
 mod requests;
 mod rpsl;
 mod server;

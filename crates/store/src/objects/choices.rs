@@ -37,10 +37,10 @@ pub const BGP_STATE: &[Choice] = &[
 /// One's own role in a session (RFC 9234).
 pub const BGP_ROLE: &[Choice] = &[
     ("provider", "Provider"),
+    ("rs", "Route server"),
+    ("rs-client", "Route server client"),
     ("customer", "Customer"),
     ("peer", "Peer"),
-    ("route-server", "Route server"),
-    ("route-server-client", "Route server client"),
 ];
 
 /// IP versions that a routing policy is for.
@@ -53,6 +53,9 @@ pub const POLICY_TYPE: &[Choice] =
 /// Directions of a community.
 pub const COMMUNITY_TYPE: &[Choice] =
     &[("egress", "Egress"), ("ingress", "Ingress"), ("ingress-egress", "Ingress+Egress")];
+
+/// What a community is for.
+pub const COMMUNITY_CATEGORY: &[Choice] = &[("informational", "Informational"), ("action", "Action")];
 
 /// How routers of a platform hide passwords in their configuration.
 pub const PASSWORD_ALGORITHM: &[Choice] = &[

@@ -56,12 +56,21 @@ const COMPUTED: &[&str] = &[
     "assigned_object",
     "prefixes",
     "as_list",
+    "prefixes_updated",
     "created_by",
     // Without a data source these say nothing.
     "auto_synchronisation_enabled",
     "data_synchronised",
     "data_pushed",
 ];
+
+/// Lists that have another name in newer versions of the original.
+const RENAMED: &[(&str, &str)] = &[("bgp--routing-policies", "peering--routing-policies")];
+
+/// The name under which a list is known here.
+pub(super) fn known_as(list: &str) -> &str {
+    RENAMED.iter().find(|(newer, _)| *newer == list).map_or(list, |(_, known)| known)
+}
 
 /// The list in which a model's objects are.
 pub(super) fn list_of(model: &Model) -> Option<&'static str> {

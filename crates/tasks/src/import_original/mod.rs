@@ -156,6 +156,7 @@ impl ImportOriginal {
                 context.reporter.warning(format!("{what}{more} more, which the job's data names"));
             }
         }
+        say_settings(context);
         let objects: usize = takeover.objects.values().sum();
         let records: usize = takeover.peeringdb.values().sum();
         let would = if self.dry_run { "Would take" } else { "Took" };
@@ -171,6 +172,25 @@ impl ImportOriginal {
             (true, _) => Outcome::Ok,
         };
         Done { outcome, summary, data: serde_json::to_value(takeover).unwrap_or_default() }
+    }
+}
+
+/// Templates that were written there rely on what is an error here unless settings say otherwise.
+fn say_settings(context: &TaskContext) {
+    let config = &context.config;
+    let mut lacking = Vec::new();
+    if config.template_undefined == pm_config::Undefined::Strict {
+        lacking.push("template_undefined = \"lenient\"");
+    }
+    if config.prefix_list_missing == pm_config::MissingPrefixes::Error {
+        lacking.push("prefix_list_missing = \"empty\"");
+    }
+    if !lacking.is_empty() {
+        context.reporter.warning(format!(
+            "templates of the original rendered nothing for names and prefix lists that are not there; here that is an error \
+             unless the settings have: {}",
+            lacking.join(", ")
+        ));
     }
 }
 

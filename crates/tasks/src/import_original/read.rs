@@ -36,6 +36,7 @@ pub(super) fn read(directory: &Path) -> Result<(Files, Vec<String>), TaskError> 
             notes.push(format!("{name}: not read: its name does not end in .json"));
             continue;
         };
+        let list = convert::known_as(list);
         let known = list == COLUMNS || convert::knows(list) || cache::knows(list);
         if !known {
             notes.push(format!("{name}: not read: there are no such objects here"));
@@ -49,7 +50,11 @@ pub(super) fn read(directory: &Path) -> Result<(Files, Vec<String>), TaskError> 
             }
         } else {
             let rows = rows(&name, json, &mut notes)?;
-            files.lists.insert(list.to_owned(), rows);
+            if files.lists.insert(list.to_owned(), rows).is_some() {
+                return Err(TaskError::Failed(format!(
+                    "{name}: the directory holds these objects twice, under the names of two versions of the original"
+                )));
+            }
         }
     }
     if files.lists.is_empty() {

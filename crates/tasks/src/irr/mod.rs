@@ -334,6 +334,13 @@ impl Run<'_> {
         let before = self.states.get(&system.id).cloned().unwrap_or_default();
         let mut answers = std::mem::take(&mut open.answers);
         answers.sort_by_key(|(kind, _)| *kind);
+        let lacking: Vec<(Kind, String)> = answers
+            .iter()
+            .filter_map(|(kind, answer)| match answer {
+                Answer::Partly { why, .. } => Some((*kind, why.clone())),
+                _ => None,
+            })
+            .collect();
         let verdicts: Vec<(Kind, Verdict)> = answers
             .into_iter()
             .map(|(kind, answer)| {
@@ -341,7 +348,7 @@ impl Run<'_> {
                 (kind, judge(kind, state, answer, self.guards))
             })
             .collect();
-        report.tell(&self.context.reporter, system, &verdicts);
+        report.tell(&self.context.reporter, system, &verdicts, &lacking);
         let origin = open.host.as_ref().and_then(|host| origins.get(host));
         let details = details(&self.planned[place], origin, &verdicts);
         Decided {

@@ -2,7 +2,8 @@
 
 use pm_config::Config;
 use pm_irr::{
-    Content, Entry, Family, Lookup, Prefix, Request, Shape, Sources, Want, parse_arguments, prefix_list,
+    Content, Entry, Family, Lookup, Object, Prefix, Request, Shape, Sources, Want, parse_arguments,
+    prefix_list,
 };
 use pm_store::Store;
 use pm_store::entities::autonomous_system;
@@ -64,6 +65,9 @@ pub enum QueryError {
 pub async fn query(config: &Config, question: &Question) -> Result<(Answer, Vec<String>), QueryError> {
     let (objects, except) =
         parse_arguments(&question.objects).map_err(|error| QueryError::Question(error.to_string()))?;
+    if let Listed::Prefixes(family, shape) = question.listed {
+        objects.iter().try_for_each(|object| fits(object, family, shape)).map_err(QueryError::Question)?;
+    }
     let named =
         question.sources.as_deref().map(|text| sources(text).join(",")).filter(|names| !names.is_empty());
     let family = match question.listed {
@@ -116,6 +120,24 @@ pub async fn query(config: &Config, question: &Question) -> Result<(Answer, Vec<
         (Lookup::Failed(why), _) => return Err(QueryError::NoList(why)),
     };
     Ok((answer, notes))
+}
+
+/// A prefix that is asked for and cannot be in the list: whoever wrote it down would get a list without it.
+fn fits(object: &Object, family: Family, shape: Shape) -> Result<(), String> {
+    let Object::Prefix(range) = object else { return Ok(()) };
+    if range.prefix.family() != family {
+        let (own, asked) = match family {
+            Family::V4 => ("IPv6", "IPv4"),
+            Family::V6 => ("IPv4", "IPv6"),
+        };
+        return Err(format!("{object} is {own}, and the list is {asked}; -4 and -6 choose"));
+    }
+    match shape.longest {
+        Some(longest) if range.prefix.length() > longest => {
+            Err(format!("{object} is longer than -m {longest} permits"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Why a question about a route has no answer.

@@ -30,6 +30,9 @@ pub struct IrrReport {
     pub held: Vec<Told>,
     /// Lists for which there was no usable answer.
     pub failed: Vec<Told>,
+    /// Lists that lack what is behind one of several names, because it does not exist.
+    #[serde(default)]
+    pub incomplete: Vec<Told>,
     /// AS numbers that somebody edited while the run was at work, left for the next run.
     pub edited: Vec<i64>,
     /// AS numbers that were asked for and are not in the database.
@@ -104,7 +107,9 @@ impl Report {
         reporter: &Reporter,
         system: &AutonomousSystem,
         verdicts: &[(Kind, Verdict)],
+        lacking: &[(Kind, String)],
     ) {
+        self.lacks(reporter, system.asn, verdicts, lacking);
         let mut line = format!("AS{}:", system.asn);
         let mut parts = Vec::new();
         for (kind, verdict) in verdicts {
@@ -153,6 +158,32 @@ impl Report {
         }
     }
 
+    /// Lists that are in use although one of several names does not exist. Of the others their verdict says it.
+    fn lacks(
+        &mut self,
+        reporter: &Reporter,
+        asn: i64,
+        verdicts: &[(Kind, Verdict)],
+        lacking: &[(Kind, String)],
+    ) {
+        let mut said: Option<&str> = None;
+        for (kind, reason) in lacking {
+            let used = |verdict: &Verdict| !matches!(verdict, Verdict::Held { .. } | Verdict::Failed { .. });
+            if !verdicts.iter().any(|(of, verdict)| of == kind && used(verdict)) {
+                continue;
+            }
+            let (list, reason) = (kind.as_str().to_owned(), reason.clone());
+            self.kept.incomplete.push(Told { asn, list, reason });
+        }
+        for told in self.kept.incomplete.iter().filter(|told| told.asn == asn) {
+            if said != Some(&told.reason) {
+                let text = format!("AS{asn}: taken without one of its names: {}", told.reason);
+                reporter.say(Level::Warning, Some(format!("AS{asn}")), &text);
+                said = Some(&told.reason);
+            }
+        }
+    }
+
     /// The end of the run.
     pub(super) fn finish(self, reporter: &Reporter) -> Result<Done, TaskError> {
         let report = self.kept;
@@ -172,6 +203,7 @@ impl Report {
         let _ = write!(summary, ".{troubles}");
         let partly = !report.held.is_empty()
             || !report.failed.is_empty()
+            || !report.incomplete.is_empty()
             || !report.edited.is_empty()
             || !report.missing.is_empty();
         let outcome = match (partly, report.changed) {
@@ -195,7 +227,12 @@ impl Report {
 /// Each autonomous system that is left without what was asked for, and why.
 fn troubles(report: &IrrReport) -> String {
     let mut text = String::new();
-    for (what, told) in [("Held back", &report.held), ("Kept as they were", &report.failed)] {
+    let lists = [
+        ("Held back", &report.held),
+        ("Kept as they were", &report.failed),
+        ("Without one of their names", &report.incomplete),
+    ];
+    for (what, told) in lists {
         let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for of_one in told.chunk_by(|one, next| one.asn == next.asn && one.reason == next.reason) {
             let kinds: Vec<&str> = of_one.iter().map(|told| told.list.as_str()).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::base::{choice, organisational, text};
+use super::base::{boolean, choice, organisational, text};
 use crate::objects::choices;
 use crate::objects::model::{COMMON_FEATURES, Model, as_given, by_name};
 use crate::objects::problems::Problems;
@@ -14,8 +14,16 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     table: "bgp_community",
     singular: "community",
     plural: "communities",
-    fields: [organisational(), vec![text("value", 50), choice("type", choices::COMMUNITY_TYPE).nullable()]]
-        .concat(),
+    fields: [
+        organisational(),
+        vec![
+            text("value", 50),
+            choice("type", choices::COMMUNITY_TYPE).nullable(),
+            choice("category", choices::COMMUNITY_CATEGORY).nullable(),
+            boolean("private", false).help("Whether it is kept out of what is published."),
+        ],
+    ]
+    .concat(),
     unique_together: &[],
     order: &["value", "name"],
     key: &["slug"],

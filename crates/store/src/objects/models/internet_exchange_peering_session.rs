@@ -44,11 +44,9 @@ fn normalise(session: &mut Record, graph: &Graph, keyring: &Keyring) -> Result<(
 
 fn check(session: &Record, _: &Graph, problems: &mut Problems<'_>) {
     let role = session.text("bgp_role");
-    if session.boolean("is_route_server") && !role.is_empty() && role != "route-server-client" {
-        problems.field(
-            "bgp_role",
-            format!("{role:?} is not one's own role towards a route server: route-server-client"),
-        );
+    if session.boolean("is_route_server") && !role.is_empty() && role != "rs-client" {
+        problems
+            .field("bgp_role", format!("{role:?} is not one's own role towards a route server: rs-client"));
     }
 }
 
