@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "irr", sql: include_str!("../migrations/0002_irr.sql") },
     Migration { version: 3, name: "objects", sql: include_str!("../migrations/0003_objects.sql") },
     Migration { version: 4, name: "polls", sql: include_str!("../migrations/0004_polls.sql") },
+    Migration { version: 7, name: "queue", sql: include_str!("../migrations/0007_queue.sql") },
 ];
 
 /// The schema version that this program needs.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pm_config::Config;
 use pm_store::changes::Author;
@@ -34,6 +35,22 @@ pub trait Task: Send + Sync {
 
     /// What only one run may hold at a time.
     fn lock_key(&self) -> Option<String>;
+
+    /// Whether it may wait on the queue for a worker, which may be on another host; the error says why not.
+    fn queueable(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether a run whose worker vanished may be done again without asking anybody. Only what gives the same result
+    /// however often and from whatever state it is begun, and overrules no guard.
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    /// How long a worker lets it run.
+    fn time_limit(&self, config: &Config) -> Duration {
+        Duration::from_secs(config.job_timeout.into())
+    }
 
     /// Does it.
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError>;

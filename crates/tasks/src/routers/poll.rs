@@ -93,6 +93,10 @@ impl Task for PollBgpSessions {
         Some("poll_bgp_sessions".to_owned())
     }
 
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         self.run_over(context, &Network).await
     }
