@@ -56,7 +56,10 @@ async fn a_task_waits_until_a_worker_runs_it() {
         assert_eq!(second["workers"], 0);
         // The same once more is the same job; other arguments are not the same.
         let again = program.run(["peeringdb_sync", "--tasks"]).await.expect(0);
-        assert!(again.stdout.starts_with("Job 1 (peeringdb_sync) waits with the same arguments since "), "{again}");
+        assert!(
+            again.stdout.starts_with("Job 1 (peeringdb_sync) waits with the same arguments since "),
+            "{again}"
+        );
         assert_eq!(put(&program, &["housekeeping", "--dry-run"]).await["joined"], true);
         assert_eq!(put(&program, &["housekeeping"]).await["job"], 3);
         let quiet = program.run(["housekeeping", "--tasks", "-q"]).await.expect(0);
@@ -76,7 +79,11 @@ async fn a_task_waits_until_a_worker_runs_it() {
         }
         assert_same(&program.cache().await, &oracle(&server, Caller::Anonymous), "after the worker");
         // The name that unit files for the original have, and a queue that is empty.
-        program.run(["rqworker", "--burst", "high", "default", "low"]).await.expect(0).says("0 jobs completed");
+        program
+            .run(["rqworker", "--burst", "high", "default", "low"])
+            .await
+            .expect(0)
+            .says("0 jobs completed");
     })
     .await;
 }
@@ -96,7 +103,10 @@ async fn every_task_of_the_background_is_put_there_and_others_are_refused() {
         let put = put(&program, command).await;
         assert_eq!((&put["job"], &put["task"]), (&json!(number), &json!(command[0])));
     }
-    assert_eq!(program.job(3).await["arguments"], json!({"asns": [64_500, 64_501], "limit": 100, "force": false}));
+    assert_eq!(
+        program.job(3).await["arguments"],
+        json!({"asns": [64_500, 64_501], "limit": 100, "force": false})
+    );
     for (command, says) in [
         (&["peeringdb_sync", "--flush", "--tasks"][..], "--flush cannot be run as a background task"),
         (&["peeringdb_sync", "--from", "dumps", "--tasks"], "dumps lies on this host"),
@@ -136,7 +146,8 @@ async fn what_a_killed_worker_left_is_closed_and_done_again() {
         let ran = once(&program, 0).await;
         assert!(began.elapsed() < AT_ONCE, "nobody waits for a dead one's lease: {:?}", began.elapsed());
         let again = job.as_i64().unwrap() + 2;
-        ran.says(&format!("job {job} (peeringdb_sync) was closed")).says(&format!("job {again} does it again"));
+        ran.says(&format!("job {job} (peeringdb_sync) was closed"))
+            .says(&format!("job {again} does it again"));
         let closed = program.job(job.as_i64().unwrap()).await;
         assert_eq!((&closed["status"], &closed["outcome"]), (&json!("errored"), &json!("lost")));
         assert_eq!(program.job(again).await["repeat_of"], job);
@@ -203,7 +214,10 @@ async fn a_job_waits_for_a_run_from_the_command_line() {
         let worker = program.spawn(["worker", "--once", "--concurrency", "1"]);
         reaches(&program, &other, "completed").await;
         let shown = program.run(["jobs", "show", &waits.to_string()]).await.expect(0).stdout;
-        assert!(shown.contains(&format!("waits for  peeringdb_sync, held by process {} on ", run.id())), "{shown}");
+        assert!(
+            shown.contains(&format!("waits for  peeringdb_sync, held by process {} on ", run.id())),
+            "{shown}"
+        );
         run.signal("TERM").await;
         run.ended().await.expect(1);
         worker.ended().await.expect(0).says("2 jobs completed");
@@ -261,7 +275,9 @@ async fn what_is_not_known_is_left_alone() {
     each_engine(async |database| {
         let program = Program::on(database);
         let store = database.open().await;
-        for (task, arguments) in [("brew_coffee", json!({})), ("housekeeping", json!({"dry_run": true, "depth": 7}))] {
+        for (task, arguments) in
+            [("brew_coffee", json!({})), ("housekeeping", json!({"dry_run": true, "depth": 7}))]
+        {
             let new = pm_store::jobs::NewJob {
                 job_id: format!("00000000-0000-0000-0000-{task:0>12.12}"),
                 name: task.into(),

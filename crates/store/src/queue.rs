@@ -305,8 +305,7 @@ pub async fn cancel(store: &Store, id: i64, now: DateTime<Utc>) -> Result<Cancel
             let row = session.row("SELECT status FROM core_job WHERE id = ?", vec![id.into()]).await?;
             match row.map(|row| row.get::<String, _>("status")).transpose()? {
                 Some(status) => Cancelled::Over(
-                    Status::parse(&status)
-                        .ok_or_else(|| StoreError::Data(format!("job status {status}")))?,
+                    Status::parse(&status).ok_or_else(|| StoreError::Data(format!("job status {status}")))?,
                 ),
                 None => Cancelled::Unknown,
             }

@@ -43,7 +43,8 @@ async fn take(store: &Store, owner: &str, now: DateTime<Utc>) -> Option<i64> {
 }
 
 async fn end(store: &Store, id: i64) {
-    let close = jobs::Close { status: Status::Completed, outcome: Some(Outcome::Ok), error: None, data: None };
+    let close =
+        jobs::Close { status: Status::Completed, outcome: Some(Outcome::Ok), error: None, data: None };
     assert!(jobs::close(store, id, &close, epoch()).await.unwrap());
 }
 
@@ -93,7 +94,8 @@ async fn no_two_workers_get_the_same_job() {
             all.extend(taken);
         }
         all.sort_unstable();
-        let expected: Vec<i64> = jobs::list(&store, None, None, 1000).await.unwrap().iter().rev().map(|job| job.id).collect();
+        let expected: Vec<i64> =
+            jobs::list(&store, None, None, 1000).await.unwrap().iter().rev().map(|job| job.id).collect();
         assert_eq!(all, expected, "each of them once");
         assert_eq!(all.len(), 200);
         store.close().await;
@@ -205,16 +207,16 @@ async fn cancelling_ends_what_waits_and_asks_what_runs() {
         assert_eq!((over.status, over.error.as_deref()), (Status::Cancelled, Some(queue::NEVER_BEGUN)));
         assert_eq!(over.completed, Some(seconds(1)));
         assert_eq!(take(&store, "w", epoch()).await, None);
-        assert_eq!(
-            queue::cancel(&store, waits, epoch()).await.unwrap(),
-            Cancelled::Over(Status::Cancelled)
-        );
+        assert_eq!(queue::cancel(&store, waits, epoch()).await.unwrap(), Cancelled::Over(Status::Cancelled));
         let runs = add(&store, "one", json!({"n": 2}), None).await.job;
         take(&store, "w", epoch()).await.unwrap();
         assert_eq!(queue::cancel(&store, runs, epoch()).await.unwrap(), Cancelled::Asked);
         let pulse = jobs::note(&store, runs, 0, &[], None, epoch()).await.unwrap();
         assert_eq!(pulse, jobs::Pulse { open: true, cancel: true });
-        assert!(!queue::put_back(&store, runs, "w", epoch()).await.unwrap(), "it is not to be begun any more");
+        assert!(
+            !queue::put_back(&store, runs, "w", epoch()).await.unwrap(),
+            "it is not to be begun any more"
+        );
         // One that is run from the command line waits for its lock without being on the queue.
         let own = jobs::open(&store, &new("one", json!({})), Some("cli"), epoch()).await.unwrap();
         assert_eq!(queue::cancel(&store, own, epoch()).await.unwrap(), Cancelled::Asked);
@@ -247,7 +249,8 @@ async fn jobs_whose_process_is_gone_are_closed_and_repeated_once() {
             lost.repeat_of.is_none().then(|| (new(&lost.task, lost.arguments.clone()), Some("a".to_owned())))
         };
         let now = seconds(90);
-        let lost = queue::close_lost(&store, is_dead, now - TimeDelta::seconds(100), now, again).await.unwrap();
+        let lost =
+            queue::close_lost(&store, is_dead, now - TimeDelta::seconds(100), now, again).await.unwrap();
         let ids: BTreeSet<i64> = lost.iter().map(|lost| lost.id).collect();
         assert_eq!(ids, BTreeSet::from([dead, own]), "the silent one may still speak");
         for id in ids {
@@ -265,7 +268,8 @@ async fn jobs_whose_process_is_gone_are_closed_and_repeated_once() {
         // The repetition is lost as well; that was the last attempt.
         assert_eq!(take(&store, "dead", now).await, Some(repeated.id));
         let now = seconds(200);
-        let lost = queue::close_lost(&store, is_dead, now - TimeDelta::seconds(100), now, again).await.unwrap();
+        let lost =
+            queue::close_lost(&store, is_dead, now - TimeDelta::seconds(100), now, again).await.unwrap();
         let find = |id| lost.iter().find(|lost| lost.id == id).unwrap();
         assert_eq!(lost.len(), 2);
         assert_eq!(find(repeated.id).again, None);
@@ -284,7 +288,8 @@ async fn workers_tell_of_themselves() {
         queue::sign_on(&store, "two", 3, seconds(1)).await.unwrap();
         queue::sign_on(&store, "one", 2, seconds(10)).await.unwrap();
         let workers = queue::workers(&store).await.unwrap();
-        let told: Vec<_> = workers.iter().map(|one| (one.owner.as_str(), one.started, one.heartbeat)).collect();
+        let told: Vec<_> =
+            workers.iter().map(|one| (one.owner.as_str(), one.started, one.heartbeat)).collect();
         assert_eq!(told, [("one", epoch(), seconds(10)), ("two", seconds(1), seconds(1))]);
         queue::sign_on(&store, "two", 3, seconds(20)).await.unwrap();
         queue::forget(&store, &workers).await.unwrap();

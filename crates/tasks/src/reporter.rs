@@ -90,7 +90,12 @@ impl Reporter {
 
     /// Writes what has not been written yet into the job record, with a sign of life. Lines are forgotten only once
     /// they are stored: this future may be dropped at any moment.
-    pub(crate) async fn flush(&self, store: &Store, job: i64, now: DateTime<Utc>) -> Result<Pulse, StoreError> {
+    pub(crate) async fn flush(
+        &self,
+        store: &Store,
+        job: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Pulse, StoreError> {
         let (first, lines, progress) = {
             let pending = self.locked();
             (pending.written, pending.lines.clone(), pending.progress.clone())

@@ -307,7 +307,9 @@ impl Runner {
                     reporter.warning("somebody asked for the end of this job");
                     return Ended::Cancelled;
                 }
-                Ok(pulse) if record.queued && !pulse.open => return Ended::Failed(TaskError::Broken(TAKEN.into())),
+                Ok(pulse) if record.queued && !pulse.open => {
+                    return Ended::Failed(TaskError::Broken(TAKEN.into()));
+                }
                 Ok(_) => {}
                 Err(error) => tracing::debug!(job, %error, "the job record could not be written"),
             }
@@ -361,7 +363,8 @@ impl Runner {
 }
 
 /// Error text of a run that another process took for dead, rightly or not. Its job may be done again by now.
-const TAKEN: &str = "the job was closed by somebody who took this process for dead; it gave no sign of life for too long";
+const TAKEN: &str =
+    "the job was closed by somebody who took this process for dead; it gave no sign of life for too long";
 
 /// Ends when the limit is over, if there is one, and gives it.
 async fn time_is_over(limit: Option<Duration>) -> Duration {

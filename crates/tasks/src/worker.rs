@@ -135,7 +135,8 @@ impl Worker {
                 Err(error) => {
                     let pause = LOOK_AGAIN.saturating_mul(1 << trouble.min(8)).min(LONGEST_PAUSE);
                     trouble += 1;
-                    self.watch.say(Level::Warning, &format!("the queue cannot be read, trying again: {error}"));
+                    self.watch
+                        .say(Level::Warning, &format!("the queue cannot be read, trying again: {error}"));
                     pause
                 }
             };
@@ -257,18 +258,14 @@ impl Shift {
 }
 
 /// Runs a claimed job. Whatever happens, it is closed or waits again afterwards, or its heartbeat stops and others see it.
-async fn run(
-    runner: &Runner,
-    task: &dyn Task,
-    job: &Waiting,
-    cancel: CancellationToken,
-) -> Option<Finished> {
+async fn run(runner: &Runner, task: &dyn Task, job: &Waiting, cancel: CancellationToken) -> Option<Finished> {
     match AssertUnwindSafe(runner.run_claimed(task, job, cancel)).catch_unwind().await {
         Ok(Ok(finished)) => finished,
         Ok(Err(error)) => {
             tracing::warn!(job = job.id, %error, "the job could not be begun and waits again");
             let again = runner.clock.now() + AFTER_TROUBLE;
-            if let Err(error) = queue::put_back(&runner.store, job.id, &process::this_process(), again).await {
+            if let Err(error) = queue::put_back(&runner.store, job.id, &process::this_process(), again).await
+            {
                 tracing::warn!(job = job.id, %error, "the job could not be put back");
             }
             None
@@ -280,8 +277,7 @@ async fn run(
 /// Closes the job of a task that panicked; the panic itself is on standard error.
 async fn broken(runner: &Runner, task: &dyn Task, job: &Waiting) -> Finished {
     let message = "the task panicked, which is a mistake in this program; its log has the place".to_owned();
-    let close =
-        Close { status: Status::Errored, outcome: None, error: Some(message.clone()), data: None };
+    let close = Close { status: Status::Errored, outcome: None, error: Some(message.clone()), data: None };
     let closed = jobs::close(&runner.store, job.id, &close, runner.clock.now()).await.map(drop);
     let freed = queue::free_locks_of(&runner.store, job.id).await;
     if let Err(error) = closed.and(freed) {

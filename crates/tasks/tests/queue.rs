@@ -238,8 +238,12 @@ async fn two_hundred_jobs_and_four_workers() {
         assert_eq!((completed, busy > 1), (200, true));
         let expected: BTreeMap<u32, u32> = (0..200).map(|number| (number, 1)).collect();
         assert_eq!(*bench.runs.lock().unwrap(), expected, "each once");
-        let common: Vec<u32> = bench.begun.lock().unwrap().iter().copied().filter(|one| one % 10 == 0).collect();
-        assert!(common.is_sorted(), "those of one lock in the order in which they were asked for: {common:?}");
+        let common: Vec<u32> =
+            bench.begun.lock().unwrap().iter().copied().filter(|one| one % 10 == 0).collect();
+        assert!(
+            common.is_sorted(),
+            "those of one lock in the order in which they were asked for: {common:?}"
+        );
         for job in jobs::list(&store, None, None, 1000).await.unwrap() {
             assert_eq!((job.status, job.outcome), (Status::Completed, Some(Outcome::Ok)), "job {}", job.id);
             let number = job.arguments["number"].as_u64().unwrap();

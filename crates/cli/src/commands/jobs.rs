@@ -96,7 +96,8 @@ async fn waits(store: &Store, job: &Job) -> anyhow::Result<Option<Waits>> {
     let now = SystemClock.now();
     let place = queue::place(&mut store.connection().await?.session(), job.id).await?;
     let held = locks::held(store).await?;
-    let holder = held.into_iter().find(|(key, holder)| job.lock_key.as_ref() == Some(key) && holder.expires > now);
+    let holder =
+        held.into_iter().find(|(key, holder)| job.lock_key.as_ref() == Some(key) && holder.expires > now);
     let lock = holder.map(|(key, holder)| {
         let by = holder.job.map(|job| format!(", job {job}")).unwrap_or_default();
         format!("{key}, held by {}{by}", pm_tasks::describe_owner(&holder.owner))
