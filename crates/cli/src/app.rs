@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use chrono::TimeDelta;
 use pm_config::{Loaded, LogFormat, Sources};
 use pm_store::jobs::Status;
 use pm_store::objects::problems::ObjectError;
 use pm_store::{Store, StoreError, migrations};
 use pm_tasks::documents::DocumentError;
+use pm_tasks::queue::{self, EnqueueError};
 use pm_tasks::sessions::Freshness;
-use pm_tasks::{Clock as _, Editor, Finished, Runner, SystemClock, Task};
+use pm_tasks::{AnyTask, Clock as _, Editor, Finished, Runner, SystemClock, Task};
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
@@ -81,7 +83,13 @@ pub(crate) fn settings(shared: &Shared, output: &Output) -> anyhow::Result<Loade
 /// The database of the settings, migrated if it is empty.
 pub(crate) async fn open(shared: &Shared, output: &Output) -> anyhow::Result<(Loaded, Store)> {
     let loaded = settings(shared, output)?;
-    let store = Store::open(loaded.config.database_url.expose_secret()).await?;
+    let store = open_for(&loaded, 1).await?;
+    Ok((loaded, store))
+}
+
+/// The same for a process that runs so many tasks at the same time.
+pub(crate) async fn open_for(loaded: &Loaded, tasks: u32) -> anyhow::Result<Store> {
+    let store = Store::open_for(loaded.config.database_url.expose_secret(), tasks).await?;
     let plan = migrations::plan(&store).await?;
     if plan.current == 0 {
         // Nothing is there that could be harmed.
@@ -89,7 +97,7 @@ pub(crate) async fn open(shared: &Shared, output: &Output) -> anyhow::Result<(Lo
     } else {
         migrations::verify(&store).await?;
     }
-    Ok((loaded, store))
+    Ok(store)
 }
 
 /// The database, to look at what polls have brought, and how old that may be.
@@ -140,7 +148,7 @@ pub(crate) async fn run_task(
 }
 
 /// The first Ctrl-C or SIGTERM asks the run to end, the second ends the process.
-async fn cancel_on_signal(cancel: CancellationToken) {
+pub(crate) async fn cancel_on_signal(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -159,17 +167,40 @@ async fn cancel_on_signal(cancel: CancellationToken) {
     }
 }
 
-/// Refuses `--tasks` where there is no queue yet.
-pub(crate) fn refuse_tasks(asked: bool) -> anyhow::Result<()> {
-    if asked {
-        return Err(anyhow!(UsageError(
-            "--tasks is not available: this version has no background queue; leave it out to run the task now".into()
-        )));
+/// Puts a task on the queue, where a worker finds it, and says which job will do it.
+pub(crate) async fn enqueue(shared: &Shared, output: &Output, task: &AnyTask) -> anyhow::Result<u8> {
+    let (loaded, store) = open(shared, output).await?;
+    let now = SystemClock.now();
+    let queued = match queue::enqueue(&store, task, None, now).await {
+        Ok(queued) => queued,
+        Err(error @ EnqueueError::Unfit { .. }) => {
+            return Err(anyhow!(UsageError(format!("{error}; leave --tasks out to run it here and now"))));
+        }
+        Err(EnqueueError::Store(error)) => return Err(error.into()),
+    };
+    let lease = TimeDelta::seconds(loaded.config.lock_lease.into());
+    let workers = queue::workers_at_work(&store, lease, now).await?;
+    if workers == 0 {
+        output.warning("no worker is at work; `peering-manager worker` runs what waits");
     }
-    Ok(())
+    let name = task.name();
+    if output.json {
+        output.json(&serde_json::json!({
+            "job": queued.job, "task": name, "status": Status::Pending, "joined": queued.joined,
+            "place": queued.place, "since": queued.since, "workers": workers,
+        }))?;
+    }
+    output.remark(&if queued.joined {
+        let since = queued.since.format("%Y-%m-%d %H:%M:%S UTC");
+        format!("Job {} ({name}) waits with the same arguments since {since}; nothing was added.", queued.job)
+    } else {
+        format!("Job {} ({name}) waits for a worker, at place {}.", queued.job, queued.place)
+    });
+    store.close().await;
+    Ok(EXIT_OK)
 }
 
-fn log_format(shared: &Shared, loaded: &Loaded) -> LogFormat {
+pub(crate) fn log_format(shared: &Shared, loaded: &Loaded) -> LogFormat {
     shared.log_format.map_or(loaded.config.log_format, Into::into)
 }
 
@@ -194,7 +225,7 @@ fn start_log(shared: &Shared, loaded: &Loaded) {
 }
 
 /// Different for every process, so that two that wait do not come back together.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
     high ^ low
 }

@@ -21,11 +21,6 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// `verbosity` is the number of `-v`, or -1 for `-q`.
     pub(crate) fn new(verbosity: i8, format: LogFormat) -> Self {
-        let least = match verbosity {
-            ..0 => Level::Failure,
-            0 => Level::Info,
-            1.. => Level::Default,
-        };
         let wanted = verbosity >= 0 && format == LogFormat::Text && std::io::stderr().is_terminal();
         let bar = wanted.then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -34,7 +29,12 @@ impl Terminal {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { least, format, bar }
+        Self { least: least(verbosity), format, bar }
+    }
+
+    /// The same without a bar, for work of several kinds at the same time.
+    pub(crate) fn without_bar(verbosity: i8, format: LogFormat) -> Self {
+        Self { bar: None, least: least(verbosity), format }
     }
 
     /// Takes the bar away.
@@ -53,6 +53,15 @@ impl Terminal {
                 let _ = writeln!(std::io::stderr().lock(), "{text}");
             }
         }
+    }
+}
+
+/// The least weighty lines that are shown.
+fn least(verbosity: i8) -> Level {
+    match verbosity {
+        ..0 => Level::Failure,
+        0 => Level::Info,
+        1.. => Level::Default,
     }
 }
 

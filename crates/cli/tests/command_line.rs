@@ -33,16 +33,6 @@ async fn wrong_command_lines_end_with_2() {
     assert!(program.run(["--version"]).await.expect(0).stdout.starts_with("peering-manager "));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tasks_is_refused_in_one_line() {
-    let database = TestDatabase::sqlite();
-    let program = Program::on(&database);
-    for arguments in [["peeringdb_sync", "--tasks"], ["peeringdb_sync", "-t"], ["housekeeping", "--tasks"]] {
-        let ran = program.run(arguments).await.expect(2).says("--tasks is not available");
-        assert_eq!((ran.stderr.lines().count(), ran.stdout.as_str()), (1, ""), "{ran}");
-    }
-}
-
 /// A PeeringDB that says that nearly everything is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn mass_deletion_ends_with_3_unless_forced() {
@@ -108,6 +98,9 @@ fn commands(server: &Server, sqlite: bool) -> Vec<Vec<String>> {
         "as list",
         "jobs list",
         "jobs show 1",
+        "housekeeping --tasks",
+        "jobs cancel 4",
+        "worker --once",
         "housekeeping --dry-run",
         "housekeeping",
         "config show",

@@ -25,6 +25,8 @@ const PAGES: &[(&[&str], &str)] = &[
     (&["irr", "diff"], "docs/prefix-lists.md"),
     (&["irr", "accept"], "docs/prefix-lists.md"),
     (&["jobs", "list"], "docs/jobs.md"),
+    (&["jobs", "cancel"], "docs/jobs.md"),
+    (&["worker"], "docs/jobs.md"),
     (&["as", "set"], "docs/objects.md"),
     (&["ix", "import-from-peeringdb"], "docs/objects.md"),
     (&["sessions", "list"], "docs/sessions.md"),

@@ -92,7 +92,6 @@ async fn lists_are_fetched_shown_compared_and_found() {
         program.run(["irr", "show", "1"]).await.expect(1);
         program.run(["irr", "who", "nonsense"]).await.expect(2);
         program.run(["get_irr_data", "--asn", "x"]).await.expect(2);
-        program.run(["get_irr_data", "--tasks"]).await.expect(2);
     })
     .await;
 }

@@ -203,8 +203,11 @@ settings! {
         /// CGI name of the header with the last name.
         Later remote_auth_user_last_name: String = "HTTP_REMOTE_USER_LAST_NAME".to_owned();
 
-        /// Seconds a background job may run.
-        Later rq_default_timeout: u32 = 300, in 1..=604_800;
+        /// Seconds a background job may run before a worker ends it. Synchronisations and IRR data may take longer.
+        Used job_timeout: u32 = 3_600, in 1..=604_800, was ["rq_default_timeout"];
+
+        /// Jobs that a worker runs at the same time.
+        Used worker_concurrency: u32 = 2, in 1..=64;
 
         /// Seconds a router's neighbour detail is kept. 0: not at all.
         Later cache_bgp_detail_timeout: u32 = 900, in 0..=2_592_000;

@@ -17,6 +17,11 @@ use crate::{Row, StoreError, Value};
 /// How long a server may take to let us in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Connections that one process opens at most.
+const CONNECTIONS: u32 = 8;
+/// Connections that a task may need at the same time: one that stages, one that reads or writes, one for its sign of life.
+const CONNECTIONS_PER_TASK: u32 = 3;
+
 /// Which database engine is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -56,7 +61,15 @@ impl Store {
     /// [`StoreError::Unreachable`] when the URL is of another kind, the file cannot be opened or the server does
     /// not answer; the message holds no password.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Self::open_as(url, true).await
+        Self::open_as(url, true, CONNECTIONS).await
+    }
+
+    /// As [`Store::open`], for a process that runs so many tasks at the same time.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_for(url: &str, tasks: u32) -> Result<Self, StoreError> {
+        Self::open_as(url, true, CONNECTIONS.max(2 + tasks.saturating_mul(CONNECTIONS_PER_TASK))).await
     }
 
     /// As [`Store::open`], but makes nothing.
@@ -64,7 +77,7 @@ impl Store {
     /// # Errors
     /// Also [`StoreError::Missing`] for a SQLite file that does not exist.
     pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
-        Self::open_as(url, false).await
+        Self::open_as(url, false, CONNECTIONS).await
     }
 
     /// Opens a SQLite file by its path, whatever characters that has.
@@ -80,7 +93,7 @@ impl Store {
         Ok(Self { pool: Pool::Sqlite(pool.await.map_err(unreachable)?), location: location.clone() })
     }
 
-    async fn open_as(url: &str, make: bool) -> Result<Self, StoreError> {
+    async fn open_as(url: &str, make: bool, connections: u32) -> Result<Self, StoreError> {
         let location = location_of(url);
         let unreachable = |reason: String| StoreError::Unreachable { location: location.clone(), reason };
         let pool = if url.starts_with("sqlite:") {
@@ -101,7 +114,7 @@ impl Store {
                 .busy_timeout(Duration::from_secs(BUSY_SECONDS))
                 .disable_statement_logging();
             let pool = SqlitePoolOptions::new()
-                .max_connections(8)
+                .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(30))
                 .connect_with(options)
                 .await
@@ -121,7 +134,7 @@ impl Store {
                 .map_err(|_| unreachable(format!("no answer in {} s", CONNECT_TIMEOUT.as_secs())))?;
             first.map_err(|error| unreachable(error.to_string()))?.close().await?;
             let pool = PgPoolOptions::new()
-                .max_connections(8)
+                .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(30))
                 .connect_lazy_with(options);
             Pool::Postgres(pool)
@@ -149,6 +162,13 @@ impl Store {
         match &self.pool {
             Pool::Sqlite(pool) => Some(pool.connect_options().get_filename().to_path_buf()),
             Pool::Postgres(_) => None,
+        }
+    }
+
+    pub(crate) fn postgres_pool(&self) -> Option<&PgPool> {
+        match &self.pool {
+            Pool::Sqlite(_) => None,
+            Pool::Postgres(pool) => Some(pool),
         }
     }
 

@@ -60,7 +60,7 @@ impl Status {
 }
 
 choices! {
-    /// How well a completed job went.
+    /// How well a completed job went, and which errored ones are lost.
     Outcome {
         /// Everything was done.
         Ok = "ok",
@@ -68,6 +68,8 @@ choices! {
         NothingToDo = "nothing to do",
         /// Part of it was done; the log names the rest.
         Partial = "partial",
+        /// The process that ran it vanished; nobody knows how far it came. Such a job is errored.
+        Lost = "lost",
     }
 }
 
@@ -141,7 +143,7 @@ pub struct Job {
     pub arguments: serde_json::Value,
     /// Where it stands.
     pub status: Status,
-    /// How well it went, once completed.
+    /// How well it went, once completed; or that it was lost.
     pub outcome: Option<Outcome>,
     /// Why it did not complete.
     pub error: Option<String>,
@@ -161,12 +163,27 @@ pub struct Job {
     pub progress: Option<Progress>,
     /// Login name of who asked for it.
     pub user: Option<String>,
+    /// Whether it was put on the queue, or is run by the process that recorded it.
+    pub queued: bool,
+    /// The lock that a job of the queue will take.
+    pub lock_key: Option<String>,
+    /// No worker begins it earlier.
+    pub not_before: Option<DateTime<Utc>>,
+    /// When somebody asked for its end.
+    pub cancel_asked: Option<DateTime<Utc>>,
+    /// The lost job that this one does again.
+    pub repeat_of: Option<i64>,
 }
 
 impl Job {
     /// How long it took, or has taken so far; `None` before it began.
     pub fn duration(&self, now: DateTime<Utc>) -> Option<chrono::TimeDelta> {
         self.started.map(|started| self.completed.unwrap_or(now) - started)
+    }
+
+    /// Whether it waits for a worker.
+    pub fn is_waiting(&self) -> bool {
+        self.status == Status::Pending && self.queued && self.owner.is_none()
     }
 }
 
@@ -175,7 +192,7 @@ impl Job {
 pub struct Close {
     /// A status that [`Status::is_over`].
     pub status: Status,
-    /// How well it went, for a completed job.
+    /// How well it went, for a completed job; or that it was lost.
     pub outcome: Option<Outcome>,
     /// Why it did not complete, in full.
     pub error: Option<String>,
@@ -223,6 +240,15 @@ pub async fn start(store: &Store, id: i64, owner: &str, now: DateTime<Utc>) -> R
     Ok(())
 }
 
+/// What the one who runs a job learns when it gives a sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// Whether the job is still open; somebody may have taken its process for dead.
+    pub open: bool,
+    /// Whether somebody asked for its end.
+    pub cancel: bool,
+}
+
 /// Adds log lines, numbered from `first`, and notes progress and a sign of life. A number that is there already is
 /// left alone, so the same lines may be given again by somebody who does not know whether they were stored.
 pub async fn note(
@@ -232,7 +258,7 @@ pub async fn note(
     lines: &[LogLine],
     progress: Option<&Progress>,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> Result<Pulse, StoreError> {
     let mut transaction = store.begin().await?;
     let mut session = transaction.session();
     for (chunk, place) in lines.chunks(100).zip((first..).step_by(100)) {
@@ -254,9 +280,10 @@ pub async fn note(
         );
         session.execute(&sql, values).await?;
     }
-    session
-        .execute(
-            "UPDATE core_job SET heartbeat = ?, progress_done = ?, progress_total = ?, progress_label = ? WHERE id = ?",
+    let row = session
+        .row(
+            "UPDATE core_job SET heartbeat = ?, progress_done = ?, progress_total = ?, progress_label = ? WHERE id = ? \
+             RETURNING status, cancel_asked",
             vec![
                 now.into(),
                 progress.map(|progress| progress.done).into(),
@@ -266,7 +293,15 @@ pub async fn note(
             ],
         )
         .await?;
-    transaction.commit().await
+    let pulse = match row {
+        Some(row) => Pulse {
+            open: Status::parse(&row.get::<String, _>("status")?).is_some_and(|status| !status.is_over()),
+            cancel: row.get::<Option<DateTime<Utc>>, _>("cancel_asked")?.is_some(),
+        },
+        None => Pulse { open: false, cancel: false },
+    };
+    transaction.commit().await?;
+    Ok(pulse)
 }
 
 /// Ends a job and says whether it did: a job that is over stays as it is.
@@ -287,24 +322,6 @@ pub async fn close(store: &Store, id: i64, close: &Close, now: DateTime<Utc>) ->
         )
         .await?;
     Ok(closed > 0)
-}
-
-/// Ends jobs of a process that has given no sign of life since `silent_since`, whether they ran or waited for a lock:
-/// the process is gone. Gives their numbers.
-pub async fn close_abandoned(
-    store: &Store,
-    silent_since: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<Vec<i64>, StoreError> {
-    let rows = store
-        .rows(
-            "UPDATE core_job SET status = 'errored', completed = ?, error = ? \
-             WHERE status IN ('pending', 'running') AND owner IS NOT NULL AND (heartbeat IS NULL OR heartbeat < ?) \
-             RETURNING id",
-            vec![now.into(), ABANDONED.into(), silent_since.into()],
-        )
-        .await?;
-    rows.iter().map(|row| row.get("id")).collect()
 }
 
 /// Error text of a job whose process vanished.
@@ -399,5 +416,10 @@ fn job_of(row: &Row) -> Result<Job, StoreError> {
         owner: row.get("owner")?,
         progress: progress.transpose()?,
         user: row.get("username")?,
+        queued: row.get("queued")?,
+        lock_key: row.get("lock_key")?,
+        not_before: row.get("not_before")?,
+        cancel_asked: row.get("cancel_asked")?,
+        repeat_of: row.get("repeat_of")?,
     })
 }

@@ -2,12 +2,14 @@
 //!
 //! Two engines behind one set of statements: SQLite embedded, PostgreSQL as a server. Begin with [`Store`], then
 //! [`migrations`] for the schema, [`objects`] for the objects people keep, [`peeringdb`] for the cache, [`irr`] for
-//! prefix lists, [`polls`] and [`tombstones`] for what routers have, and [`jobs`], [`locks`], [`changes`], [`retention`] for what the tasks need.
+//! prefix lists, [`polls`], [`tombstones`] and [`deployments`] for what routers have, and [`jobs`], [`queue`], [`locks`],
+//! [`changes`], [`retention`] for what the tasks need.
 //!
 //! This crate knows no adapter, no task, no clock and no settings: times, limits and owners come in as arguments.
 
 pub mod address;
 pub mod backup;
+mod bell;
 pub mod changes;
 mod database;
 pub mod deployments;
@@ -22,6 +24,7 @@ pub mod objects;
 pub mod peeringdb;
 pub mod picture;
 pub mod polls;
+pub mod queue;
 pub mod releases;
 pub mod retention;
 pub mod routers;
@@ -33,6 +36,7 @@ pub mod testing;
 pub mod tombstones;
 mod value;
 
+pub use bell::Bell;
 pub use database::{Connection, Engine, Session, Store, Transaction};
 pub use error::{BUSY_SECONDS, Holder, StoreError};
 pub use value::{Row, Value};

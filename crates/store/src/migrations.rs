@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "deleted_sessions",
         sql: include_str!("../migrations/0006_deleted_sessions.sql"),
     },
+    Migration { version: 7, name: "queue", sql: include_str!("../migrations/0007_queue.sql") },
     Migration { version: 8, name: "neighbors", sql: include_str!("../migrations/0008_neighbors.sql") },
     Migration { version: 9, name: "communities", sql: include_str!("../migrations/0009_communities.sql") },
 ];

@@ -9,13 +9,14 @@
 //! transaction each.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pm_store::jobs::{self, Outcome};
+use pm_store::jobs::Outcome;
 use pm_store::releases::{self, Release};
 use pm_store::retention::{self, Aged};
 use pm_store::{StoreError, locks};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::queue::{AllTasks, forget_workers, recover, told};
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// Largest release list that is read, in octets.
@@ -45,6 +46,10 @@ impl Task for Housekeeping {
 
     fn lock_key(&self) -> Option<String> {
         Some("housekeeping".to_owned())
+    }
+
+    fn is_repeatable(&self) -> bool {
+        true
     }
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
@@ -168,12 +173,13 @@ impl Housekeeping {
             return Ok(expired);
         }
         let freed = locks::release_expired(&context.store, now).await?;
-        let silent = now - TimeDelta::seconds(context.config.lock_lease.into());
-        let abandoned = jobs::close_abandoned(&context.store, silent, now).await?;
+        let lease = TimeDelta::seconds(context.config.lock_lease.into());
+        let lost = recover(&context.store, &AllTasks, lease, now).await?;
+        forget_workers(&context.store, lease, now).await?;
         let names = if freed.is_empty() { String::new() } else { format!(" ({})", freed.join(", ")) };
         context.reporter.info(format!("locks: {} past their lease freed{names}", freed.len()));
-        for job in abandoned {
-            context.reporter.warning(format!("job {job} was closed: {}", jobs::ABANDONED));
+        for one in &lost {
+            context.reporter.warning(told(one));
         }
         Ok(freed)
     }

@@ -3,7 +3,7 @@
 //! A task is where adapters meet the store, and nothing else is. Begin with [`Task`] and [`TaskContext`] in `task.rs`,
 //! then [`Runner`] in `runner.rs`, which opens the job record, takes the lock, runs the task and closes the record,
 //! the same for the command line as for anything else that starts a task. A new task is one file here and one line
-//! in [`AnyTask`].
+//! in [`AnyTask`]. [`queue`] puts a task on the queue, and a [`Worker`] runs what is there.
 //!
 //! This crate knows no terminal, no HTTP request and no environment variable. The time comes from a [`Clock`].
 
@@ -26,6 +26,7 @@ mod peeringdb_sync;
 pub mod peers;
 pub mod private_file;
 mod process;
+pub mod queue;
 pub mod render;
 mod reporter;
 pub mod routers;
@@ -35,6 +36,7 @@ mod secrets_rotate;
 pub mod sessions;
 pub mod systems;
 mod task;
+mod worker;
 
 pub use any::AnyTask;
 pub use clock::{Clock, SystemClock};
@@ -55,3 +57,4 @@ pub use runner::{Finished, Runner};
 pub use secrets_rotate::SecretsRotate;
 pub use sessions::ImportSessions;
 pub use task::{Done, Task, TaskContext, TaskError};
+pub use worker::{Tally, Watch, Worker};

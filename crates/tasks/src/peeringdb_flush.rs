@@ -32,6 +32,10 @@ impl Task for PeeringdbFlush {
         Some("peeringdb_sync".to_owned())
     }
 
+    fn queueable(&self) -> Result<(), String> {
+        Err("a flush cannot be run as a background task".to_owned())
+    }
+
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         context.reporter.info("Removing cached data.");
         let mut transaction = context.store.begin().await?;

@@ -33,6 +33,10 @@ impl Task for PeeringdbLink {
         Some("peeringdb_sync".to_owned())
     }
 
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         let mut transaction = context.store.begin().await?;
         let mut session = transaction.session();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use pm_store::jobs::{self, Level, LogLine, Progress};
+use pm_store::jobs::{self, Level, LogLine, Progress, Pulse};
 use pm_store::{Store, StoreError};
 
 use crate::Clock;
@@ -90,16 +90,21 @@ impl Reporter {
 
     /// Writes what has not been written yet into the job record, with a sign of life. Lines are forgotten only once
     /// they are stored: this future may be dropped at any moment.
-    pub(crate) async fn flush(&self, store: &Store, job: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+    pub(crate) async fn flush(
+        &self,
+        store: &Store,
+        job: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Pulse, StoreError> {
         let (first, lines, progress) = {
             let pending = self.locked();
             (pending.written, pending.lines.clone(), pending.progress.clone())
         };
-        jobs::note(store, job, first, &lines, progress.as_ref(), now).await?;
+        let pulse = jobs::note(store, job, first, &lines, progress.as_ref(), now).await?;
         let mut pending = self.locked();
         pending.lines.drain(..lines.len());
         pending.written += i64::try_from(lines.len()).unwrap_or(0);
-        Ok(())
+        Ok(pulse)
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Pending> {

@@ -9,6 +9,7 @@ use pm_config::Config;
 use pm_store::changes::Author;
 use pm_store::jobs::{self, Close, NewJob, Outcome, Status};
 use pm_store::locks::{self, Claim, Lock};
+use pm_store::queue::{self, Waiting};
 use pm_store::{Holder, Store, StoreError};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -17,13 +18,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{Clock, Done, Reporter, Sink, Task, TaskContext, TaskError, process, secret_key};
 
 /// How often a run writes its log and gives a sign of life.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often the closing of a job record is tried.
 const CLOSE_ATTEMPTS: u32 = 3;
 /// How often a run that is to end looks whether the commit that was sent is through.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How often somebody who waits for a lock asks again.
 pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// How long a job of the queue that found its lock taken is left alone. Workers leave such jobs where they are; this is
+/// for a lock that somebody took in the same moment.
+const LEFT_ALONE: TimeDelta = TimeDelta::seconds(1);
 
 /// Runs tasks.
 #[derive(Clone)]
@@ -61,6 +65,14 @@ pub struct Finished {
     pub exit: u8,
 }
 
+/// A job record that is there, and how the run under it differs from others.
+struct Record {
+    job: i64,
+    job_id: String,
+    queued: bool,
+    limit: Option<Duration>,
+}
+
 impl Runner {
     /// Runs the task under a job record and gives what came of it.
     ///
@@ -86,21 +98,84 @@ impl Runner {
             self.release(job).await;
             return Err(error);
         }
+        let record = Record { job, job_id, queued: false, limit: None };
+        self.under_lock(task, record, lock, reporter, cancel).await
+    }
+
+    /// Runs the task of a job that a worker has claimed from the queue, as [`Runner::run`] does, within the task's time
+    /// limit. `None`: it was not begun, because its lock is taken, so it waits on; or because somebody else has closed it.
+    ///
+    /// # Errors
+    /// Only before the task began; the job is still claimed then.
+    pub async fn run_claimed(
+        &self,
+        task: &dyn Task,
+        claimed: &Waiting,
+        cancel: CancellationToken,
+    ) -> Result<Option<Finished>, StoreError> {
+        let (job, owner) = (claimed.id, process::this_process());
+        let reporter = Reporter::new(Arc::clone(&self.clock), Arc::clone(&self.sink));
+        let lock = match task.lock_key() {
+            None => None,
+            Some(key) => match self.claim_lock(&key, job, &reporter).await? {
+                Ok(lock) => Some(lock),
+                Err(_) => return self.leave(task, job, &owner, &reporter).await,
+            },
+        };
+        match queue::start(&self.store, job, &owner, self.clock.now()).await {
+            Ok(true) => {}
+            ended => {
+                self.release(job).await;
+                return ended.map(|_| None);
+            }
+        }
+        let limit = Some(task.time_limit(&self.config));
+        let record = Record { job, job_id: claimed.job_id.clone(), queued: true, limit };
+        self.under_lock(task, record, lock, reporter, cancel).await.map(Some)
+    }
+
+    /// Gives a claimed job back to the queue, or closes it if its end was asked for meanwhile.
+    async fn leave(
+        &self,
+        task: &dyn Task,
+        job: i64,
+        owner: &str,
+        reporter: &Reporter,
+    ) -> Result<Option<Finished>, StoreError> {
+        if queue::put_back(&self.store, job, owner, self.clock.now() + LEFT_ALONE).await? {
+            return Ok(None);
+        }
+        self.close(task, job, reporter, Ended::Cancelled, Json::Null).await.map(Some)
+    }
+
+    /// Runs the task under its lock and closes the record.
+    async fn under_lock(
+        &self,
+        task: &dyn Task,
+        record: Record,
+        lock: Option<Lock>,
+        reporter: Reporter,
+        cancel: CancellationToken,
+    ) -> Result<Finished, StoreError> {
         let context = TaskContext {
             store: self.store.clone(),
             config: Arc::clone(&self.config),
             clock: Arc::clone(&self.clock),
             reporter: reporter.clone(),
-            cancel: cancel.clone(),
+            cancel,
             seed: self.seed,
-            job,
-            author: Author { user_id: None, user_name: format!("task {}", task.name()), request_id: job_id },
+            job: record.job,
+            author: Author {
+                user_id: None,
+                user_name: format!("task {}", task.name()),
+                request_id: record.job_id.clone(),
+            },
             keyring: Arc::new(secret_key::keyring(&self.config, &self.store).await),
             wait: self.wait,
-            lock: lock.clone(),
+            lock,
             committing: Arc::default(),
         };
-        let ended = self.work(task, &context).await;
+        let ended = self.work(task, &context, &record).await;
         let data = match &ended {
             Ended::Done(done) => done.data.clone(),
             Ended::Failed(TaskError::With { data, .. }) => data.clone(),
@@ -108,29 +183,37 @@ impl Runner {
         };
         // The record first: whoever takes over a lock that was not released closes the job of its holder, and that
         // does nothing to one that is closed already.
-        let finished = self.close(task, job, &reporter, ended, data).await;
-        self.release(job).await;
+        let finished = self.close(task, record.job, &reporter, ended, data).await;
+        self.release(record.job).await;
         finished
     }
 
-    /// Runs until the task is done, the lock is lost or the run is cancelled, whichever comes first; a commit that has
-    /// been sent is waited for.
-    async fn work(&self, task: &dyn Task, context: &TaskContext) -> Ended {
+    /// Runs until the task is done, the lock is lost, the time is over or the run is cancelled, whichever comes first; a
+    /// commit that has been sent is waited for.
+    async fn work(&self, task: &dyn Task, context: &TaskContext, record: &Record) -> Ended {
         let work = task.run(context);
-        let beat = self.beat(context.job, context.lock.as_ref(), &context.reporter);
+        let beat = self.beat(record, context.lock.as_ref(), &context.reporter);
         tokio::pin!(work, beat);
         let stopped = tokio::select! {
             biased;
             done = &mut work => return Ended::of(done),
-            lost = &mut beat => Ended::of(Err(lost.into())),
+            stopped = &mut beat => stopped,
             () = context.cancel.cancelled() => Ended::Cancelled,
+            limit = time_is_over(record.limit) => Ended::TimedOut(limit),
         };
-        if matches!(stopped, Ended::Cancelled) && !task.time_to_end().is_zero() {
-            tokio::select! {
-                biased;
-                done = &mut work => return Ended::of(done),
-                lost = &mut beat => return Ended::of(Err(lost.into())),
-                () = tokio::time::sleep(task.time_to_end()) => {}
+        context.cancel.cancel();
+        let may_end = matches!(stopped, Ended::Cancelled | Ended::TimedOut(_));
+        if may_end && !task.time_to_end().is_zero() {
+            let ended = tokio::time::timeout(task.time_to_end(), async {
+                // Log and lease go on meanwhile; what else the heartbeat says is known already.
+                tokio::select! {
+                    biased;
+                    done = &mut work => done,
+                    Ended::Failed(error) = self.beat(record, context.lock.as_ref(), &context.reporter) => Err(error),
+                }
+            });
+            if let Ok(done) = ended.await {
+                return Ended::of(done);
             }
         }
         // Nothing but the commit is waited for: the task may have many more to come.
@@ -161,24 +244,14 @@ impl Runner {
         cancel: &CancellationToken,
     ) -> Result<Result<Option<Lock>, Ended>, StoreError> {
         let Some(key) = task.lock_key() else { return Ok(Ok(None)) };
-        let owner = process::this_process();
-        let lease = TimeDelta::seconds(self.config.lock_lease.into());
         let mut told = false;
         loop {
-            let now = self.clock.now();
-            let claim =
-                locks::claim(&self.store, &key, &owner, Some(job), lease, now, process::is_dead).await;
-            match claim {
+            match self.claim_lock(&key, job, reporter).await {
                 // Somebody writes for long; whoever waits goes on waiting.
                 Err(StoreError::Busy) if self.wait => {}
                 Err(error) => return Err(error),
-                Ok(Claim::Taken { lock, from }) => {
-                    if let Some(from) = from {
-                        close_orphan(&self.store, &from, reporter, now).await?;
-                    }
-                    return Ok(Ok(Some(lock)));
-                }
-                Ok(Claim::Held(holder)) => {
+                Ok(Ok(lock)) => return Ok(Ok(Some(lock))),
+                Ok(Err(holder)) => {
                     let text = held(&key, &holder);
                     if !self.wait {
                         return Ok(Err(Ended::Busy(text)));
@@ -194,24 +267,56 @@ impl Runner {
                 () = cancel.cancelled() => return Ok(Err(Ended::Cancelled)),
             }
             // A sign of life, so that nobody takes the one who waits for dead.
-            if let Err(error) = reporter.flush(&self.store, job, self.clock.now()).await {
-                tracing::debug!(job, %error, "the job record could not be written");
+            match reporter.flush(&self.store, job, self.clock.now()).await {
+                Ok(pulse) if pulse.cancel => return Ok(Err(Ended::Cancelled)),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(job, %error, "the job record could not be written"),
             }
         }
     }
 
-    /// Writes the log and renews the lease for as long as it is polled; ends only when the lock is lost.
-    async fn beat(&self, job: i64, lock: Option<&Lock>, reporter: &Reporter) -> StoreError {
+    /// Takes a lock if it is free; the inner error is who has it.
+    async fn claim_lock(
+        &self,
+        key: &str,
+        job: i64,
+        reporter: &Reporter,
+    ) -> Result<Result<Lock, Holder>, StoreError> {
+        let owner = process::this_process();
+        let lease = TimeDelta::seconds(self.config.lock_lease.into());
+        let now = self.clock.now();
+        match locks::claim(&self.store, key, &owner, Some(job), lease, now, process::is_dead).await? {
+            Claim::Taken { lock, from } => {
+                if let Some(from) = from {
+                    close_orphan(&self.store, &from, reporter, now).await?;
+                }
+                Ok(Ok(lock))
+            }
+            Claim::Held(holder) => Ok(Err(holder)),
+        }
+    }
+
+    /// Writes the log and renews the lease for as long as it is polled; ends only when the run has to, and says how.
+    async fn beat(&self, record: &Record, lock: Option<&Lock>, reporter: &Reporter) -> Ended {
+        let job = record.job;
         loop {
             tokio::time::sleep(HEARTBEAT).await;
             let now = self.clock.now();
             // A database that is busy now is asked again in a second; the lease is longer than any write.
-            if let Err(error) = reporter.flush(&self.store, job, now).await {
-                tracing::debug!(job, %error, "the job record could not be written");
+            match reporter.flush(&self.store, job, now).await {
+                Ok(pulse) if pulse.cancel => {
+                    reporter.warning("somebody asked for the end of this job");
+                    return Ended::Cancelled;
+                }
+                Ok(pulse) if record.queued && !pulse.open => {
+                    return Ended::Failed(TaskError::Broken(TAKEN.into()));
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(job, %error, "the job record could not be written"),
             }
             if let Some(lock) = lock {
                 match self.renew(lock, now).await {
-                    Err(error @ StoreError::LockLost { .. }) => return error,
+                    Err(error @ StoreError::LockLost { .. }) => return Ended::of(Err(error.into())),
                     Err(error) => tracing::debug!(job, %error, "the lease could not be renewed"),
                     Ok(()) => {}
                 }
@@ -219,7 +324,7 @@ impl Runner {
         }
     }
 
-    async fn renew(&self, lock: &Lock, now: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn renew(&self, lock: &Lock, now: chrono::DateTime<chrono::Utc>) -> Result<(), StoreError> {
         let mut connection = self.store.connection().await?;
         locks::hold(&mut connection.session(), lock, now).await
     }
@@ -258,6 +363,19 @@ impl Runner {
     }
 }
 
+/// Error text of a run that another process took for dead, rightly or not. Its job may be done again by now.
+const TAKEN: &str =
+    "the job was closed by somebody who took this process for dead; it gave no sign of life for too long";
+
+/// Ends when the limit is over, if there is one, and gives it.
+async fn time_is_over(limit: Option<Duration>) -> Duration {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+    limit.unwrap_or_default()
+}
+
 /// The job whose lock was taken over will not be closed by anybody else, if it was not closed before.
 pub(crate) async fn close_orphan(
     store: &Store,
@@ -266,8 +384,12 @@ pub(crate) async fn close_orphan(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let Some(job) = from.job else { return Ok(()) };
-    let close =
-        Close { status: Status::Errored, outcome: None, error: Some(jobs::ABANDONED.to_owned()), data: None };
+    let close = Close {
+        status: Status::Errored,
+        outcome: Some(Outcome::Lost),
+        error: Some(jobs::ABANDONED.to_owned()),
+        data: None,
+    };
     if jobs::close(store, job, &close, now).await? {
         reporter.warning(format!("took over from job {job}: {}", jobs::ABANDONED));
     }
@@ -279,6 +401,7 @@ enum Ended {
     Done(Done),
     Failed(TaskError),
     Cancelled,
+    TimedOut(Duration),
     Busy(String),
 }
 
@@ -296,6 +419,7 @@ impl Ended {
                 (Status::Completed, Some(done.outcome), if done.outcome == Outcome::Partial { 4 } else { 0 })
             }
             Self::Failed(error) => of_error(error),
+            Self::TimedOut(_) => (Status::Errored, None, 1),
             Self::Cancelled => (Status::Cancelled, None, 1),
             Self::Busy(_) => (Status::Cancelled, None, 75),
         }
@@ -308,6 +432,11 @@ impl Ended {
             Self::Cancelled => {
                 "cancelled before it was done; what was not committed by then is not stored".to_owned()
             }
+            Self::TimedOut(limit) => format!(
+                "ended because it took longer than a background job of this kind may, {} s (job_timeout); what was not \
+                 committed by then is not stored",
+                limit.as_secs()
+            ),
             Self::Busy(text) => text.clone(),
         }
     }

@@ -39,6 +39,10 @@ impl Task for SecretsRotate {
         Some("secrets_rotate".to_owned())
     }
 
+    fn queueable(&self) -> Result<(), String> {
+        Err("keys are rotated by the one who keeps them, and not as a background task".to_owned())
+    }
+
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         let file = secret_key::file_of(&context.store);
         let kept = file.as_deref().map(secret_key::read).transpose().map_err(TaskError::Failed)?.flatten();

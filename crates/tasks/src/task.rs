@@ -43,6 +43,22 @@ pub trait Task: Send + Sync {
         Duration::ZERO
     }
 
+    /// Whether it may wait on the queue for a worker, which may be on another host; the error says why not.
+    fn queueable(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether a run whose worker vanished may be done again without asking anybody. Only what gives the same result
+    /// however often and from whatever state it is begun, and overrules no guard.
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    /// How long a worker lets it run.
+    fn time_limit(&self, config: &Config) -> Duration {
+        Duration::from_secs(config.job_timeout.into())
+    }
+
     /// Does it.
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError>;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use clap::Args;
-use pm_tasks::{ConfigureRouters, Drift};
+use pm_tasks::{AnyTask, ConfigureRouters, Drift};
 
 use crate::app::{self, EXIT_DIFFERENT, EXIT_OK};
 use crate::commands::Shared;
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Wait for routers that another run is at work on, instead of leaving them out
     #[arg(long)]
     wait: bool,
-    /// Schedule a background task instead of running it here
+    /// Put it on the queue, for a worker, instead of running it here
     #[arg(short, long)]
     tasks: bool,
     /// Who is recorded as the one who asked for it
@@ -45,7 +45,6 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) -> anyhow::Result<u8> {
-    app::refuse_tasks(arguments.tasks)?;
     let task = ConfigureRouters {
         limit: arguments.limit,
         configuration: arguments.configuration,
@@ -58,6 +57,9 @@ pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) 
         user: arguments.user,
         ..ConfigureRouters::default()
     };
+    if arguments.tasks {
+        return app::enqueue(shared, output, &AnyTask::ConfigureRouters(task)).await;
+    }
     let finished = app::run_task(shared, output, &task, arguments.wait).await?;
     if task.dry_run {
         let diffs = task.diffs.lock().map_err(|_| anyhow!("the differences are lost"))?;

@@ -12,7 +12,8 @@ use pm_store::jobs::{self, Status};
 use pm_store::objects::platforms;
 use pm_store::objects::secrets::keys_in_use;
 use pm_store::peeringdb::{lookup, runs};
-use pm_store::{Store, StoreError, health, locks, migrations, releases};
+use pm_store::{Store, StoreError, health, locks, migrations, queue, releases};
+use pm_tasks::queue::workers_at_work;
 use pm_tasks::{Clock as _, SystemClock, secret_key};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
@@ -282,6 +283,16 @@ async fn contents(
                 );
             }
         }
+    }
+    let waiting = queue::due(store, &[], 0, now).await?.waiting;
+    let workers = workers_at_work(store, lease, now).await?;
+    if waiting > 0 && workers == 0 {
+        findings.add(
+            Weight::Warning,
+            format!("{waiting} jobs wait for a worker, and none is at work; start `peering-manager worker`."),
+        );
+    } else if workers > 0 {
+        findings.add(Weight::Fine, format!("{workers} workers are at work, {waiting} jobs wait."));
     }
     if let Some(release) = releases::latest(store).await? {
         let running = env!("CARGO_PKG_VERSION");

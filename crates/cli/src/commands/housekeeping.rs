@@ -1,7 +1,7 @@
 //! `housekeeping`
 
 use clap::Args;
-use pm_tasks::Housekeeping;
+use pm_tasks::{AnyTask, Housekeeping};
 
 use crate::app;
 use crate::commands::Shared;
@@ -15,13 +15,15 @@ pub(crate) struct Arguments {
     /// Wait if another housekeeping runs, instead of ending with exit code 75
     #[arg(long)]
     wait: bool,
-    /// Schedule a background task instead of running it here
+    /// Put it on the queue, for a worker, instead of running it here
     #[arg(short, long)]
     tasks: bool,
 }
 
 pub(crate) async fn run(shared: &Shared, output: &Output, arguments: &Arguments) -> anyhow::Result<u8> {
-    app::refuse_tasks(arguments.tasks)?;
     let task = Housekeeping { dry_run: arguments.dry_run };
+    if arguments.tasks {
+        return app::enqueue(shared, output, &AnyTask::Housekeeping(task)).await;
+    }
     Ok(app::run_task(shared, output, &task, arguments.wait).await?.exit)
 }

@@ -1,7 +1,7 @@
 //! `get_irr_data`, and `grab_prefixes` that came before it.
 
 use clap::Args;
-use pm_tasks::{GetIrrData, GrabPrefixes};
+use pm_tasks::{AnyTask, GetIrrData, GrabPrefixes};
 
 use super::peeringdb::parse_asn;
 use crate::app;
@@ -37,24 +37,28 @@ struct RunArguments {
     /// Wait if another run is fetching IRR data, instead of ending with exit code 75
     #[arg(long)]
     wait: bool,
-    /// Schedule a background task instead of running it here
+    /// Put it on the queue, for a worker, instead of running it here
     #[arg(short, long)]
     tasks: bool,
 }
 
 pub(crate) async fn grab(shared: &Shared, output: &Output, arguments: &GrabArguments) -> anyhow::Result<u8> {
-    app::refuse_tasks(arguments.run.tasks)?;
     // The original prints this line whatever the verbosity, on stdout; there it would spoil --json.
     output.warning(
         "`grab_prefixes` is deprecated and will be removed in a future release; use `get_irr_data`, which also fetches \
          AS lists",
     );
     let task = GrabPrefixes { limit: arguments.limit, force: arguments.run.force };
+    if arguments.run.tasks {
+        return app::enqueue(shared, output, &AnyTask::GrabPrefixes(task)).await;
+    }
     Ok(app::run_task(shared, output, &task, arguments.run.wait).await?.exit)
 }
 
 pub(crate) async fn get(shared: &Shared, output: &Output, arguments: GetArguments) -> anyhow::Result<u8> {
-    app::refuse_tasks(arguments.run.tasks)?;
     let task = GetIrrData { limit: arguments.limit, asns: arguments.asn, force: arguments.run.force };
+    if arguments.run.tasks {
+        return app::enqueue(shared, output, &AnyTask::GetIrrData(task)).await;
+    }
     Ok(app::run_task(shared, output, &task, arguments.run.wait).await?.exit)
 }

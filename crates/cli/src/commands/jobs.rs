@@ -1,12 +1,15 @@
-//! `jobs`: what ran, and how it ended.
+//! `jobs`: what waits, runs and ran, how it ended, and how to end it.
 
 use anyhow::anyhow;
+use chrono::TimeDelta;
 use clap::Subcommand;
-use pm_store::jobs::{self, Job, Status};
+use pm_store::jobs::{self, Job, LogLine, Status};
+use pm_store::queue::{self, Cancelled};
+use pm_store::{Store, locks};
 use pm_tasks::{Clock as _, SystemClock};
 use serde_json::json;
 
-use crate::app::{self, EXIT_OK, UsageError};
+use crate::app::{self, EXIT_FAILED, EXIT_OK, UsageError};
 use crate::commands::Shared;
 use crate::output::Output;
 
@@ -29,6 +32,12 @@ pub(crate) enum Command {
         /// Number or UUID
         job: String,
     },
+    /// End a job: one that waits at once, one that runs at its next pause
+    Cancel {
+        /// Numbers or UUIDs
+        #[arg(required = true)]
+        jobs: Vec<String>,
+    },
 }
 
 pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> anyhow::Result<u8> {
@@ -44,44 +53,132 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
                 cells,
             )?;
         }
-        Command::Show { job } => {
-            let found = match job.parse() {
-                Ok(id) => jobs::get(&store, id).await?,
-                Err(_) => jobs::get_by_uuid(&store, &job).await?,
-            };
-            let found = found
-                .ok_or_else(|| anyhow!("there is no job {job}; `peering-manager jobs list` lists them"))?;
-            let log = jobs::log(&store, found.id).await?;
-            if output.json {
-                output.json(&json!({ "job": found, "log": log }))?;
-                return Ok(EXIT_OK);
-            }
-            output.line(&format!("Job {} ({})", found.id, found.job_id));
-            output.line(&format!("  task       {} {}", found.task, found.arguments));
-            let outcome = found.outcome.map(|outcome| format!(", {outcome}")).unwrap_or_default();
-            output.line(&format!("  status     {}{outcome}", found.status));
-            output.line(&format!("  created    {}", found.created.format("%Y-%m-%d %H:%M:%S UTC")));
-            if let Some(took) = took(&found) {
-                output.line(&format!("  took       {took}"));
-            }
-            if let Some(owner) = &found.owner {
-                output.line(&format!("  run by     {}", pm_tasks::describe_owner(owner)));
-            }
-            if let Some(progress) = found.progress.as_ref().filter(|_| !found.status.is_over()) {
-                output.line(&format!(
-                    "  progress   {} of {}: {}",
-                    progress.done, progress.total, progress.label
-                ));
-            }
-            if let Some(error) = &found.error {
-                output.line(&format!("  error      {error}"));
-            }
-            for line in log {
-                output.line(&format!("  {} {:8} {}", line.time.format("%H:%M:%S"), line.level, line.message));
-            }
-        }
+        Command::Show { job } => show(&store, output, &job).await?,
+        Command::Cancel { jobs } => return cancel(&store, output, &jobs).await,
     }
     Ok(EXIT_OK)
+}
+
+async fn find(store: &Store, job: &str) -> anyhow::Result<Job> {
+    let found = match job.parse() {
+        Ok(id) => jobs::get(store, id).await?,
+        Err(_) => jobs::get_by_uuid(store, job).await?,
+    };
+    found.ok_or_else(|| anyhow!("there is no job {job}; `peering-manager jobs list` lists them"))
+}
+
+async fn show(store: &Store, output: &Output, job: &str) -> anyhow::Result<()> {
+    let found = find(store, job).await?;
+    let log = jobs::log(store, found.id).await?;
+    let waits = waits(store, &found).await?;
+    if output.json {
+        return output.json(&json!({ "job": found, "log": log, "waits": waits }));
+    }
+    lines(output, &found, &log, waits.as_ref());
+    Ok(())
+}
+
+/// What a job of the queue waits for.
+#[derive(serde::Serialize)]
+struct Waits {
+    /// Its place among those that wait.
+    place: i64,
+    /// For how long it has waited.
+    seconds: i64,
+    /// Who holds the lock that it needs.
+    lock: Option<String>,
+}
+
+async fn waits(store: &Store, job: &Job) -> anyhow::Result<Option<Waits>> {
+    if !job.is_waiting() {
+        return Ok(None);
+    }
+    let now = SystemClock.now();
+    let place = queue::place(&mut store.connection().await?.session(), job.id).await?;
+    let held = locks::held(store).await?;
+    let holder =
+        held.into_iter().find(|(key, holder)| job.lock_key.as_ref() == Some(key) && holder.expires > now);
+    let lock = holder.map(|(key, holder)| {
+        let by = holder.job.map(|job| format!(", job {job}")).unwrap_or_default();
+        format!("{key}, held by {}{by}", pm_tasks::describe_owner(&holder.owner))
+    });
+    Ok(Some(Waits { place, seconds: (now - job.created).num_seconds(), lock }))
+}
+
+fn lines(output: &Output, found: &Job, log: &[LogLine], waits: Option<&Waits>) {
+    output.line(&format!("Job {} ({})", found.id, found.job_id));
+    output.line(&format!("  task       {} {}", found.task, found.arguments));
+    let outcome = found.outcome.map(|outcome| format!(", {outcome}")).unwrap_or_default();
+    let asked = found.cancel_asked.filter(|_| !found.status.is_over()).map_or("", |_| ", to be cancelled");
+    output.line(&format!("  status     {}{outcome}{asked}", found.status));
+    output.line(&format!("  created    {}", found.created.format("%Y-%m-%d %H:%M:%S UTC")));
+    if let Some(waits) = waits {
+        let time = TimeDelta::seconds(waits.seconds);
+        output.line(&format!("  waits      at place {}, for {}", waits.place, length(time)));
+        if let Some(lock) = &waits.lock {
+            output.line(&format!("  waits for  {lock}"));
+        }
+    }
+    if let Some(lost) = found.repeat_of {
+        output.line(&format!("  repeats    job {lost}, which was lost"));
+    }
+    if let Some(took) = took(found) {
+        output.line(&format!("  took       {took}"));
+    }
+    if let Some(owner) = &found.owner {
+        output.line(&format!("  run by     {}", pm_tasks::describe_owner(owner)));
+    }
+    if let Some(progress) = found.progress.as_ref().filter(|_| !found.status.is_over()) {
+        output.line(&format!("  progress   {} of {}: {}", progress.done, progress.total, progress.label));
+    }
+    if let Some(error) = &found.error {
+        output.line(&format!("  error      {error}"));
+    }
+    for line in log {
+        output.line(&format!("  {} {:8} {}", line.time.format("%H:%M:%S"), line.level, line.message));
+    }
+}
+
+/// A time as people say it.
+fn length(time: TimeDelta) -> String {
+    match (time.num_days(), time.num_hours(), time.num_minutes()) {
+        (2.., ..) => format!("{} days", time.num_days()),
+        (_, 2.., _) => format!("{} h", time.num_hours()),
+        (_, _, 2..) => format!("{} min", time.num_minutes()),
+        _ => format!("{} s", time.num_seconds()),
+    }
+}
+
+/// Asks for the end of each, and fails if one of them cannot be ended any more.
+async fn cancel(store: &Store, output: &Output, names: &[String]) -> anyhow::Result<u8> {
+    let mut exit = EXIT_OK;
+    let mut told = Vec::new();
+    for name in names {
+        let job = find(store, name).await?;
+        let result = queue::cancel(store, job.id, SystemClock.now()).await?;
+        let (text, message) = match result {
+            Cancelled::Done => ("cancelled", "was cancelled before it began".to_owned()),
+            Cancelled::Asked => ("asked", "will end at its next pause".to_owned()),
+            Cancelled::Over(Status::Cancelled) => ("cancelled", "is cancelled already".to_owned()),
+            Cancelled::Over(status) => {
+                exit = EXIT_FAILED;
+                ("over", format!("cannot be cancelled: it is {status}"))
+            }
+            Cancelled::Unknown => {
+                exit = EXIT_FAILED;
+                ("unknown", "is gone".to_owned())
+            }
+        };
+        let message = format!("Job {} ({}) {message}", job.id, job.task);
+        if !output.json {
+            output.line(&format!("{message}."));
+        }
+        told.push(json!({ "job": job.id, "task": job.task, "result": text, "message": message }));
+    }
+    if output.json {
+        output.json(&json!({ "jobs": told }))?;
+    }
+    Ok(exit)
 }
 
 fn parse_status(text: &str) -> anyhow::Result<Status> {
@@ -92,7 +189,11 @@ fn parse_status(text: &str) -> anyhow::Result<Status> {
 }
 
 fn cells(job: &Job) -> Vec<String> {
-    let message: String = job.error.as_deref().unwrap_or_default().chars().take(80).collect();
+    let message = match &job.error {
+        Some(error) => error.chars().take(80).collect(),
+        None if job.is_waiting() => "waits for a worker".to_owned(),
+        None => String::new(),
+    };
     vec![
         job.id.to_string(),
         job.task.clone(),

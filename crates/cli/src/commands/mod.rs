@@ -32,6 +32,7 @@ mod session_import;
 mod session_states;
 mod sessions;
 mod template;
+mod worker;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -208,7 +209,10 @@ enum Command {
     /// The key that encrypts stored passwords
     #[command(subcommand)]
     Secrets(secrets::Command),
-    /// What ran, and how it ended
+    /// Run what waits on the queue, until told to stop
+    #[command(visible_alias = "rqworker")]
+    Worker(worker::Arguments),
+    /// What waits, runs and ran, and how it ended
     #[command(subcommand)]
     Jobs(jobs::Command),
     /// Settings: show, check, write a commented file, convert the original's
@@ -258,6 +262,7 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::ImportOriginal(arguments) => import_original::run(shared, output, arguments).await,
         Command::Router(command) => router::run(shared, output, command).await,
         Command::Secrets(command) => secrets::run(shared, output, &command).await,
+        Command::Worker(arguments) => worker::run(shared, output, &arguments).await,
         Command::Jobs(command) => jobs::run(shared, output, command).await,
         Command::Config(command) => config::run(shared, output, command),
         Command::Migrate(arguments) => migrate::run(shared, output, &arguments).await,

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use clap::Args;
 use pm_store::jobs::Outcome;
 use pm_store::peeringdb::runs;
-use pm_tasks::{PeeringdbFlush, PeeringdbSync};
+use pm_tasks::{AnyTask, PeeringdbFlush, PeeringdbSync};
 use serde_json::{Value as Json, json};
 
 use crate::app::{self, EXIT_OK, UsageError};
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// Remove the cached data; the next synchronisation fetches everything
     #[arg(short, long, conflicts_with_all = ["full", "from", "report", "force"])]
     flush: bool,
-    /// Schedule a background task instead of running it here
+    /// Put it on the queue, for a worker, instead of running it here
     #[arg(short, long)]
     tasks: bool,
     /// Fetch everything and compare, instead of only what changed since the last run
@@ -49,7 +49,6 @@ pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) 
             "--flush cannot be run as a background task; leave --tasks out".into()
         )));
     }
-    app::refuse_tasks(arguments.tasks)?;
     if let Some(run) = arguments.report {
         return report(shared, output, run).await;
     }
@@ -57,6 +56,9 @@ pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) 
         return Ok(app::run_task(shared, output, &PeeringdbFlush {}, arguments.wait).await?.exit);
     }
     let task = PeeringdbSync { full: arguments.full, force: arguments.force, from: arguments.from };
+    if arguments.tasks {
+        return app::enqueue(shared, output, &AnyTask::PeeringdbSync(task)).await;
+    }
     let finished = app::run_task(shared, output, &task, arguments.wait).await?;
     let changed = finished.outcome != Some(Outcome::NothingToDo);
     if let Some(run) = finished.data.get("run").and_then(Json::as_i64).filter(|_| changed) {

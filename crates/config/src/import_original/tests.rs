@@ -67,7 +67,7 @@ fn the_python_of_settings_files_is_understood() {
         bgpq3_path = 'C:\bgpq4'
         git_commit_message = "plain {}"
         session_cookie_name = "pm-session"
-        rq_default_timeout = 3600
+        job_timeout = 3600
         changelog_retention = 31
         job_retention = 70
         napalm_timeout = 70

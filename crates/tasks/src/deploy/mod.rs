@@ -46,6 +46,9 @@ pub use ways::{Ways, Window};
 /// How long a run that is cancelled may take to leave its routers in order: a commit that was sent is waited for.
 const TIME_TO_END: Duration = Duration::from_mins(4);
 
+/// How long a worker lets a run take at least: routers may each wait for their timers.
+const TIME_LIMIT: Duration = Duration::from_hours(1);
+
 /// Brings configurations to routers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ConfigureRouters {
@@ -109,6 +112,10 @@ impl Task for ConfigureRouters {
 
     fn time_to_end(&self) -> Duration {
         TIME_TO_END
+    }
+
+    fn time_limit(&self, config: &pm_config::Config) -> Duration {
+        TIME_LIMIT.max(Duration::from_secs(config.job_timeout.into()))
     }
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {

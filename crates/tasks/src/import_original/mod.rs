@@ -82,6 +82,10 @@ impl Task for ImportOriginal {
         Some("peeringdb_sync".to_owned())
     }
 
+    fn queueable(&self) -> Result<(), String> {
+        Err("it reads files of this host, which a worker may not have".to_owned())
+    }
+
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         let mut takeover = Takeover::default();
         let directory = self.directory.clone();

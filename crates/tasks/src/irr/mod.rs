@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pm_config::Config;
 use pm_store::entities::autonomous_system::{self, AutonomousSystem};
 use pm_store::irr::{self, Kind, State, Update, Verdict};
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,9 @@ pub struct GetIrrData {
     pub force: bool,
 }
 
+/// How long a background job may judge and store after it has asked.
+const STORING: Duration = Duration::from_mins(10);
+
 /// Both commands write the same lists.
 const LOCK: &str = "irr";
 
@@ -92,6 +96,15 @@ impl Task for GrabPrefixes {
 
     fn lock_key(&self) -> Option<String> {
         Some(LOCK.to_owned())
+    }
+
+    /// What `--force` takes, somebody has looked at; that holds for one run.
+    fn is_repeatable(&self) -> bool {
+        !self.force
+    }
+
+    fn time_limit(&self, config: &Config) -> Duration {
+        time_limit(config)
     }
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
@@ -118,10 +131,25 @@ impl Task for GetIrrData {
         Some(LOCK.to_owned())
     }
 
+    /// What `--force` takes, somebody has looked at; that holds for one run.
+    fn is_repeatable(&self) -> bool {
+        !self.force
+    }
+
+    fn time_limit(&self, config: &Config) -> Duration {
+        time_limit(config)
+    }
+
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         context.reporter.info("Fetching IRR data for autonomous systems");
         run(context, self.limit, self.force, &self.asns, true).await
     }
+}
+
+/// The asking alone may take `irr_timeout`; what came by then is judged and stored.
+fn time_limit(config: &Config) -> Duration {
+    let asking = Duration::from_secs(config.irr_timeout.into());
+    Duration::from_secs(config.job_timeout.into()).max(asking + STORING)
 }
 
 /// One run of either task.

@@ -15,7 +15,9 @@ mod plan;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use pm_config::Config;
 use pm_store::jobs::Outcome;
 use pm_store::peeringdb::feed::Feed;
 use pm_store::peeringdb::links::Links;
@@ -29,6 +31,9 @@ pub use autonomous_systems::merge;
 pub(crate) use convert::Mapping;
 
 use crate::{Done, Task, TaskContext, TaskError};
+
+/// How long a background job may synchronise at least, whatever `job_timeout` says; the original's figure.
+const TIME_LIMIT: Duration = Duration::from_secs(5400);
 
 /// Elements that could not be stored and are said one by one.
 const UNUSABLE_SAID: usize = 20;
@@ -66,6 +71,24 @@ impl Task for PeeringdbSync {
 
     fn lock_key(&self) -> Option<String> {
         Some("peeringdb_sync".to_owned())
+    }
+
+    fn queueable(&self) -> Result<(), String> {
+        match &self.from {
+            Some(from) => {
+                Err(format!("{} lies on this host, and a worker may be on another", from.display()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What `--force` overrules, somebody has looked at; that holds for one run.
+    fn is_repeatable(&self) -> bool {
+        !self.force
+    }
+
+    fn time_limit(&self, config: &Config) -> Duration {
+        Duration::from_secs(config.job_timeout.into()).max(TIME_LIMIT)
     }
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {

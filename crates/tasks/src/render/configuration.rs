@@ -133,6 +133,10 @@ impl Task for RenderConfiguration {
         None
     }
 
+    fn queueable(&self) -> Result<(), String> {
+        Err("what is rendered goes to the one who asks for it, and to no job record".to_owned())
+    }
+
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         if let Template::Given(given) = &self.template
             && given.text.is_empty()

@@ -110,6 +110,10 @@ impl Task for PollBgpSessions {
         None
     }
 
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         self.run_over(context, &Network).await
     }
