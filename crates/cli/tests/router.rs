@@ -133,4 +133,18 @@ async fn what_goes_wrong() {
         "known",
     ];
     place.program.run(words).await.expect(1).says("127.0.0.1 port 9: cannot connect");
+    // IOS-XR natively is NETCONF; the way there is taken out of the arguments.
+    let words = "router ping --platform iosxr --driver native --host 127.0.0.1 --port 9 --known-hosts known";
+    let words: Vec<&str> = words.split(' ').collect();
+    place.program.run(&words).await.expect(1).says("127.0.0.1 port 9: cannot connect");
+    let jump = [&words[..], &["--arg", "jump_host=127.0.0.1:9", "--arg", "jump_password=Planted"]].concat();
+    let ran = place.program.run(jump).await.expect(1);
+    ran.says("127.0.0.1 port 9 (the jump host of 127.0.0.1 port 9): cannot connect").never_says("Planted");
+    let wrong = [&words[..], &["--arg", "jump_host=127.0.0.1:x"]].concat();
+    place.program.run(wrong).await.expect(2).says("[USER@]HOST[:PORT]");
+    place
+        .router(&["facts", "--platform", "lab", "--arg", "source_address=127.0.0.1"])
+        .await
+        .expect(1)
+        .says("source_address");
 }

@@ -82,9 +82,18 @@ impl Platform {
         Self::ALL.into_iter().find(|one| one.name().replace('_', "") == plain)
     }
 
-    /// Whether there is a driver of our own; else the user's NAPALM is asked.
+    /// Whether there is a driver of our own that is taken unless NAPALM is asked for; else NAPALM is taken.
     pub fn has_native_driver(self) -> bool {
-        !matches!(self, Self::Iosxr | Self::NxosSsh | Self::Ios | Self::Napalm)
+        !matches!(self, Self::Iosxr | Self::Napalm)
+    }
+
+    /// The platform whose native driver is meant when a native one is asked for: IOS-XR has one over NETCONF, in place of the
+    /// XML agent. `None` where there is none.
+    pub fn native(self) -> Option<Self> {
+        match self {
+            Self::Iosxr => Some(Self::IosxrNetconf),
+            other => other.has_native_driver().then_some(other),
+        }
     }
 
     /// What the native driver can do; known without a connection.

@@ -34,6 +34,11 @@ impl Http {
             format!("{} port {}", endpoint.host, endpoint.port)
         };
         let failed = |message: String| Error::Connect { host: host.clone(), message };
+        if let Some(argument) = target.way.unheeded(false) {
+            return Err(failed(format!(
+                "the argument {argument} is for SSH, and this platform is asked over HTTPS"
+            )));
+        }
         // An error only means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -41,6 +46,7 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(target.limits.connect)
             .tcp_nodelay(true)
+            .local_address(target.way.source)
             .tls_danger_accept_invalid_certs(!target.tls.verify);
         if let Some(path) = &target.tls.authorities {
             let told =

@@ -12,6 +12,7 @@
 //! * `daemon/`: FRR, BIRD, `OpenBGPD` and `GoBGP` on a machine with a shell: `parse` is in `frr.rs` and so on, a change and its
 //!   undoing are in `change.rs`;
 //! * `http.rs`, `eos/`: Arista EOS over eAPI; `nxapi.rs`: Cisco NX-OS over NX-API;
+//! * `terminal/`: Cisco IOS and NX-OS, asked as a person would ask them, over SSH;
 //! * `nxos.rs`, `nxos_ssh.rs`, `ios/`: what Cisco's systems print; `vendor.rs`: what these share;
 //! * `bridge/`: every other platform, with the user's own NAPALM in a Python process;
 //! * `files/`: directories and git repositories, for those who bring configurations to routers by other means.
@@ -41,6 +42,7 @@ mod nxos;
 mod nxos_ssh;
 mod ssh;
 mod target;
+mod terminal;
 mod vendor;
 
 pub use bridge::{NapalmVersions, napalm_versions};
@@ -56,7 +58,7 @@ pub use napalm::{
     parse_vendor,
 };
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
-pub use ssh::{Credentials, Endpoint, HostKeys, Key, Limits, Ssh};
+pub use ssh::{Credentials, Endpoint, HostKeys, Jump, Key, Limits, Ssh, Way};
 pub use target::{Target, Tls, connect};
 
 /// [`parse_napalm`] for Junos with elements in a namespace of their own left out, as they are when answers are read without

@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::bridge;
 use crate::daemon::{Daemon, DaemonKind, DaemonOptions};
-use crate::{Credentials, Endpoint, Error, HostKeys, Limits, Platform, Router, Ssh};
+use crate::terminal::CliRouter;
+use crate::{Credentials, Endpoint, Error, HostKeys, Limits, Platform, Router, Ssh, Way};
 
 /// Whose certificate is believed.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Target {
     pub credentials: Credentials,
     /// Which host keys are believed.
     pub host_keys: HostKeys,
+    /// How it is reached over SSH.
+    pub way: Way,
     /// Which certificates are believed.
     pub tls: Tls,
     /// NAPALM's optional arguments, by name.
@@ -58,6 +61,18 @@ impl Target {
         endpoint
     }
 
+    /// A connection over SSH, to the port that the platform usually has if none was given.
+    pub(crate) async fn ssh(&self, port: u16) -> Result<Ssh, Error> {
+        let endpoint = self.endpoint_or(port);
+        Ssh::connect_by(&self.way, &endpoint, &self.credentials, &self.host_keys, self.limits).await
+    }
+
+    /// Whether only NAPALM can go this way: there is no telnet here, and nothing reads OpenSSH's configuration.
+    fn is_for_napalm(&self) -> bool {
+        let is_cli = matches!(self.platform, Platform::Ios | Platform::NxosSsh);
+        is_cli && (self.text("transport") == Some("telnet") || self.options.contains_key("ssh_config_file"))
+    }
+
     /// An option that is a text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.options.get(name).and_then(Json::as_str)
@@ -66,7 +81,7 @@ impl Target {
 
 /// Connects to a router and logs in. What a native driver cannot do is left to NAPALM.
 pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
-    if target.use_napalm || !target.platform.has_native_driver() {
+    if target.use_napalm || !target.platform.has_native_driver() || target.is_for_napalm() {
         return bridge::connect(target).await;
     }
     let native = native(target).await?;
@@ -84,6 +99,7 @@ async fn native(target: &Target) -> Result<Box<dyn Router>, Error> {
         Platform::Nxos => crate::nxapi::connect(target).await,
         Platform::Junos => crate::junos::connect(target).await,
         Platform::IosxrNetconf => crate::iosxr::connect(target).await,
+        Platform::Ios | Platform::NxosSsh => Ok(Box::new(CliRouter::connect(target).await?)),
         other => Err(Error::Connect {
             host: target.endpoint.host.clone(),
             message: format!("there is no native driver for {}", other.name()),
@@ -92,8 +108,7 @@ async fn native(target: &Target) -> Result<Box<dyn Router>, Error> {
 }
 
 async fn daemon(target: &Target, kind: DaemonKind) -> Result<Box<dyn Router>, Error> {
-    let ssh =
-        Ssh::connect(&target.endpoint_or(22), &target.credentials, &target.host_keys, target.limits).await?;
+    let ssh = target.ssh(22).await?;
     let options = DaemonOptions {
         config_file: target.text("config_file").map(str::to_owned),
         state_directory: target.text("state_directory").map(str::to_owned),

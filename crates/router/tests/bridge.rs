@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pm_router::{
     ConfigText, Credentials, Endpoint, Error, Family, HostKeys, How, Key, Limits, Pending, Platform, Router,
-    State, Target, Tls, Undo, connect, napalm_versions,
+    State, Target, Tls, Undo, Way, connect, napalm_versions,
 };
 use serde_json::{Value as Json, json};
 
@@ -53,6 +53,7 @@ impl Device {
                 ..Credentials::default()
             },
             host_keys: HostKeys::KnownHosts("/nonexistent".into()),
+            way: Way::default(),
             tls: Tls::default(),
             options,
             limits,

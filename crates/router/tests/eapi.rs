@@ -11,7 +11,7 @@ use pm_lab::routers::eapi::{Eapi, Fault, Options};
 use pm_lab::routers::nxapi::{self, NxApi};
 use pm_router::{
     ConfigText, Credentials, Endpoint, Error, Family, HostKeys, How, Limits, Platform, Router, State, Target,
-    Tls, connect,
+    Tls, Way, connect,
 };
 use serde_json::{Map, Value, json};
 
@@ -42,6 +42,7 @@ fn target(address: SocketAddr, platform: Platform) -> Target {
             ..Credentials::default()
         },
         host_keys: HostKeys::Fingerprint(String::new()),
+        way: Way::default(),
         tls: Tls::default(),
         options,
         limits: Limits { read: Duration::from_secs(2), change: Duration::from_secs(2), ..Limits::default() },

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pm_lab::routers::netconf::{Kind, Options, Router as StandIn};
 use pm_router::{
     ConfigText, Credentials, Endpoint, Error, Family, HostKeys, How, Limits, Pending, Platform, Router,
-    State, Target, Tls,
+    State, Target, Tls, Way,
 };
 
 const FIRST: &str = "system {\n    host-name edge1;\n}\n";
@@ -52,6 +52,7 @@ fn target(to: &StandIn, platform: Platform, options: &[&str]) -> Target {
             ..Credentials::default()
         },
         host_keys: HostKeys::Fingerprint(to.fingerprint().to_owned()),
+        way: Way::default(),
         tls: Tls::default(),
         options: options.iter().map(|name| ((*name).to_owned(), true.into())).collect(),
         limits: Limits { read: Duration::from_secs(5), change: Duration::from_secs(5), ..Limits::default() },
@@ -296,4 +297,21 @@ async fn a_wrong_password_and_an_unknown_key() {
     let mut wrong = target(&router, Platform::Junos, &[]);
     wrong.host_keys = HostKeys::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
     assert!(matches!(pm_router::connect(&wrong).await, Err(Error::HostKey { .. })));
+}
+
+#[tokio::test]
+async fn iosxr_is_asked_over_netconf_when_its_native_driver_is_wanted() {
+    let router = stand_in(Kind::IosXr, &[]).await;
+    assert!(!Platform::Iosxr.has_native_driver());
+    let native = Platform::Iosxr.native().unwrap();
+    let one = driver(&router, native).await;
+    assert_eq!(one.platform(), Platform::IosxrNetconf);
+    let change = commit(&*one, How::Merge, "new;\n", 60).await.unwrap();
+    one.confirm(&change).await.unwrap();
+    assert_eq!(router.running(), format!("{FIRST}new;\n"));
+    // Without that it is NAPALM's, which is not here.
+    let bridged = Target { python: "/nonexistent/python3".into(), ..target(&router, Platform::Iosxr, &[]) };
+    let error = pm_router::connect(&bridged).await.err().unwrap();
+    assert!(error.to_string().contains("/nonexistent/python3"), "{error}");
+    assert_eq!((Platform::Napalm.native(), Platform::Ios.native()), (None, Some(Platform::Ios)));
 }

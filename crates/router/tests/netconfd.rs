@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use lab::{HOST, Lab};
 use pm_router::netconf::{Capability, Datastore, Session};
 use pm_router::{
-    ConfigText, DaemonKind, Endpoint, Error, How, Limits, Pending, Platform, Router, Target, Tls,
+    ConfigText, DaemonKind, Endpoint, Error, How, Limits, Pending, Platform, Router, Target, Tls, Way,
 };
 
 fn target(lab: &Lab) -> Target {
@@ -25,6 +25,7 @@ fn target(lab: &Lab) -> Target {
         python: "python3".into(),
         credentials: lab.key("client"),
         host_keys: lab.known_hosts(),
+        way: Way::default(),
         tls: Tls::default(),
         options: serde_json::Map::new(),
         limits: Limits {

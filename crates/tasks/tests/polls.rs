@@ -266,3 +266,91 @@ async fn deleted_sessions_are_remembered_until_their_router_has_them_no_more() {
     })
     .await;
 }
+
+/// Routers with arguments of their own, one after the other: driver, arguments, and what becomes of them.
+#[tokio::test]
+async fn arguments_choose_the_driver_and_the_way() {
+    let cases = [
+        ("iosxr", json!({}), Ok((Platform::Iosxr, false))),
+        ("iosxr", json!({ "driver": "native" }), Ok((Platform::IosxrNetconf, false))),
+        ("iosxr", json!({ "driver": "napalm" }), Ok((Platform::Iosxr, true))),
+        ("ios", json!({ "secret": "x" }), Ok((Platform::Ios, false))),
+        ("nxos_ssh", json!({ "driver": "native" }), Ok((Platform::NxosSsh, false))),
+        ("ios", json!({ "driver": "napalm" }), Ok((Platform::Ios, true))),
+        ("srl", json!({ "driver": "native" }), Err("there is no native driver srl")),
+        (
+            "junos",
+            json!({ "jump_host": "jump:port", "jump_password": SECRET }),
+            Err("the argument jump_host"),
+        ),
+        (
+            "bird",
+            json!({ "jump_host": "jump", "jump_key_file": "/nonexistent" }),
+            Err("key file /nonexistent"),
+        ),
+        ("bird", json!({ "source_address": "lo" }), Err("the argument source_address")),
+        ("bird", json!({ "legacy_algorithms": 1 }), Err("the argument legacy_algorithms")),
+    ];
+    each_engine(async |store| {
+        let author = Author { user_id: None, user_name: "test".into(), request_id: "r".into() };
+        let scene = Scene::new(&store);
+        let keyring = Keyring::from_texts(["k".repeat(50).as_str()]);
+        let mut transaction = store.begin().await.unwrap();
+        let mut session = transaction.session();
+        let mut create = async |draft: Draft| {
+            let rules = Rules { checked: false, community_values: false };
+            let writing = Writing { author: &author, now: epoch(), keyring: &keyring, rules };
+            write::create(&mut session, writing, &[draft]).await.unwrap()[0].id
+        };
+        let own = create(Draft::new(&autonomous_system::MODEL).with("asn", 64_496_i64).with("name", "Own")).await;
+        let with_way = json!({ "jump_host": "me@jump:2222", "jump_password": SECRET, "source_address": "192.0.2.9",
+            "legacy_algorithms": true, "config_file": "/etc/x" });
+        let all = cases.iter().map(|(driver, arguments, _)| (*driver, arguments));
+        for (at, (driver, arguments)) in all.chain([("bird", &with_way)]).enumerate() {
+            let name = format!("r{at:02}");
+            let platform = create(
+                Draft::new(&platform::MODEL)
+                    .with("name", name.as_str())
+                    .with("slug", name.as_str())
+                    .with("napalm_driver", driver)
+                    .with_json("napalm_args", arguments.clone()),
+            )
+            .await;
+            create(
+                Draft::new(&router::MODEL)
+                    .with("name", name.as_str())
+                    .with("hostname", name.as_str())
+                    .with("local_autonomous_system", own)
+                    .with("platform", platform)
+                    .with("poll_bgp_sessions_state", true),
+            )
+            .await;
+        }
+        transaction.commit().await.unwrap();
+        let finished = scene.poll(None).await;
+        assert!(!finished.data.to_string().contains(SECRET), "{}", finished.data);
+        let targets = std::mem::take(&mut *scene.fake.targets.lock().unwrap());
+        let of = |at: usize| targets.iter().find(|target| target.endpoint.host == format!("r{at:02}"));
+        for (at, (driver, arguments, expected)) in cases.iter().enumerate() {
+            let found = of(at).map(|target| (target.platform, target.use_napalm));
+            match expected {
+                Ok(expected) => assert_eq!(found, Some(*expected), "{driver} {arguments}"),
+                Err(why) => {
+                    let skipped = finished.data["routers"][at]["skipped"].as_str().unwrap();
+                    assert!(found.is_none() && skipped.contains(why), "{skipped}");
+                }
+            }
+        }
+        let target = of(cases.len()).unwrap();
+        let jump = target.way.jump.as_ref().unwrap();
+        assert_eq!((jump.endpoint.host.as_str(), jump.endpoint.port), ("jump", 2222));
+        assert_eq!(jump.credentials.user, "me");
+        assert_eq!(jump.credentials.password.as_ref().unwrap().expose_secret(), SECRET);
+        assert!(target.way.source.is_some() && target.way.legacy_algorithms);
+        // Nothing of it is left for NAPALM or a driver.
+        let rest: Vec<&str> = target.options.keys().map(String::as_str).collect();
+        assert_eq!(rest, ["config_file", "state_directory"]);
+        assert!(of(0).unwrap().way.jump.is_none());
+    })
+    .await;
+}

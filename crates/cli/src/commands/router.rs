@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use pm_router::{
     ConfigText, Credentials, Endpoint, Family, HostKeys, How, Key, Limits, Neighbor, Platform, Router, State,
-    Target, Tls,
+    Target, Tls, Way as SshWay,
 };
 use secrecy::SecretString;
 use serde_json::{Map, Value as Json, json};
@@ -66,7 +66,7 @@ pub(crate) struct Way {
     /// The socket of an SSH agent
     #[arg(long, value_name = "SOCKET", env = "SSH_AUTH_SOCK", hide_env_values = true)]
     agent: Option<PathBuf>,
-    /// An optional argument of NAPALM's, NAME=VALUE or NAME=@FILE; the value is JSON or else text
+    /// An argument of the driver's or of the way there, such as `jump_host`; NAME=VALUE or NAME=@FILE, the value JSON or else text
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     arguments: Vec<String>,
     /// Which driver [default: native where there is one]
@@ -347,16 +347,21 @@ impl Way {
     fn target(&self) -> anyhow::Result<Target> {
         let (platform, use_napalm) = self.platform()?;
         let time = Duration::from_secs(self.timeout);
+        let credentials = self.credentials()?;
+        let mut options = self.options()?;
+        let way = SshWay::take(&mut options, &credentials, self.known_hosts().unwrap_or_default())
+            .map_err(UsageError)?;
         Ok(Target {
             endpoint: Endpoint { host: self.host.clone(), port: self.port.unwrap_or(0) },
             platform,
             driver_name: self.platform.clone(),
             use_napalm,
             python: self.python.clone(),
-            credentials: self.credentials()?,
+            credentials,
             host_keys: self.host_keys()?,
+            way,
             tls: Tls { verify: !self.insecure_tls, authorities: self.ca.clone() },
-            options: self.options()?,
+            options,
             limits: Limits { connect: time, login: time, read: time, change: 4 * time, ..Limits::default() },
         })
     }
@@ -365,11 +370,12 @@ impl Way {
     fn platform(&self) -> anyhow::Result<(Platform, bool)> {
         let known = Platform::from_name(&self.platform).filter(|&platform| platform != Platform::Napalm);
         match (known, self.driver) {
-            (Some(platform), Some(DriverChoice::Native)) if !platform.has_native_driver() => {
-                Err(anyhow!(UsageError(format!(
-                    "there is no native driver for {}; leave out --driver, and NAPALM is asked",
-                    platform.name()
-                ))))
+            (Some(platform), Some(DriverChoice::Native)) => {
+                let native = platform.native().ok_or_else(|| {
+                    let name = platform.name();
+                    anyhow!(UsageError(format!("there is no native driver for {name}; leave out --driver")))
+                })?;
+                Ok((native, false))
             }
             (Some(platform), driver) => Ok((platform, driver == Some(DriverChoice::Napalm))),
             (None, Some(DriverChoice::Napalm)) => Ok((Platform::Napalm, true)),
@@ -404,13 +410,15 @@ impl Way {
         if let Some(fingerprint) = &self.host_key {
             return Ok(HostKeys::Fingerprint(fingerprint.clone()));
         }
-        let path = match &self.known_hosts {
-            Some(path) => path.clone(),
-            None => std::env::home_dir().map(|home| home.join(".ssh/known_hosts")).ok_or_else(|| {
-                anyhow!(UsageError("there is no home directory; name --known-hosts".into()))
-            })?,
-        };
+        let path = self
+            .known_hosts()
+            .ok_or_else(|| anyhow!(UsageError("there is no home directory; name --known-hosts".into())))?;
         Ok(HostKeys::KnownHosts(path))
+    }
+
+    /// The file of host keys; `None` where there is no home directory.
+    fn known_hosts(&self) -> Option<PathBuf> {
+        self.known_hosts.clone().or_else(|| Some(std::env::home_dir()?.join(".ssh/known_hosts")))
     }
 
     fn options(&self) -> anyhow::Result<Map<String, Json>> {

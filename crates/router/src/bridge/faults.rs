@@ -12,7 +12,7 @@ use crate::mask::{MASK, excerpt};
 use crate::{Error, Step, Target};
 
 /// What no text may hold.
-pub(super) struct Secrets(Vec<String>);
+pub(crate) struct Secrets(Vec<String>);
 
 impl Secrets {
     pub fn of(target: &Target) -> Self {

@@ -23,7 +23,8 @@ use crate::driver::{
 };
 use crate::napalm::{self, NapalmDetail, NapalmNeighbors};
 use crate::{Diff, Error, Facts, HostKeys, Limits, Neighbors, Step, Target};
-use faults::{Context, Secrets};
+use faults::Context;
+pub(crate) use faults::Secrets;
 use process::{Broken, Process};
 
 /// A router by way of NAPALM.
@@ -99,6 +100,13 @@ impl Bridge {
             port => format!("{} port {port}", endpoint.host),
         };
         let limits = target.limits;
+        if let Some(argument) = target.way.unheeded(true) {
+            let message = format!(
+                "NAPALM does not heed the argument {argument}; leave it out, and say it to NAPALM's driver, often with \
+                 ssh_config_file"
+            );
+            return Err(Error::Connect { host, message });
+        }
         let process = Process::start(&target.python, limits.answer).map_err(|error| Error::Failed {
             host: host.clone(),
             step: Step::Connect,

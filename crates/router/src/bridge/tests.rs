@@ -117,6 +117,7 @@ async fn changes_go_through_napalm_where_the_native_driver_only_reads() {
         python: here.join("tests/bridge/python"),
         credentials: crate::Credentials { password: Some("Planted's-1\\".into()), ..Default::default() },
         host_keys: crate::HostKeys::KnownHosts("/nonexistent".into()),
+        way: crate::Way::default(),
         tls: crate::Tls::default(),
         options: json!({ "device": device }).as_object().unwrap().clone(),
         limits: crate::Limits::default(),

@@ -13,7 +13,6 @@ use tokio::sync::Mutex;
 use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform, Router};
 use crate::netconf::candidate::Changes as _;
 use crate::netconf::{Datastore, Session, xml};
-use crate::ssh::Ssh;
 use crate::{Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
 
 pub(crate) use napalm::{napalm_agent, napalm_netconf};
@@ -44,8 +43,7 @@ pub(crate) struct IosXr {
 
 /// Connects, with NAPALM's `config_lock` among the options.
 pub(crate) async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
-    let endpoint = target.endpoint_or(830);
-    let ssh = Ssh::connect(&endpoint, &target.credentials, &target.host_keys, target.limits).await?;
+    let ssh = target.ssh(830).await?;
     let session = Session::begin(ssh).await?;
     let always_locked =
         target.options.get("config_lock").and_then(serde_json::Value::as_bool).unwrap_or(false);

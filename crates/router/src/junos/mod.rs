@@ -18,7 +18,6 @@ use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform,
 use crate::mask::excerpt;
 use crate::netconf::candidate::Changes as _;
 use crate::netconf::{Session, xml};
-use crate::ssh::Ssh;
 use crate::{Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
 
 pub(crate) use napalm::{napalm, recorded};
@@ -56,8 +55,7 @@ pub(crate) async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
     } else {
         Sharing::Locked
     };
-    let endpoint = target.endpoint_or(22);
-    let ssh = Ssh::connect(&endpoint, &target.credentials, &target.host_keys, target.limits).await?;
+    let ssh = target.ssh(22).await?;
     let session = Session::begin(ssh).await?;
     if sharing == Sharing::LockedAlways
         && let Err(error) = session.rpc(Step::Login, "<lock-configuration/>").await

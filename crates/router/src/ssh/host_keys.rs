@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::hmac;
-use russh::client;
 use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::{Names, client};
+
+use super::{Endpoint, algorithms};
 
 /// Which host keys are taken. There is no way to take any key.
 #[derive(Clone, Debug)]
@@ -40,10 +42,14 @@ enum Known {
 /// Compares the key that the other side shows with those that are known.
 pub(super) struct Verifier {
     known: Known,
+    /// The server's name in messages.
+    name: String,
+    /// Whether old algorithms were told of.
+    warned: bool,
 }
 
 impl Verifier {
-    pub(super) async fn new(host_keys: &HostKeys, host: &str, port: u16) -> Result<Self, String> {
+    pub(super) async fn new(host_keys: &HostKeys, endpoint: &Endpoint, name: String) -> Result<Self, String> {
         let known = match host_keys {
             HostKeys::Fingerprint(text) => {
                 let digest = text.strip_prefix("SHA256:").unwrap_or_default().trim_end_matches('=');
@@ -59,11 +65,11 @@ impl Verifier {
                 let text = tokio::fs::read_to_string(path)
                     .await
                     .map_err(|error| format!("the known hosts cannot be read from {place}: {error}"))?;
-                let (keys, revoked) = keys_of(&text, host, port);
+                let (keys, revoked) = keys_of(&text, &endpoint.host, endpoint.port);
                 Known::Keys { place, keys, revoked }
             }
         };
-        Ok(Self { known })
+        Ok(Self { known, name, warned: false })
     }
 
     /// The algorithms to ask for: those of the known keys first, so that a router with several keys shows one of them.
@@ -114,6 +120,24 @@ impl client::Handler for Verifier {
                 Err(Problem::HostKey("the router shows a host certificate, which is not supported".into()))
             }
         }
+    }
+
+    async fn kex_done(
+        &mut self,
+        _: Option<&[u8]>,
+        names: &Names,
+        _: &mut client::Session,
+    ) -> Result<(), Problem> {
+        let old = algorithms::old_ones(names);
+        if !old.is_empty() && !std::mem::replace(&mut self.warned, true) {
+            let algorithms = old.join(", ");
+            tracing::warn!(
+                host = self.name,
+                algorithms,
+                "the connection is not safe: these algorithms are old and weak"
+            );
+        }
+        Ok(())
     }
 }
 

@@ -21,6 +21,8 @@ struct Login<'a> {
     handle: &'a mut Handle<Verifier>,
     host: &'a str,
     credentials: &'a Credentials,
+    /// Whether signatures with SHA-1 may be made.
+    legacy: bool,
     /// What was tried, for the message.
     tried: Vec<String>,
     /// What the router says it takes; `None` until it was asked.
@@ -31,8 +33,9 @@ pub(super) async fn login(
     handle: &mut Handle<Verifier>,
     host: &str,
     credentials: &Credentials,
+    legacy: bool,
 ) -> Result<(), Error> {
-    let mut login = Login { handle, host, credentials, tried: Vec::new(), offered: None };
+    let mut login = Login { handle, host, credentials, legacy, tried: Vec::new(), offered: None };
     if login.agent().await? || login.keys().await? || login.password().await? || login.interactive().await? {
         return Ok(());
     }
@@ -76,9 +79,14 @@ impl Login<'_> {
         }
     }
 
-    /// The hash for signatures with an RSA key; SHA-1 is what very old servers need.
-    async fn rsa_hash(&self) -> Result<Option<HashAlg>, Error> {
-        Ok(self.handle.best_supported_rsa_hash().await.map_err(|error| self.lost(&error))?.flatten())
+    /// The hash for signatures with an RSA key. Very old servers know SHA-1 alone (`None`), and do not say so.
+    async fn rsa_hash(&mut self) -> Result<Option<HashAlg>, Error> {
+        let known = self.handle.best_supported_rsa_hash().await.map_err(|error| self.lost(&error))?.flatten();
+        if known.is_none() && !self.legacy {
+            self.tried.push("(signing with SHA-2, as the argument legacy_algorithms is not set)".to_owned());
+            return Ok(Some(HashAlg::Sha512));
+        }
+        Ok(known)
     }
 
     async fn agent(&mut self) -> Result<bool, Error> {

@@ -1,21 +1,26 @@
 //! SSH: one connection, any number of channels at the same time.
 
+mod algorithms;
 mod host_keys;
 mod login;
 mod stream;
+mod way;
 
-use std::net::SocketAddr;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::client::{self, Handle};
-use russh::{Channel, ChannelMsg, Disconnect, Preferred};
+use russh::{Channel, ChannelMsg, Disconnect};
 use secrecy::SecretString;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub use host_keys::HostKeys;
+pub use way::{Jump, Way};
 
 use crate::{Error, Step};
 use host_keys::{Problem, Verifier};
@@ -109,6 +114,8 @@ const CHANNELS: usize = 8;
 pub struct Ssh {
     host: String,
     handle: Handle<Verifier>,
+    /// The connection that this one goes through.
+    jump: Option<Handle<Verifier>>,
     channels: Semaphore,
     /// A channel that was opened while the step before ran, which saves a round trip.
     spare: Mutex<Option<Channel<client::Msg>>>,
@@ -123,15 +130,42 @@ impl Ssh {
         host_keys: &HostKeys,
         limits: Limits,
     ) -> Result<Self, Error> {
-        let host = endpoint.name();
-        let within = |step, limit| move |_| Error::Timeout { host: endpoint.name(), step, limit };
-        let mut handle = timeout(limits.connect, exchange_keys(endpoint, host_keys, limits))
-            .await
-            .map_err(within(Step::Connect, limits.connect))??;
-        timeout(limits.login, login::login(&mut handle, &host, credentials))
-            .await
-            .map_err(within(Step::Login, limits.login))??;
-        Ok(Self { host, handle, channels: Semaphore::new(CHANNELS), spare: Mutex::new(None), limits })
+        Self::connect_by(&Way::default(), endpoint, credentials, host_keys, limits).await
+    }
+
+    /// As [`Ssh::connect`], by a way of its own. A jump host gets the time of a router for itself; its host key is verified
+    /// before it is shown any credential.
+    pub async fn connect_by(
+        way: &Way,
+        endpoint: &Endpoint,
+        credentials: &Credentials,
+        host_keys: &HostKeys,
+        limits: Limits,
+    ) -> Result<Self, Error> {
+        let name = endpoint.name();
+        let router =
+            Side { name: name.clone(), endpoint, credentials, host_keys, legacy: way.legacy_algorithms };
+        let (handle, jump) = match &way.jump {
+            None => (router.enter(limits, router.dial(way.source)).await?, None),
+            Some(jump) => {
+                let Jump { endpoint: at, credentials, host_keys } = jump;
+                let own_name = format!("{} (the jump host of {name})", at.name());
+                let through = Side { name: own_name, endpoint: at, credentials, host_keys, legacy: false };
+                let jump = through.enter(limits, through.dial(way.source)).await?;
+                let onward = async {
+                    let port = u32::from(endpoint.port);
+                    let channel =
+                        jump.channel_open_direct_tcpip(endpoint.host.as_str(), port, "127.0.0.1", 0);
+                    let channel = channel.await.map_err(|error| {
+                        router.failed(format!("the jump host {} does not get there: {error}", at.name()))
+                    })?;
+                    Ok(channel.into_stream())
+                };
+                (router.enter(limits, onward).await?, Some(jump))
+            }
+        };
+        let channels = Semaphore::new(CHANNELS);
+        Ok(Self { host: name, handle, jump, channels, spare: Mutex::new(None), limits })
     }
 
     /// The router's name in messages.
@@ -151,8 +185,10 @@ impl Ssh {
 
     /// Says goodbye.
     pub async fn close(&self) {
-        let farewell = self.handle.disconnect(Disconnect::ByApplication, "", "");
-        let _ = timeout(Duration::from_secs(1), farewell).await;
+        for handle in std::iter::once(&self.handle).chain(&self.jump) {
+            let farewell = handle.disconnect(Disconnect::ByApplication, "", "");
+            let _ = timeout(Duration::from_secs(1), farewell).await;
+        }
     }
 
     /// Runs a command without a terminal and waits for its end, or for its output to end with `until`: what follows that
@@ -247,44 +283,92 @@ impl Ssh {
     }
 }
 
-async fn exchange_keys(
-    endpoint: &Endpoint,
-    host_keys: &HostKeys,
-    limits: Limits,
-) -> Result<Handle<Verifier>, Error> {
-    let failed = |message: String| Error::Connect { host: endpoint.name(), message };
-    let verifier = Verifier::new(host_keys, &endpoint.host, endpoint.port)
-        .await
-        .map_err(|message| Error::HostKey { host: endpoint.name(), message })?;
-    let mut preferred = Preferred::default();
-    preferred.key = verifier.algorithms(&preferred.key).into();
-    let config = client::Config {
-        preferred,
-        keepalive_interval: Some(limits.keep_alive),
-        keepalive_max: 3,
-        ..client::Config::default()
-    };
-    let socket = open_socket(endpoint).await.map_err(|error| failed(error.to_string()))?;
-    client::connect_stream(Arc::new(config), socket, verifier).await.map_err(|problem| match problem {
-        Problem::HostKey(message) => Error::HostKey { host: endpoint.name(), message },
-        Problem::Ssh(error) => failed(error.to_string()),
-    })
+/// A server to log in to.
+struct Side<'a> {
+    /// Its name in messages.
+    name: String,
+    endpoint: &'a Endpoint,
+    credentials: &'a Credentials,
+    host_keys: &'a HostKeys,
+    legacy: bool,
 }
 
-/// All addresses of the host, one after another.
-async fn open_socket(endpoint: &Endpoint) -> std::io::Result<TcpStream> {
-    let addresses: Vec<SocketAddr> =
-        tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await?.collect();
-    let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(socket) => {
-                // Requests are small: waiting until they fill a segment costs 40 ms each.
-                socket.set_nodelay(true)?;
-                return Ok(socket);
-            }
-            Err(error) => last = error,
-        }
+impl Side<'_> {
+    fn failed(&self, message: String) -> Error {
+        Error::Connect { host: self.name.clone(), message }
     }
-    Err(last)
+
+    /// Key exchange and login, over what the future brings.
+    async fn enter<S>(
+        &self,
+        limits: Limits,
+        transport: impl Future<Output = Result<S, Error>>,
+    ) -> Result<Handle<Verifier>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let within = |step, limit| move |_| Error::Timeout { host: self.name.clone(), step, limit };
+        let exchange = async { self.exchange_keys(transport.await?, limits).await };
+        let mut handle =
+            timeout(limits.connect, exchange).await.map_err(within(Step::Connect, limits.connect))??;
+        timeout(limits.login, login::login(&mut handle, &self.name, self.credentials, self.legacy))
+            .await
+            .map_err(within(Step::Login, limits.login))??;
+        Ok(handle)
+    }
+
+    async fn exchange_keys<S>(&self, transport: S, limits: Limits) -> Result<Handle<Verifier>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let wrong_key = |message| Error::HostKey { host: self.name.clone(), message };
+        let verifier = Verifier::new(self.host_keys, self.endpoint, self.name.clone());
+        let verifier = verifier.await.map_err(wrong_key)?;
+        let mut preferred = algorithms::preferred(self.legacy);
+        preferred.key = verifier.algorithms(&preferred.key).into();
+        let config = client::Config {
+            preferred,
+            keepalive_interval: Some(limits.keep_alive),
+            keepalive_max: 3,
+            ..client::Config::default()
+        };
+        client::connect_stream(Arc::new(config), transport, verifier).await.map_err(|problem| match problem {
+            Problem::HostKey(message) => wrong_key(message),
+            Problem::Ssh(error) => self.failed(algorithms::explain(&error)),
+        })
+    }
+
+    /// All addresses of the host, one after another; with an address to come from, those of its kind.
+    async fn dial(&self, source: Option<IpAddr>) -> Result<TcpStream, Error> {
+        let Endpoint { host, port } = self.endpoint;
+        let all = tokio::net::lookup_host((host.as_str(), *port)).await;
+        let all: Vec<SocketAddr> = all.map_err(|error| self.failed(error.to_string()))?.collect();
+        let mut last = match source {
+            Some(source) if !all.is_empty() => format!("it has no address that {source} can talk to"),
+            _ => "the name has no address".to_owned(),
+        };
+        for address in all {
+            if source.is_some_and(|source| source.is_ipv4() != address.is_ipv4()) {
+                continue;
+            }
+            match dial_from(source, address).await {
+                Ok(socket) => return Ok(socket),
+                Err(error) => last = error,
+            }
+        }
+        Err(self.failed(last))
+    }
+}
+
+async fn dial_from(source: Option<IpAddr>, to: SocketAddr) -> Result<TcpStream, String> {
+    let told = |error: std::io::Error| error.to_string();
+    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(told)?;
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0)).map_err(|error| {
+            format!("{source}, from which to connect, is not an address of this machine: {error}")
+        })?;
+    }
+    // Requests are small: waiting until they fill a segment costs 40 ms each.
+    socket.set_nodelay(true).map_err(told)?;
+    socket.connect(to).await.map_err(told)
 }

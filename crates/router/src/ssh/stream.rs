@@ -14,6 +14,8 @@ pub(crate) enum Service<'a> {
     Subsystem(&'a str),
     /// A program by its command.
     Program(&'a str),
+    /// What a person meets who logs in, at a terminal of this many columns.
+    Terminal(u32),
 }
 
 /// A channel in both directions.
@@ -41,6 +43,10 @@ impl Ssh {
         match service {
             Service::Subsystem(name) => questions.request_subsystem(true, name).await,
             Service::Program(command) => questions.exec(true, command).await,
+            Service::Terminal(columns) => {
+                questions.request_pty(false, "vt100", columns, 1000, 0, 0, &[]).await.map_err(lost)?;
+                questions.request_shell(true).await
+            }
         }
         .map_err(lost)?;
         loop {

@@ -5,6 +5,7 @@
 mod far;
 mod lab;
 mod napalm;
+mod ways;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pm_router::{
     ConfigText, Credentials, DaemonKind, Endpoint, Error, HostKeys, How, Limits, Neighbors, Platform, Router,
-    Target, Tls, Undo, connect, napalm_versions,
+    Target, Tls, Undo, Way, connect, napalm_versions,
 };
 use serde_json::json;
 
@@ -33,6 +33,7 @@ fn target(credentials: Credentials) -> Target {
         python: python(),
         credentials,
         host_keys: HostKeys::KnownHosts("/nonexistent".into()),
+        way: Way::default(),
         tls: Tls::default(),
         options: options.as_object().unwrap().clone(),
         limits: Limits { connect: LIMIT, login: LIMIT, read: LIMIT, change: LIMIT, ..Limits::default() },

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pm_config::Config;
-use pm_router::{Credentials, Endpoint, HostKeys, Key, Limits, Platform, Target, Tls};
+use pm_router::{Credentials, Endpoint, HostKeys, Key, Limits, Platform, Target, Tls, Way};
 use pm_store::objects::record::Record;
 use pm_store::objects::registry;
 use pm_store::objects::secrets::Keyring;
@@ -110,12 +110,15 @@ fn target(
     let mut taken = |name: &str| options.remove(name);
     let text = |value: Option<Json>| value.and_then(|value| value.as_str().map(str::to_owned));
     let known = Platform::from_name(driver);
-    let use_napalm = match text(taken("driver")).as_deref() {
-        Some("napalm") => true,
-        Some("native") if !known.is_some_and(Platform::has_native_driver) => {
-            return Err(format!("there is no native driver {driver}; leave `driver` out of its arguments"));
+    let (platform, use_napalm) = match text(taken("driver")).as_deref() {
+        Some("napalm") => (known, true),
+        Some("native") => {
+            let native = known.and_then(Platform::native).ok_or_else(|| {
+                format!("there is no native driver {driver}; leave `driver` out of its arguments")
+            })?;
+            (Some(native), false)
         }
-        Some("native") | None => false,
+        None => (known, false),
         Some(other) => {
             return Err(format!("its argument driver is {other:?}; there are native and napalm"));
         }
@@ -140,14 +143,17 @@ fn target(
         Some(seconds) if seconds > 0 => seconds,
         _ => u64::from(config.napalm_timeout),
     };
+    let credentials = credentials(router, config, keyring, &options)?;
+    let way = Way::take(&mut options, &credentials, config.ssh_known_hosts.clone())?;
     Ok(Target {
         endpoint: Endpoint { host: router.text("hostname").to_owned(), port },
-        platform: known.unwrap_or(Platform::Napalm),
+        platform: platform.unwrap_or(Platform::Napalm),
         driver_name: driver.to_owned(),
         use_napalm,
         python: config.napalm_python.clone(),
-        credentials: credentials(router, config, keyring, &options)?,
+        credentials,
         host_keys,
+        way,
         tls,
         limits: limits(Duration::from_secs(seconds)),
         options,
