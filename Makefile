@@ -1,7 +1,7 @@
 # What people do every day. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs
+.PHONY: help demo lab test lint format bench docs
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -10,6 +10,10 @@ help: ## Say what there is
 demo: ## Show the program at work, offline and in a temporary directory
 	cargo build --release --locked -p peering-manager
 	scripts/demo
+
+lab: ## Start real routing daemons in network namespaces (root); lab/netns down ends them
+	lab/netns up
+	lab/netns wait
 
 test: ## Run every test, with PostgreSQL where it can be had
 	scripts/test

@@ -2,14 +2,19 @@
 //!
 //! `measures/` has one file per thing that is measured; each gives rows for the table of `report.rs`. The program runs
 //! as a process of its own (`process.rs`), on databases of its own (`database.rs`), against a stand-in for PeeringDB
-//! (`peeringdb.rs`). `floor/` is what it is compared with; it runs in a child of this program, so that both pay for a
-//! process start. `docs/benchmarks.md` says what the numbers mean.
+//! (`peeringdb.rs`), for IRR servers (`irrd.rs`) and for routers (`fleet.rs`), and with real ones (`daemons.rs`). `floor/` is
+//! what it is compared with; it runs in a child of this program, so that both pay for a process start.
+//! `docs/benchmarks.md` says what the numbers mean.
 
+mod daemons;
 mod database;
+mod distance;
+mod fleet;
 mod floor;
 mod irrd;
 mod lists;
 mod measures;
+mod parsers;
 mod peeringdb;
 mod process;
 mod render;
@@ -17,6 +22,7 @@ mod report;
 mod session;
 mod writer;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -33,7 +39,8 @@ struct Arguments {
     /// A tenth of the data; the targets are then only a hint
     #[arg(long)]
     quick: bool,
-    /// Only this measure: sync, writers, delta, housekeeping, irr, render or start; may be given more than once
+    /// Only this measure: sync, writers, delta, housekeeping, irr, render, daemons, fleet, polls, parsers or start; may be
+    /// given more than once
     #[arg(long, value_name = "NAME")]
     only: Vec<measures::Measure>,
     /// How often sync, housekeeping and irr are repeated
@@ -110,6 +117,34 @@ enum Part {
         /// How often
         rounds: u32,
     },
+    /// Polls stand-ins for routers with the drivers alone, and prints what each took
+    #[command(hide = true)]
+    Poll {
+        /// Where the stand-ins wrote their list
+        directory: PathBuf,
+        /// The first so many of them
+        count: usize,
+        /// How many at a time
+        concurrency: usize,
+    },
+    /// Reads what a router with many neighbours sends, and prints how long that took
+    #[command(hide = true)]
+    Parse {
+        /// Whose answer
+        answer: parsers::Answer,
+        /// How long it is
+        octets: usize,
+        /// How often
+        rounds: u32,
+    },
+    /// Polls and changes real BIRD routers over a long way, and prints what that took
+    #[command(hide = true)]
+    Daemons {
+        /// The list of `lab/netns`
+        inventory: PathBuf,
+        /// How often
+        rounds: u32,
+    },
     /// Aggregates a million prefixes, and prints how long it took
     #[command(hide = true)]
     Aggregate {
@@ -148,6 +183,9 @@ async fn run_part(part: Part) -> anyhow::Result<()> {
         Part::FloorIrr { host, names } => floor::irr::pipelined(&host, &names).await,
         Part::Lists { host, sources, names } => lists::run(&host, &sources, &names).await,
         Part::Render { database, rounds } => render::run(&database, rounds).await,
+        Part::Poll { directory, count, concurrency } => fleet::poll(&directory, count, concurrency).await,
+        Part::Parse { answer, octets, rounds } => parsers::run(answer, octets, rounds),
+        Part::Daemons { inventory, rounds } => daemons::measure(&inventory, rounds).await,
         Part::Aggregate { rounds } => lists::aggregate(rounds),
     }
 }

@@ -50,6 +50,7 @@ const PAGES: &[(&[&str], &str)] = &[
     (&["migrate"], "docs/database.md"),
     (&["lab", "peeringdb"], "docs/lab.md"),
     (&["lab", "irrd"], "docs/lab-irrd.md"),
+    (&["lab", "routers"], "docs/lab-routers.md"),
 ];
 
 fn root() -> PathBuf {

@@ -6,6 +6,7 @@
 //!
 //! Begin with [`peeringdb`] or [`irrd`]. They are built alike. [`routers`] are routers.
 
+mod delay;
 pub mod irrd;
 pub mod peeringdb;
 pub mod routers;

@@ -1,10 +1,14 @@
 //! What is measured, one file each.
 
+mod daemons;
 mod delta;
+mod fleet;
 mod housekeeping;
 mod irr;
 mod irr_lists;
 mod irr_memory;
+mod parsers;
+mod polls;
 mod render;
 mod start;
 mod sync;
@@ -36,6 +40,14 @@ pub(crate) enum Measure {
     Irr,
     /// Configurations of routers.
     Render,
+    /// Real routers with BIRD, far away.
+    Daemons,
+    /// Many stand-ins for routers, with the drivers alone.
+    Fleet,
+    /// What routers send, read.
+    Parsers,
+    /// `poll_bgp_sessions`, and storing a poll.
+    Polls,
     /// Commands that do little.
     Start,
 }
@@ -64,6 +76,18 @@ pub(crate) async fn run(session: &Session, only: &[Measure], report: &mut Report
     }
     if wanted(Measure::Render) {
         render::run(session, report).await?;
+    }
+    if wanted(Measure::Daemons) {
+        daemons::run(session, report).await?;
+    }
+    if wanted(Measure::Fleet) {
+        fleet::run(session, report).await?;
+    }
+    if wanted(Measure::Parsers) {
+        parsers::run(session, report).await?;
+    }
+    if wanted(Measure::Polls) {
+        polls::run(session, report).await?;
     }
     if wanted(Measure::Start) {
         start::run(session, report).await?;

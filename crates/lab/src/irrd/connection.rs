@@ -16,10 +16,10 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::delay::{Cut, Entrance, Exit, stretch};
 use super::fault::{Fault, FaultKind, Faults};
 use super::server::{Shared, Turn};
 use super::session::{Session, refused_command};
+use crate::delay::{Cut, Entrance, Exit, stretch};
 
 /// How much is read at once.
 const READ: usize = 16 << 10;

@@ -16,7 +16,6 @@
 
 mod connection;
 mod control;
-mod delay;
 mod expand;
 mod fault;
 mod generate;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -12,10 +13,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::eos::{Switch, clock};
+use super::eos_bgp;
+use super::peering::{Others, Peering};
+use super::place::{Place, Wire, reached};
 
 /// What the switch is.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +66,7 @@ pub struct Eapi {
 struct Shared {
     options: Options,
     switch: Mutex<Switch>,
+    peering: Mutex<Option<Peering>>,
     faults: Mutex<VecDeque<(String, Fault)>>,
     seen: Mutex<Vec<String>>,
 }
@@ -73,21 +78,27 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Eapi {
     /// Starts on a free port of 127.0.0.1.
     pub async fn start(options: Options) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start_at(Place::default(), options, None).await
+    }
+
+    /// Starts one at a place. With others around it, what it says of its sessions follows from its configuration and from them.
+    pub async fn start_at(place: Place, options: Options, others: Option<Others>) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", place.port)).await?;
         let address = listener.local_addr()?;
         let tls = options.tls.as_ref().map(|(certificate, key)| acceptor(certificate, key)).transpose()?;
+        let switch = Switch::new(&options.running, options.newer);
+        let peering = others.map(|others| Peering::new(others, &eos_bgp::peers(&switch.running)));
         let shared = Arc::new(Shared {
-            switch: Mutex::new(Switch::new(&options.running, options.newer)),
+            switch: Mutex::new(switch),
+            peering: Mutex::new(peering),
             options,
             faults: Mutex::default(),
             seen: Mutex::default(),
         });
         let app = axum::Router::new().route("/command-api", post(handle)).with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
-            let _ = match tls {
-                Some(acceptor) => axum::serve(Tls { listener, acceptor }, app).await,
-                None => axum::serve(listener, app).await,
-            };
+            let _ =
+                axum::serve(Door { listener, tls, delay: place.delay, arrived: JoinSet::new() }, app).await;
         });
         Ok(Self { address, shared, task })
     }
@@ -149,21 +160,35 @@ fn acceptor(certificate: &[u8], key: &[u8]) -> std::io::Result<tokio_rustls::Tls
     Ok(Arc::new(config).into())
 }
 
-struct Tls {
+/// Where connections come in. The handshakes of several go on at the same time.
+struct Door {
     listener: TcpListener,
-    acceptor: tokio_rustls::TlsAcceptor,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    delay: Duration,
+    arrived: JoinSet<Option<(Box<dyn Wire>, SocketAddr)>>,
 }
 
-impl axum::serve::Listener for Tls {
-    type Io = tokio_rustls::server::TlsStream<TcpStream>;
+impl axum::serve::Listener for Door {
+    type Io = Box<dyn Wire>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
-            if let Ok((stream, address)) = self.listener.accept().await
-                && let Ok(stream) = self.acceptor.accept(stream).await
-            {
-                return (stream, address);
+            tokio::select! {
+                Some(arrived) = self.arrived.join_next() => {
+                    if let Ok(Some(arrived)) = arrived {
+                        return arrived;
+                    }
+                }
+                Ok((stream, address)) = self.listener.accept() => {
+                    let (tls, delay) = (self.tls.clone(), self.delay);
+                    self.arrived.spawn(async move {
+                        let stream = reached(stream, delay);
+                        let Some(tls) = tls else { return Some((stream, address)) };
+                        let stream = tls.accept(stream).await.ok()?;
+                        Some((Box::new(stream) as Box<dyn Wire>, address))
+                    });
+                }
             }
         }
     }
@@ -309,6 +334,13 @@ fn run(shared: &Shared, question: &Question) -> Result<Vec<Value>, Value> {
             }
         }
     }
+    if params.cmds.iter().any(|command| command.parts().0.starts_with("configure")) {
+        let switch = locked(&shared.switch);
+        if let Some(peering) = locked(&shared.peering).as_mut() {
+            // What comes of a change begins now, whether or not somebody asks.
+            peering.sessions(&eos_bgp::peers(&switch.running));
+        }
+    }
     Ok(results)
 }
 
@@ -396,6 +428,13 @@ impl Terminal<'_> {
                 (answer, false) => Ok(answer.clone()),
                 (answer, true) => Ok(text(answer.to_string())),
             };
+        }
+        if !self.as_text
+            && let Some(peering) = locked(&self.shared.peering).as_mut()
+            && let Some(answer) =
+                eos_bgp::answer(command, &peering.sessions(&eos_bgp::peers(&switch.running)))
+        {
+            return Ok(answer);
         }
         let words: Vec<&str> = command.split_whitespace().collect();
         match (words.as_slice(), self.as_text) {

@@ -32,11 +32,31 @@ const INSIDE: &[&str] = &[
     "shutdown",
     "mtu",
     "comment",
+    "bgp",
+    "timers",
+    "redistribute",
+    "rd",
+    "route-target",
+];
+/// What opens a section within one.
+const SUBSECTIONS: &[&str] = &["address-family ", "vrf "];
+/// Settings of which there is one at a time.
+const SINGLE: &[&str] = &["router-id", "description", "mtu", "rd"];
+const SINGLE_OF_NEIGHBOR: &[&str] = &[
+    "remote-as",
+    "description",
+    "password",
+    "local-as",
+    "maximum-routes",
+    "update-source",
+    "peer",
+    "peer-group",
 ];
 /// What opens a section.
 const SECTIONS: &[&str] = &["router ", "interface ", "route-map "];
 
-/// Lines by section; those at the top are in the section without a name.
+/// Lines by section; those at the top are in the section without a name. A section within another has the other's name and a
+/// line break before its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Config(BTreeMap<String, Vec<String>>);
 
@@ -58,7 +78,20 @@ impl Config {
         let (no, words) = body.strip_prefix("no ").map_or((false, body), |rest| (true, rest));
         let first = words.split_whitespace().next().unwrap_or("");
         if body == "exit" {
-            section.clear();
+            section.truncate(section.rfind('\n').unwrap_or_default());
+            return Ok(());
+        }
+        if section.starts_with("router bgp ") && SUBSECTIONS.iter().any(|start| words.starts_with(start)) {
+            let is_inside = section.contains("\nvrf ") && first == "address-family";
+            let top = section.splitn(if is_inside { 3 } else { 2 }, '\n');
+            let above: Vec<&str> = top.take(if is_inside { 2 } else { 1 }).collect();
+            let name = format!("{}\n{words}", above.join("\n"));
+            if no {
+                self.remove(&name);
+            } else {
+                self.0.entry(name.clone()).or_default();
+                *section = name;
+            }
             return Ok(());
         }
         if !section.is_empty() && INSIDE.contains(&first) {
@@ -74,7 +107,7 @@ impl Config {
         section.clear();
         if SECTIONS.iter().any(|start| words.starts_with(start)) {
             if no {
-                self.0.remove(words);
+                self.remove(words);
             } else {
                 words.clone_into(section);
                 self.0.entry(words.to_owned()).or_default();
@@ -94,20 +127,36 @@ impl Config {
         if no {
             lines.retain(|line| line != words && !line.starts_with(&format!("{words} ")));
         } else if !lines.contains(&text) {
-            lines.push(text);
+            let old = key(words).and_then(|key| lines.iter().position(|line| self::key(line) == Some(key)));
+            match old {
+                Some(at) => lines[at] = text,
+                None => lines.push(text),
+            }
         }
+    }
+
+    /// Takes away a section with all that is in it.
+    fn remove(&mut self, section: &str) {
+        let inside = format!("{section}\n");
+        self.0.retain(|name, _| name != section && !name.starts_with(&inside));
+    }
+
+    /// The sections and their lines.
+    pub fn sections(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(section, lines)| (section.as_str(), lines.as_slice()))
     }
 
     pub fn text(&self) -> String {
         let mut text =
             "! Command: show running-config\n! device: switch (vEOS-lab, EOS-4.30.1F)\n!\n".to_owned();
         for (section, lines) in &self.0 {
-            if !section.is_empty() {
-                let _ = writeln!(text, "{section}");
+            let depth = section.matches('\n').count();
+            if let Some(name) = section.split('\n').next_back().filter(|name| !name.is_empty()) {
+                let _ = writeln!(text, "{:indent$}{name}", "", indent = 3 * depth);
             }
-            let indent = if section.is_empty() { "" } else { "   " };
+            let indent = if section.is_empty() { 0 } else { 3 * (depth + 1) };
             for line in lines {
-                let _ = writeln!(text, "{indent}{line}");
+                let _ = writeln!(text, "{:indent$}{line}", "");
             }
             text.push_str("!\n");
         }
@@ -137,12 +186,19 @@ impl Config {
                 } else {
                     ' '
                 };
-                let _ = writeln!(body, "{sign}{section}");
+                let mut depth = 0;
+                let (above, name) = section.rsplit_once('\n').unwrap_or(("", section));
+                for above in above.split('\n').filter(|above| !above.is_empty()) {
+                    let _ = writeln!(body, " {:depth$}{above}", "");
+                    depth += 3;
+                }
+                let _ = writeln!(body, "{sign}{:depth$}{name}", "");
             }
+            let depth = 3 * (section.matches('\n').count() + 1);
             let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
             for (sign, from, without) in [('-', old, new), ('+', new, old)] {
                 for line in from.iter().filter(|line| !without.contains(line)).flat_map(|line| line.lines()) {
-                    let _ = writeln!(body, "{sign}   {line}");
+                    let _ = writeln!(body, "{sign}{:depth$}{line}", "");
                 }
             }
         }
@@ -151,6 +207,16 @@ impl Config {
         }
         format!("--- system:/running-config\n+++ session:/{name}-session-config\n@@ -1 +1 @@\n{body}")
     }
+}
+
+/// What a line sets, if there is but one of its kind.
+fn key(line: &str) -> Option<&str> {
+    let ends: Vec<usize> = line.match_indices(' ').map(|(at, _)| at).chain([line.len()]).collect();
+    let word = |nth: usize| line.split(' ').nth(nth);
+    if word(0) == Some("neighbor") {
+        return SINGLE_OF_NEIGHBOR.contains(&word(2)?).then(|| &line[..ends[2]]);
+    }
+    SINGLE.contains(&word(0)?).then(|| &line[..ends[0]])
 }
 
 #[derive(Debug)]

@@ -1,12 +1,13 @@
 NAME=bird.conf GRACE=2 FORCE=
-K=$(dirname "$FILE")/.candidate.$(basename "${C:-c}")
+K=${FILE%/*}/.candidate.c
+[ -z "$C" ] || K=${FILE%/*}/.candidate.${C##*/}
 alive() {
     o=$(lim 20 birdc configure status 2>&1) || { printf '%s\n' "$o"; return 1; }
     case $o in *unconfirmed*) [ -d "$D/pending" ] || { printf 'unconfirmed\n'; return 3; } ;; esac
 }
 current() { cat "$FILE" >"$1"; }
 # Beside the configuration, so that what it includes is found.
-place() { K=$(dirname "$FILE")/.candidate.$(basename "$C"); cp "$1" "$K" && chmod --reference="$FILE" "$K"; }
+place() { K=${FILE%/*}/.candidate.${C##*/}; cp "$1" "$K" && chmod --reference="$FILE" "$K"; }
 check() { place "$C/new/bird.conf" || return; both check lim 60 birdc "configure check \"$K\""; case $o in *'Configuration OK'*) ;; *) rm -f "$K"; return 1 ;; esac; }
 arm() { :; }
 apply() {
@@ -29,5 +30,5 @@ restore() {
 }
 save() { place "$1" && mv "$K" "$FILE"; }
 forget() { rm -f "$K"; }
-tidy() { find "$(dirname "$FILE")" -maxdepth 1 -name '.candidate.c.*' -mtime +7 -exec rm -f {} + 2>/dev/null; }
+tidy() { find "${FILE%/*}/" -maxdepth 1 -name '.candidate.c.*' -mtime +7 -exec rm -f {} + 2>/dev/null; }
 foreign() { o=$(lim 20 birdc configure status 2>&1); case $o in *unconfirmed*) section foreign ;; esac; }

@@ -62,13 +62,16 @@ impl Daemon {
         };
         let directory = match (&self.options.state_directory, self.kind) {
             (Some(directory), _) => quote(directory),
-            (None, DaemonKind::Bird) => "\"$(dirname \"$FILE\")/.peering-manager\"".to_owned(),
+            (None, DaemonKind::Bird) => "\"${FILE%/*}/.peering-manager\"".to_owned(),
             (None, _) => "\"$HOME/.peering-manager\"".to_owned(),
         };
         let how = if how == How::Merge { "merge" } else { "replace" };
         let file = quote(self.config_file());
         let id = quote(id);
-        format!("FILE={file} HOW={how} C={id} T={seconds}\nD={directory}\n{CHANGE}\n{own}\n{call}")
+        format!(
+            "FILE={file} HOW={how} C={id} T={seconds}\ncase $FILE in */*) ;; *) FILE=./$FILE ;; esac\nD={directory}\n\
+             {CHANGE}\n{own}\n{call}"
+        )
     }
 
     fn failed(&self, step: Step, message: impl Into<String>) -> Error {

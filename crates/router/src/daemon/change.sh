@@ -4,7 +4,7 @@ trap '' HUP PIPE
 # A change lies in a directory of its own, $C, whose marks say how far it is: armed, then confirmed or undoing, then undone or
 # failed. A mark is taken by renaming it, which only one of two can do: the timer and whoever confirms.
 # $D/pending is there while a change waits for its confirmation.
-leave() { [ "$(cat "$D/pending/change" 2>/dev/null)" = "$C" ] && rm -rf "$D/pending"; return 0; }
+leave() { held=; { read -r held <"$D/pending/change"; } 2>/dev/null; [ "$held" = "$C" ] && rm -rf "$D/pending"; return 0; }
 
 # stale CHANGE: whether nothing can come of it any more.
 stale() {
@@ -29,8 +29,8 @@ stop_timer() { [ -s "$C/pid" ] && kill -TERM -- "-$(cat "$C/pid")" 2>/dev/null; 
 
 load() {
     mkdir -p "$D" || { section nowhere 1; end; }
-    find "$D" -maxdepth 1 -name 'c.*' -mtime +7 -exec rm -rf {} + 2>/dev/null
-    tidy
+    # Nobody waits for old ones to go.
+    { find "$D" -maxdepth 1 -name 'c.*' -mtime +7 -exec rm -rf {} +; tidy; } </dev/null >/dev/null 2>&1 &
     C=$(mktemp -d "$D/c.XXXXXXXX") || { section nowhere 1; end; }
     mkdir "$C/old" "$C/new"
     cat >"$C/new/$NAME"
@@ -54,9 +54,10 @@ commit() {
         if stale "$other"; then rm -rf "$D/pending"; fi
         mkdir "$D/pending" 2>/dev/null || { section busy 1; sed 's/^/ /' "$D/pending/who"; end; }
     fi
-    echo "$(id -un) from ${SSH_CONNECTION%% *}, since $(date -u +%FT%TZ), timer $T s" >"$D/pending/who"
+    now=$(date -u '+%s %FT%TZ')
+    echo "$(id -un) from ${SSH_CONNECTION%% *}, since ${now#* }, timer $T s" >"$D/pending/who"
     echo "$T" >"$C/timer"
-    date +%s >"$C/begun"
+    echo "${now% *}" >"$C/begun"
     echo $$ >"$C/applying"
     : >"$C/armed"
     echo "$C" >"$D/pending/change"

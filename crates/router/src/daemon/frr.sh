@@ -1,4 +1,5 @@
 NAME=frr.conf GRACE=120
+as_root
 alive() { o=$(lim 20 vtysh -c 'show bgp summary json' 2>&1); r=$?; [ $r = 0 ] || printf '%s\n' "$o"; return $r; }
 current() { lim 60 vtysh -c 'show running-config' >"$1.raw" || return 1; sed -n '/^frr version/,$p' "$1.raw" >"$1"; rm -f "$1.raw"; [ -s "$1" ]; }
 # With a directory of its own frr-reload.py does not write the new configuration to the disk: a restart undoes it.

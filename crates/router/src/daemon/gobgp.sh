@@ -1,4 +1,5 @@
 NAME=gobgpd.toml GRACE=120
+as_root
 alive() { o=$(lim 20 gobgp -j neighbor 2>&1); r=$?; [ $r = 0 ] || printf '%s\n' "$o"; return $r; }
 current() { cat "$FILE" >"$1" && [ -s "$1" ]; }
 check() { both check lim 60 gobgpd -d -f "$C/new/gobgpd.toml" --pprof-disable; }

@@ -92,11 +92,13 @@ impl Daemon {
     }
 
     fn reading(&self, step: Step) -> Bounds {
-        Bounds { step, time: self.ssh.limits().read }
+        Bounds { step, time: self.ssh.limits().read, more: false }
     }
 
     fn changing(&self, step: Step) -> Bounds {
-        Bounds { step, time: self.ssh.limits().change }
+        // After loading comes a commit, after a commit a confirmation.
+        let more = matches!(step, Step::Load | Step::Commit);
+        Bounds { step, time: self.ssh.limits().change, more }
     }
 
     fn config_file(&self) -> &str {

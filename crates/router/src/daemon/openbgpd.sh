@@ -1,4 +1,5 @@
 NAME=bgpd.conf GRACE=120
+as_root
 alive() { o=$(lim 20 $S bgpctl show 2>&1); r=$?; [ $r = 0 ] || printf '%s\n' "$o"; return $r; }
 current() { $S cat "$FILE" >"$1" && [ -s "$1" ]; }
 # The file is there at every moment, the old one or the new one.

@@ -7,10 +7,12 @@ use super::{Daemon, DaemonKind, bird, frr, gobgp, openbgpd};
 use crate::driver::ConfigText;
 use crate::mask::excerpt;
 use crate::neighbor::Family;
+use crate::ssh::Bounds;
 use crate::{Error, Facts, Neighbors, Step};
 
 /// The control program of `OpenBGPD`: over the restricted socket if there is one, else as root.
-const BGPCTL: &str = r#"R=/run/openbgpd/bgpd.rsock
+const BGPCTL: &str = r#"as_root
+R=/run/openbgpd/bgpd.rsock
 bgpctl_() { if [ -S $R ]; then lim "$1" bgpctl -s $R $2; else lim "$1" $S bgpctl $2; fi; }
 "#;
 
@@ -29,7 +31,12 @@ impl Daemon {
 
     /// Runs commands within the time for reading; a little less on the router, so that it says what hangs.
     async fn poll(&self, script: &str) -> Result<Answer, Error> {
-        let bounds = self.reading(Step::Neighbors);
+        self.poll_before(false, script).await
+    }
+
+    /// The same, before another question if there is `more`.
+    async fn poll_before(&self, more: bool, script: &str) -> Result<Answer, Error> {
+        let bounds = Bounds { more, ..self.reading(Step::Neighbors) };
         let seconds = bounds.time.as_secs().saturating_sub(2).max(1);
         shell::run(&self.ssh, bounds, &format!("L={seconds}\n{script}"), b"").await
     }
@@ -44,7 +51,7 @@ impl Daemon {
 
     async fn frr_neighbors(&self) -> Result<Neighbors, Error> {
         let script = "ask neighbors lim $L vtysh -c 'show bgp vrf all summary json' -c 'show bgp vrf all neighbors json'";
-        let answer = self.poll(script).await?;
+        let answer = self.poll_before(!self.options.without_counting, script).await?;
         let text = self.good(&answer, "neighbors")?;
         if !text.trim_start().starts_with('{') {
             return Err(answer.failed(self.host(), Step::Neighbors, "neighbors"));
@@ -79,7 +86,7 @@ impl Daemon {
 
     async fn openbgpd_neighbors(&self) -> Result<Neighbors, Error> {
         let script = format!("{BGPCTL}ask neighbors bgpctl_ $L '-j show neighbor'");
-        let answer = self.poll(&script).await?;
+        let answer = self.poll_before(!self.options.without_counting, &script).await?;
         let text = self.good(&answer, "neighbors")?;
         let up = openbgpd::established(text).map_err(|reason| self.misread(reason))?;
         let few = up.iter().map(|(_, received)| received).sum::<u64>() <= COUNTED;
@@ -99,7 +106,8 @@ ask accepted count"#,
     }
 
     async fn gobgp_neighbors(&self) -> Result<Neighbors, Error> {
-        let answer = self.poll("ask clock date +%s; ask neighbors lim $L gobgp -j neighbor").await?;
+        let answer =
+            self.poll_before(true, "ask clock date +%s; ask neighbors lim $L gobgp -j neighbor").await?;
         let text = self.good(&answer, "neighbors")?;
         if let Some(reason) = gobgp_error(text) {
             return Err(Error::Failed {
@@ -132,7 +140,7 @@ ask accepted count"#,
                               ask config lim 60 vtysh -c 'show running-config'"
                 .to_owned(),
             DaemonKind::Bird | DaemonKind::Gobgp => format!("ask config cat {file}"),
-            DaemonKind::Openbgpd => format!("ask config $S cat {file}"),
+            DaemonKind::Openbgpd => format!("as_root; ask config $S cat {file}"),
         };
         let answer = shell::run(&self.ssh, self.reading(Step::Config), &command, b"").await?;
         let text = answer.good(self.host(), Step::Config, "config")?;

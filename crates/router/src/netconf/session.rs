@@ -79,7 +79,7 @@ struct Wire {
 impl Session {
     /// Begins a session on a connection: as the subsystem, or as a program where there is no subsystem.
     pub async fn begin(ssh: Ssh) -> Result<Self, Error> {
-        let bounds = Bounds { step: Step::Login, time: ssh.limits().login };
+        let bounds = Bounds { step: Step::Login, time: ssh.limits().login, more: false };
         let mut stream = ssh.open(bounds, Service::Subsystem("netconf")).await?;
         if stream.is_none() {
             stream = ssh.open(bounds, Service::Program("netconf")).await?;

@@ -105,6 +105,8 @@ pub(crate) struct Output {
 pub(crate) struct Bounds {
     pub step: Step,
     pub time: Duration,
+    /// Another command follows: its channel is opened while this one runs, which saves a round trip.
+    pub more: bool,
 }
 
 /// Channels at the same time on one connection: OpenSSH's `MaxSessions` is 10 unless set.
@@ -201,14 +203,14 @@ impl Ssh {
         input: &[u8],
         until: &[u8],
     ) -> Result<Output, Error> {
-        timeout(bounds.time, self.run_unbounded(bounds.step, command, input, until))
+        timeout(bounds.time, self.run_unbounded(bounds, command, input, until))
             .await
             .map_err(|_| Error::Timeout { host: self.host.clone(), step: bounds.step, limit: bounds.time })?
     }
 
     async fn run_unbounded(
         &self,
-        step: Step,
+        Bounds { step, more, .. }: Bounds,
         command: &str,
         input: &[u8],
         until: &[u8],
@@ -267,17 +269,14 @@ impl Ssh {
             }
         };
         // A command that ends without reading its input is no failure: its answer tells.
-        let (_sent, output, ()) = tokio::join!(send, receive, self.prepare(step));
+        let (_sent, output, ()) = tokio::join!(send, receive, self.prepare(more));
         output
     }
 }
 
 impl Ssh {
-    /// After loading comes a commit, after a commit a confirmation: their channel is opened meanwhile.
-    async fn prepare(&self, step: Step) {
-        if matches!(step, Step::Load | Step::Commit)
-            && let Ok(channel) = self.handle.channel_open_session().await
-        {
+    async fn prepare(&self, more: bool) {
+        if more && let Ok(channel) = self.handle.channel_open_session().await {
             *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(channel);
         }
     }

@@ -133,7 +133,7 @@ impl Lab {
             connect: Duration::from_secs(10),
             login: Duration::from_secs(10),
             read: Duration::from_secs(8),
-            change: Duration::from_mins(1),
+            change: Duration::from_mins(5),
             keep_alive: Duration::from_secs(2),
             ..Limits::default()
         };

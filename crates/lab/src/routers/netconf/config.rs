@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::xml::escape;
-use super::{Kind, Options};
+use super::{Kind, Options, iosxr_bgp, junos_bgp};
+use crate::routers::peering::{Others, Peering, Peers, Session};
 
 /// Seconds since 1970 when every stand-in starts.
 const EPOCH: u64 = 1_750_000_000;
@@ -41,6 +42,7 @@ pub(super) struct State {
     pub(super) operations: Vec<String>,
     pub(super) killed: Vec<u64>,
     sessions: u64,
+    peering: Option<Peering>,
 }
 
 /// An error as RFC 6241 has it.
@@ -76,7 +78,7 @@ impl Refusal {
 }
 
 impl State {
-    pub(super) fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options, others: Option<Others>) -> Self {
         let first = Commit {
             config: options.config.clone(),
             at: EPOCH,
@@ -85,6 +87,7 @@ impl State {
             log: String::new(),
         };
         Self {
+            peering: others.map(|others| Peering::new(others, &peers(options.kind, &options.config))),
             candidate: options.config.clone(),
             options,
             begun: Instant::now(),
@@ -150,6 +153,15 @@ impl State {
         let commit =
             Commit { config, at: self.now(), user: user.into(), comment: comment.into(), log: log.into() };
         self.commits.insert(0, commit);
+        // What comes of it begins now, whether or not somebody asks.
+        self.bgp();
+    }
+
+    /// The sessions that there are now; `None` where answers are given.
+    pub(super) fn bgp(&mut self) -> Option<Vec<Session>> {
+        let peering = self.peering.as_mut()?;
+        let config = self.commits.first().map_or("", |commit| &commit.config);
+        Some(peering.sessions(&peers(self.options.kind, config)))
     }
 
     /// Commits for some seconds of the router's; `before` is what comes back.
@@ -162,6 +174,13 @@ impl State {
     }
 }
 
+fn peers(kind: Kind, config: &str) -> Peers {
+    match kind {
+        Kind::Junos => junos_bgp::peers(config),
+        Kind::IosXr => iosxr_bgp::peers(config),
+    }
+}
+
 /// What is different, line by line.
 pub(super) fn difference(old: &str, new: &str) -> String {
     let mut out = String::new();
@@ -170,16 +189,6 @@ pub(super) fn difference(old: &str, new: &str) -> String {
     }
     for line in new.lines().filter(|line| !old.lines().any(|other| other == *line)) {
         let _ = writeln!(out, "+  {line}");
-    }
-    out
-}
-
-/// Both, with what the second adds at the end.
-pub(super) fn merged(old: &str, new: &str) -> String {
-    let mut out = old.to_owned();
-    for line in new.lines().filter(|line| !old.lines().any(|other| other == *line)) {
-        out.push_str(line);
-        out.push('\n');
     }
     out
 }

@@ -1,7 +1,9 @@
 //! NETCONF as IOS-XR has it, with the configuration as text (`Cisco-IOS-XR-cli-cfg`).
 
-use super::config::{Refusal, State, difference, merged};
+use super::config::{Refusal, State, difference};
+use super::iosxr_bgp;
 use super::xml::{Node, escape};
+use crate::routers::tree::{from_indentation, merge_indentation, value};
 
 const CLI: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-cli-cfg";
 const HEADER: &str = "!! IOS XR Configuration 7.5.2\n";
@@ -41,7 +43,7 @@ pub(super) fn answer(state: &mut State, session: u64, user: &str, operation: &No
             {
                 return Err(Refusal::unknown(&unknown.name));
             }
-            state.candidate = merged(&state.candidate, &text(operation.child("config"))?);
+            state.candidate = merge_indentation(&state.candidate, &text(operation.child("config"))?);
             ok()
         }
         "copy-config" => {
@@ -86,7 +88,12 @@ pub(super) fn answer(state: &mut State, session: u64, user: &str, operation: &No
             ok()
         }
         "get" => {
-            let inner = state.options.answers.get("get").cloned().unwrap_or_default();
+            let mut inner = state.options.answers.get("get").cloned().unwrap_or_default();
+            if let Some(sessions) = state.bgp() {
+                let running = from_indentation(state.running());
+                let name = value(&running, "hostname").unwrap_or("ios");
+                inner.push_str(&iosxr_bgp::answer(operation.child("filter"), name, &sessions));
+            }
             Ok(format!("<data>{inner}</data>"))
         }
         name => Err(Refusal::unknown(name)),

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::config::{Refusal, State, difference, merged};
+use super::config::{Refusal, State, difference};
+use super::junos_bgp;
 use super::xml::{Node, escape};
+use crate::routers::tree::{block, from_braces, merge_braces, merge_commands, value};
 
 type Answer = Result<String, Refusal>;
 
@@ -27,15 +29,19 @@ pub(super) fn answer(state: &mut State, session: u64, user: &str, operation: &No
             state.now()
         )),
         "get-system-information" => {
-            Ok("<system-information><hardware-model>mx204</hardware-model><os-name>junos</os-name>\
-             <os-version>23.4R1.10</os-version><host-name>edge1</host-name></system-information>"
-                .into())
+            let running = from_braces(state.running()).unwrap_or_default();
+            let name = value(block(&running, "system"), "host-name").unwrap_or("edge1");
+            Ok(format!(
+                "<system-information><hardware-model>mx204</hardware-model><os-name>junos</os-name>\
+                 <os-version>23.4R1.10</os-version><host-name>{}</host-name></system-information>",
+                escape(name)
+            ))
         }
         name => {
-            let instance =
-                operation.text_of("instance").map(|instance| format!(" {instance}")).unwrap_or_default();
-            let found = state.options.answers.get(&format!("{name}{instance}"));
-            found.cloned().ok_or_else(|| Refusal::unknown(name))
+            let of = operation.text_of("instance");
+            let instance = of.map(|instance| format!(" {instance}")).unwrap_or_default();
+            let found = state.options.answers.get(&format!("{name}{instance}")).cloned();
+            found.or_else(|| junos_bgp::answer(name, of, &state.bgp()?)).ok_or_else(|| Refusal::unknown(name))
         }
     }
 }
@@ -121,23 +127,25 @@ fn load(state: &mut State, session: u64, operation: &Node) -> Answer {
         return Err(Refusal::unknown(&content.name));
     }
     let text = content.text.clone();
-    let opened = text.matches('{').count();
-    if format == "text" && opened != text.matches('}').count() {
-        return Ok(results(&Refusal::new("operation-failed", "syntax error: missing brace").xml()));
-    }
     if let Some(line) = text.lines().find(|line| line.contains("bogus")) {
         let mut refusal = Refusal::new("operation-failed", format!("syntax error: {line}"));
         refusal.info = "<bad-element>bogus</bad-element>".into();
         return Ok(results(&refusal.xml()));
     }
-    let new = match action {
-        "override" => text,
-        "merge" | "replace" | "set" => merged(candidate(state, session), &text),
+    let old = candidate(state, session);
+    let new = match (action, format) {
+        ("override", _) => from_braces(&text).map(|_| (text, true)),
+        ("set", _) => merge_commands(old, &text),
+        ("merge" | "replace", _) => merge_braces(old, &text),
         _ => return Err(Refusal::unknown("load-configuration")),
+    };
+    let (new, found) = match new {
+        Ok(new) => new,
+        Err(why) => return Ok(results(&Refusal::new("operation-failed", why).xml())),
     };
     set_candidate(state, session, new)?;
     let warning = "<rpc-error><error-severity>warning</error-severity><error-message>\nstatement not found\n</error-message></rpc-error>";
-    Ok(results(&format!("{warning}<ok/>")))
+    Ok(results(&format!("{}<ok/>", if found { "" } else { warning })))
 }
 
 fn get(state: &State, session: u64, operation: &Node) -> Answer {

@@ -6,7 +6,9 @@
 
 mod config;
 mod iosxr;
+mod iosxr_bgp;
 mod junos;
+mod junos_bgp;
 mod wire;
 mod xml;
 
@@ -15,6 +17,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use russh::keys::{HashAlg, PublicKey};
+
+use super::peering::Others;
+use super::place::Place;
 use config::State;
 
 /// Whose router it is.
@@ -45,7 +51,7 @@ pub struct Options {
 /// A router that runs until this is dropped.
 pub struct Router {
     address: SocketAddr,
-    fingerprint: String,
+    host_key: PublicKey,
     state: Shared,
     task: tokio::task::JoinHandle<()>,
 }
@@ -53,9 +59,14 @@ pub struct Router {
 impl Router {
     /// Starts one on a free port of the loopback.
     pub async fn start(options: Options) -> std::io::Result<Self> {
-        let state = Shared(Arc::new(Mutex::new(State::new(options))));
-        let (address, fingerprint, task) = wire::listen(state.clone()).await?;
-        Ok(Self { address, fingerprint, state, task })
+        Self::start_at(Place::default(), options, None).await
+    }
+
+    /// Starts one at a place. With others around it, what it says of its sessions follows from its configuration and from them.
+    pub async fn start_at(place: Place, options: Options, others: Option<Others>) -> std::io::Result<Self> {
+        let state = Shared(Arc::new(Mutex::new(State::new(options, others))));
+        let listening = wire::listen(state.clone(), place).await?;
+        Ok(Self { address: listening.address, host_key: listening.host_key, state, task: listening.task })
     }
 
     /// Where it listens.
@@ -64,8 +75,14 @@ impl Router {
     }
 
     /// Its host key's fingerprint, `SHA256:…`.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    pub fn fingerprint(&self) -> String {
+        self.host_key.fingerprint(HashAlg::Sha256).to_string()
+    }
+
+    /// Its host key, as it stands in a file of known hosts behind the host.
+    pub fn host_key(&self) -> String {
+        // A key that was just made can be written down.
+        self.host_key.to_openssh().unwrap_or_default()
     }
 
     /// What runs now.

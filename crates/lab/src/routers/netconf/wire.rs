@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::ssh_key::private::Ed25519Keypair;
-use russh::keys::{HashAlg, PrivateKey};
+use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Session};
 use russh::{Channel, ChannelId};
 use tokio::net::TcpListener;
@@ -14,16 +14,26 @@ use tokio::task::JoinHandle;
 use super::config::Refusal;
 use super::xml::{Node, parse};
 use super::{Kind, Shared, iosxr, junos};
+use crate::routers::place::{Place, reached};
 
 const END: &[u8] = b"]]>]]>";
 /// No request is longer.
 const LONGEST: usize = 64 << 20;
 
-pub(super) async fn listen(state: Shared) -> std::io::Result<(SocketAddr, String, JoinHandle<()>)> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+/// A server, as long as the task runs.
+pub(super) struct Listening {
+    pub(super) address: SocketAddr,
+    pub(super) host_key: PublicKey,
+    pub(super) task: JoinHandle<()>,
+}
+
+pub(super) async fn listen(state: Shared, place: Place) -> std::io::Result<Listening> {
+    let listener = TcpListener::bind(("127.0.0.1", place.port)).await?;
     let address = listener.local_addr()?;
-    let key = PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32]));
-    let fingerprint = key.public_key().fingerprint(HashAlg::Sha256).to_string();
+    let mut seed = [7; 32];
+    seed[..4].copy_from_slice(&place.number.to_be_bytes());
+    let key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
+    let host_key = key.public_key().clone();
     let config = russh::server::Config {
         keys: vec![key],
         auth_rejection_time: Duration::from_millis(10),
@@ -36,13 +46,14 @@ pub(super) async fn listen(state: Shared) -> std::io::Result<(SocketAddr, String
             let connection = Connection::new(state.clone());
             let config = config.clone();
             tokio::spawn(async move {
+                let stream = reached(stream, place.delay);
                 if let Ok(session) = russh::server::run_stream(config, stream, connection).await {
                     let _ = session.await;
                 }
             });
         }
     });
-    Ok((address, fingerprint, task))
+    Ok(Listening { address, host_key, task })
 }
 
 struct Connection {

@@ -1,5 +1,7 @@
 //! `lab`: stand-ins, for trying things out and for tests.
 
+mod routers;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     #[command(after_help = "With --control PORT: POST /lab/fault?kind=cut&match=AS-X makes it fail, \
         GET /lab/counters and GET /lab/queries show what was asked.")]
     Irrd(Irrd),
+    /// Routers of Junos, IOS-XR and EOS, on 127.0.0.1, with sessions that follow from their configurations
+    Routers(routers::Routers),
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +130,7 @@ pub(crate) async fn run(output: &Output, command: Command) -> anyhow::Result<u8>
             peeringdb::run(settings, started, stopped()).await?;
         }
         Command::Irrd(command) => irrd(output, command).await?,
+        Command::Routers(command) => routers::run(output, command).await?,
     }
     Ok(EXIT_OK)
 }
