@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) pending: Option<Pending>,
     pub(super) operations: Vec<String>,
     pub(super) killed: Vec<u64>,
+    /// What is not answered, and how often it still is before that.
+    pub(super) silent: Option<(String, usize)>,
     sessions: u64,
 }
 
@@ -94,7 +96,23 @@ impl State {
             pending: None,
             operations: Vec::new(),
             killed: Vec::new(),
+            silent: None,
             sessions: 100,
+        }
+    }
+
+    /// Whether what is asked for now is where it falls silent.
+    pub(super) fn falls_silent(&mut self, at: &str) -> bool {
+        match &mut self.silent {
+            Some((place, 0)) if place == at => {
+                self.silent = None;
+                true
+            }
+            Some((place, before)) if place == at => {
+                *before -= 1;
+                false
+            }
+            _ => false,
         }
     }
 
@@ -174,12 +192,21 @@ pub(super) fn difference(old: &str, new: &str) -> String {
     out
 }
 
-/// Both, with what the second adds at the end.
-pub(super) fn merged(old: &str, new: &str) -> String {
+/// The first with what the second adds at its end, and without what it deletes (`delete x`, `delete: x`); and whether all of
+/// that was there.
+pub(super) fn merged(old: &str, new: &str) -> (String, bool) {
     let mut out = old.to_owned();
-    for line in new.lines().filter(|line| !old.lines().any(|other| other == *line)) {
-        out.push_str(line);
-        out.push('\n');
+    let mut found = true;
+    for line in new.lines().filter(|line| !line.trim().is_empty()) {
+        if let Some(gone) = line.trim().strip_prefix("delete").filter(|rest| rest.starts_with([' ', ':'])) {
+            let gone = gone.trim_start_matches([':', ' ']);
+            let kept: String = out.split_inclusive('\n').filter(|other| other.trim() != gone).collect();
+            found &= kept.len() < out.len();
+            out = kept;
+        } else if !out.lines().any(|other| other == line) {
+            out.push_str(line);
+            out.push('\n');
+        }
     }
-    out
+    (out, found)
 }
