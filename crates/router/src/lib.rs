@@ -13,6 +13,7 @@
 //!   undoing are in `change.rs`;
 //! * `http.rs`, `eos/`: Arista EOS over eAPI; `nxapi.rs`: Cisco NX-OS over NX-API;
 //! * `nxos.rs`, `nxos_ssh.rs`, `ios/`: what Cisco's systems print; `vendor.rs`: what these share;
+//! * `parsers.rs`: everything that reads what routers send, by name;
 //! * `bridge/`: every other platform, with the user's own NAPALM in a Python process;
 //! * `files/`: directories and git repositories, for those who bring configurations to routers by other means.
 //!
@@ -39,6 +40,7 @@ pub mod netconf;
 mod nxapi;
 mod nxos;
 mod nxos_ssh;
+mod parsers;
 mod ssh;
 mod target;
 mod vendor;
@@ -56,6 +58,7 @@ pub use napalm::{
     parse_vendor,
 };
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+pub use parsers::{PARSERS, Parser, Parts};
 pub use ssh::{Credentials, Endpoint, HostKeys, Key, Limits, Ssh};
 pub use target::{Target, Tls, connect};
 
