@@ -124,6 +124,7 @@ async fn target(line: &str, inventory: &Path) -> anyhow::Result<Target> {
         tls: Tls::default(),
         options: serde_json::Map::new(),
         limits: Limits::default(),
+        way: pm_router::Way::default(),
     })
 }
 

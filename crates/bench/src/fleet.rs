@@ -111,6 +111,7 @@ impl List {
             tls: Tls { verify: true, authorities: Some(self.ca_file.clone()) },
             options: serde_json::Map::new(),
             limits: Limits { connect: time, login: time, read: time, ..Limits::default() },
+            way: pm_router::Way::default(),
         })
     }
 }

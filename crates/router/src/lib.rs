@@ -60,8 +60,8 @@ pub use napalm::{
     parse_vendor,
 };
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
-pub use ssh::{Credentials, Endpoint, HostKeys, Jump, Key, Limits, Ssh, Way};
 pub use parsers::{PARSERS, Parser, Parts};
+pub use ssh::{Credentials, Endpoint, HostKeys, Jump, Key, Limits, Ssh, Way};
 pub use target::{Target, Tls, connect};
 
 /// [`parse_napalm`] for Junos with elements in a namespace of their own left out, as they are when answers are read without

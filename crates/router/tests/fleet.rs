@@ -52,6 +52,7 @@ async fn driver(member: &Member, certificate: &std::path::Path) -> Box<dyn Route
             change: Duration::from_secs(20),
             ..Limits::default()
         },
+        way: pm_router::Way::default(),
     };
     connect(&target).await.unwrap()
 }

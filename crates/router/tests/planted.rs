@@ -16,7 +16,7 @@ use pm_lab::routers::netconf::{Kind, Options, Router as StandIn};
 use pm_lab::routers::nxapi::{self, NxApi};
 use pm_router::{
     ConfigText, Credentials, DaemonKind, Endpoint, Error, HostKeys, How, Limits, Pending, Platform, Router,
-    Target, Tls, connect, parse, parse_vendor,
+    Target, Tls, Way, connect, parse, parse_vendor,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -79,6 +79,7 @@ fn target(address: SocketAddr, platform: Platform) -> Target {
         tls: Tls::default(),
         options: Map::new(),
         limits: Limits { connect: LONG, login: LONG, read: LONG, change: LONG, ..Limits::default() },
+        way: Way::default(),
     }
 }
 

@@ -15,7 +15,7 @@ use pm_lab::routers::netconf::{Kind, Options, Router as StandIn};
 use pm_lab::routers::nxapi::{self, NxApi};
 use pm_router::{
     ConfigText, Credentials, Endpoint, Error, HostKeys, How, Limits, Pending, Platform, Step, Target, Tls,
-    connect,
+    Way, connect,
 };
 use serde_json::{Map, json};
 
@@ -43,6 +43,7 @@ fn target(address: SocketAddr, platform: Platform) -> Target {
         tls: Tls::default(),
         options: Map::new(),
         limits: Limits { connect: LONG, login: LONG, read: LIMIT, change: LIMIT, ..Limits::default() },
+        way: Way::default(),
     }
 }
 

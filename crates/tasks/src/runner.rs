@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Clock, Done, Reporter, Sink, Task, TaskContext, TaskError, process, secret_key};
 
 /// How often a run writes its log and gives a sign of life.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often the closing of a job record is tried.
 const CLOSE_ATTEMPTS: u32 = 3;
 /// How often a run that is to end looks whether the commit that was sent is through.

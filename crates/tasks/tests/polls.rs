@@ -12,8 +12,11 @@ use pm_config::Config;
 use pm_router::{HostKeys, Neighbors, Platform, State};
 use pm_store::Store;
 use pm_store::changes::Author;
-use pm_store::objects::models::{direct_peering_session, internet_exchange_peering_session};
+use pm_store::objects::models::{
+    autonomous_system, direct_peering_session, internet_exchange_peering_session, platform, router,
+};
 use pm_store::objects::problems::Rules;
+use pm_store::objects::record::Draft;
 use pm_store::objects::secrets::Keyring;
 use pm_store::objects::write::{self, Writing};
 use pm_store::polls::{self, SessionKind};

@@ -94,7 +94,7 @@ async fn store(
                     received: received + 100,
                     accepted: 90,
                     advertised: 12,
-                    last_error: None,
+                    ..Polled::default()
                 })
                 .collect();
             let begun = Instant::now();

@@ -114,8 +114,14 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
             ));
             Ok(code)
         }
-        Command::Deleted { limit } => deleted_sessions::list(&editor, output, limit.as_deref()).await,
-        Command::Forget { ids } => deleted_sessions::forget(&editor, output, &ids).await,
+        Command::Deleted { limit } => {
+            let editor = app::editor(shared, output).await?;
+            deleted_sessions::list(&editor, output, limit.as_deref()).await
+        }
+        Command::Forget { ids } => {
+            let editor = app::editor(shared, output).await?;
+            deleted_sessions::forget(&editor, output, &ids).await
+        }
     }
 }
 

@@ -15,7 +15,6 @@ use tokio::sync::Mutex;
 use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform, Router};
 use crate::netconf::candidate::Changes as _;
 use crate::netconf::{Datastore, Session, xml};
-use crate::ssh::Ssh;
 use crate::{Diff, Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
 
 pub(crate) use napalm::{napalm_agent, napalm_netconf};

@@ -20,7 +20,6 @@ use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform,
 use crate::mask::excerpt;
 use crate::netconf::candidate::Changes as _;
 use crate::netconf::{Session, xml};
-use crate::ssh::Ssh;
 use crate::{Diff, Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
 
 pub(crate) use napalm::{napalm, recorded};
