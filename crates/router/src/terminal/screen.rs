@@ -71,9 +71,9 @@ impl Screen {
     fn follow(&mut self, octet: u8) {
         self.sequence = match (self.sequence, octet) {
             (Sequence::Escape, b'[') => Sequence::Control(0),
-            (Sequence::Escape, b']') => Sequence::Text,
+            (Sequence::Escape, b']') | (Sequence::Text, 0..=6 | 8..=26 | 28..) => Sequence::Text,
             // Those that have further octets before the last one.
-            (Sequence::Escape, 0x20..=0x2f) => Sequence::Escape,
+            (Sequence::Escape, 0x20..=0x2f) | (Sequence::Text, 27) => Sequence::Escape,
             (Sequence::Control(parameter), 0x40..=0x7e) => {
                 if matches!(octet, b'J' | b'K') {
                     let from = if parameter == b'2' { 0 } else { self.column };
@@ -83,9 +83,6 @@ impl Screen {
                 Sequence::None
             }
             (Sequence::Control(_), _) => Sequence::Control(octet),
-            (Sequence::Text, 7) => Sequence::None,
-            (Sequence::Text, 27) => Sequence::Escape,
-            (Sequence::Text, _) => Sequence::Text,
             _ => Sequence::None,
         };
     }

@@ -1,5 +1,6 @@
 //! The ways to a router, over OpenSSH: through another host, from another address, with nothing but old algorithms.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -225,7 +226,7 @@ struct Text(String);
 
 impl tracing::field::Visit for Text {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.push_str(&format!("{field}={value:?} "));
+        let _ = write!(self.0, "{field}={value:?} ");
     }
 }
 

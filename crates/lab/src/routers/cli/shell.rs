@@ -162,7 +162,7 @@ impl Shell {
         } else {
             self.refusal(&command)
         };
-        self.show(&command, text);
+        self.show(&command, &text);
         true
     }
 
@@ -241,7 +241,7 @@ impl Shell {
         }
     }
 
-    fn show(&mut self, command: &str, text: String) {
+    fn show(&mut self, command: &str, text: &str) {
         let half = |text: &str| {
             let mut at = text.len() / 2;
             while !text.is_char_boundary(at) {
@@ -260,7 +260,7 @@ impl Shell {
             }
         };
         self.then = then;
-        let shown = half(&text);
+        let shown = half(text);
         self.say(&shown);
     }
 
