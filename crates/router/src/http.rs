@@ -16,6 +16,7 @@ pub(crate) struct Http {
     user: String,
     password: Option<SecretString>,
     largest: usize,
+    connect: Duration,
 }
 
 impl Http {
@@ -68,6 +69,7 @@ impl Http {
             user: target.credentials.user.clone(),
             password: target.credentials.password.clone(),
             largest: target.limits.answer,
+            connect: target.limits.connect,
         })
     }
 
@@ -122,16 +124,18 @@ impl Http {
     }
 
     pub fn unreadable(&self, step: Step, message: String) -> Error {
-        Error::Unreadable { host: self.host.clone(), step, message }
+        Error::Unreadable { host: self.host.clone(), step, message: excerpt(&message) }
     }
 
     fn wrong(&self, step: Step, limit: Duration, error: reqwest::Error) -> Error {
         let host = self.host.clone();
-        if error.is_connect() {
-            return Error::Connect { host, message: causes(&error.without_url()) };
-        }
-        if error.is_timeout() {
-            return Error::Timeout { host, step, limit };
+        match (error.is_timeout(), error.is_connect()) {
+            (true, true) => {
+                return Error::Timeout { host, step: Step::Connect, limit: self.connect.min(limit) };
+            }
+            (true, false) => return Error::Timeout { host, step, limit },
+            (false, true) => return Error::Connect { host, message: causes(&error.without_url()) },
+            (false, false) => {}
         }
         Error::Lost { host, step, message: causes(&error.without_url()) }
     }

@@ -14,6 +14,7 @@
 //! * `http.rs`, `eos/`: Arista EOS over eAPI; `nxapi.rs`: Cisco NX-OS over NX-API;
 //! * `terminal/`: Cisco IOS and NX-OS, asked as a person would ask them, over SSH;
 //! * `nxos.rs`, `nxos_ssh.rs`, `ios/`: what Cisco's systems print; `vendor.rs`: what these share;
+//! * `parsers.rs`: everything that reads what routers send, by name;
 //! * `bridge/`: every other platform, with the user's own NAPALM in a Python process;
 //! * `files/`: directories and git repositories, for those who bring configurations to routers by other means.
 //!
@@ -40,6 +41,7 @@ pub mod netconf;
 mod nxapi;
 mod nxos;
 mod nxos_ssh;
+mod parsers;
 mod ssh;
 mod target;
 mod terminal;
@@ -59,6 +61,7 @@ pub use napalm::{
 };
 pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 pub use ssh::{Credentials, Endpoint, HostKeys, Jump, Key, Limits, Ssh, Way};
+pub use parsers::{PARSERS, Parser, Parts};
 pub use target::{Target, Tls, connect};
 
 /// [`parse_napalm`] for Junos with elements in a namespace of their own left out, as they are when answers are read without

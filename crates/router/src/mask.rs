@@ -3,57 +3,104 @@
 /// What stands in place of a secret.
 pub const MASK: &str = "******";
 
-/// Words after which a secret follows, in the configurations of FRR, BIRD, `OpenBGPD`, `GoBGP` and the large vendors.
-const KEYWORDS: &[&str] = &[
-    "password",
-    "auth-password",
-    "auth_password",
-    "secret",
-    "authentication-key",
-    "key-string",
-    "key",
-    "passphrase",
-    "md5",
-];
+/// Words after which a secret follows, in the configurations of FRR, BIRD, `OpenBGPD`, `GoBGP` and the large vendors; alone or
+/// behind a hyphen (`encrypted-password`).
+const KEYWORDS: &[&str] =
+    &["password", "secret", "key", "key-string", "passphrase", "passwd", "md5", "ascii-text", "hexadecimal"];
+
+/// In lines about SNMP there are more.
+const OF_SNMP: &[&str] =
+    &["community", "sha", "sha-1", "sha-256", "des", "3des", "aes", "aes-128", "aes128", "aes256"];
 
 /// Kinds of a secret that may stand between the keyword and the secret itself.
-const KINDS: &[&str] = &["0", "5", "7", "8", "9", "sha512", "encrypted", "clear", "="];
+const KINDS: &[&str] = &[
+    "8a",
+    "sha512",
+    "sha256",
+    "encrypted",
+    "clear",
+    "plaintext",
+    "=",
+    "ascii-text",
+    "hexadecimal",
+    "128",
+    "192",
+    "256",
+];
+
+fn is_keyword(name: &str, snmp: bool) -> bool {
+    let name = name.to_ascii_lowercase();
+    KEYWORDS.iter().any(|word| {
+        name.strip_suffix(word).is_some_and(|front| front.is_empty() || front.ends_with(['-', '_', '/']))
+    }) || (snmp && OF_SNMP.contains(&name.as_str()))
+}
+
+/// `7`, `10`, `encrypted`, if anything follows.
+fn is_kind(word: &str, after: &str) -> bool {
+    let number = word.len() <= 2 && word.bytes().all(|octet| octet.is_ascii_digit());
+    let follows = !after.trim_matches(|c: char| c.is_whitespace() || ";},".contains(c)).is_empty();
+    (number || KINDS.contains(&word)) && follows
+}
 
 /// The line with every secret in it replaced.
 ///
 /// It errs on the side of masking: whatever follows `password`, `secret` or `key` is taken for a secret.
 pub fn mask_line(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
-    let mut rest = line;
+    mask_into(&mut out, line, line.contains("snmp"), true);
+    out
+}
+
+/// `quotes`: what stands in quotes may be a text with a secret in it, as in what a router says of a line.
+fn mask_into(out: &mut String, text: &str, snmp: bool, quotes: bool) {
+    let mut rest = text;
     let mut hide = false;
     while let Some((gap, token, after)) = next_token(rest) {
         out.push_str(gap);
         let (word, end) = split_end(token);
-        if hide && !KINDS.contains(&word) {
+        let kind = hide && end.is_empty() && is_kind(word, after);
+        let inside = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
+        let inside = inside.filter(|inside| quotes && inside.contains(char::is_whitespace));
+        if hide && !kind {
             out.push_str(MASK);
-            out.push_str(end);
+            hide = false;
+        } else if let Some(inside) = inside {
+            out.push('"');
+            mask_into(out, inside, snmp, false);
+            out.push('"');
             hide = false;
         } else {
-            out.push_str(token);
-            // `password="x"` and `password: x` in one token and in two.
-            let name = word.trim_end_matches([':', '=']).trim_matches('"').to_ascii_lowercase();
-            let named = KEYWORDS.contains(&name.as_str())
-                || (name == "community" && line.trim_start().starts_with("snmp"));
-            if let Some((before, _)) = word.split_once(['=', ':']).filter(|(_, value)| !value.is_empty())
-                && KEYWORDS.contains(&before.trim_matches('"').to_ascii_lowercase().as_str())
-            {
-                out.truncate(out.len() - token.len());
-                out.push_str(before);
-                out.push('=');
-                out.push_str(MASK);
-                out.push_str(end);
-            }
-            hide = named || (hide && KINDS.contains(&word));
+            // `password: x`, `password = "x"`
+            hide = kind || is_keyword(word.trim_end_matches([':', '=']).trim_matches('"'), snmp);
+            mask_pairs(out, word, snmp);
         }
+        out.push_str(end);
         rest = after;
     }
     out.push_str(rest);
-    out
+}
+
+/// `password="x"`, `{"a":1,"password":"x"}`, `?password=x`: a word with the secret in it.
+fn mask_pairs(out: &mut String, word: &str, snmp: bool) {
+    let mut from = 0;
+    let mut at = 0;
+    while let Some(sign) = word[at..].find([':', '=']).map(|sign| at + sign) {
+        at = sign + 1;
+        let before = word[from..sign].trim_end_matches('"');
+        let name = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).next();
+        let value = &word[at..];
+        if value.is_empty() || !name.is_some_and(|name| is_keyword(name, snmp)) {
+            continue;
+        }
+        // Without quotes nothing tells where it ends.
+        let length =
+            value.strip_prefix('"').and_then(|value| Some(value.find('"')? + 2)).unwrap_or(value.len());
+        out.push_str(&word[from..at]);
+        out.push_str(MASK);
+        from = at + length;
+        at = from;
+    }
+    out.push_str(&word[from..]);
 }
 
 /// Every line of the text with its secrets replaced.
@@ -118,9 +165,29 @@ pub(crate) fn excerpt(text: &str) -> String {
     if out.is_empty() { "it says nothing".to_owned() } else { out }
 }
 
+/// What is wrong with JSON, and where. A text that stands where none should is in serde's own words as a whole, and may be a
+/// configuration; here it is not.
+pub(crate) fn json_error(error: &serde_json::Error) -> String {
+    let mut said = error.to_string();
+    if let Some(at) = said.find('"') {
+        said.truncate(at);
+        let place = format!("at line {} column {}", error.line(), error.column());
+        said.push_str(&place);
+    }
+    said
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{MASK, excerpt, mask_line};
+    use super::{MASK, excerpt, json_error, mask_line};
+
+    #[test]
+    fn wrong_json_does_not_show_what_is_in_it() {
+        let error = serde_json::from_str::<Vec<u8>>(r#" "password hunter2 \" x""#).unwrap_err();
+        assert_eq!(json_error(&error), "invalid type: string at line 1 column 25");
+        let error = serde_json::from_str::<Vec<u8>>("[1, 2").unwrap_err();
+        assert!(json_error(&error).starts_with("EOF while parsing"), "{error}");
+    }
 
     #[test]
     fn secrets_of_every_daemon_are_hidden() {
@@ -134,7 +201,24 @@ mod tests {
             ("auth-password=\"hunter2\"", "auth-password="),
             (" \"auth_password\": \"hunter2\",", " \"auth_password\": "),
             ("enable secret 5 hunter2", "enable secret 5 "),
+            ("{\"a\":1,\"auth_password\":\"hunter2\",\"b\":2}", "{\"a\":1,\"auth_password\":"),
+            ("GET /x?user=a&password=hunter2;x", "GET /x?user=a&password="),
+            (
+                "refused: \"  neighbor 192.0.2.1 pasword x key hunter2\"",
+                "refused: \"  neighbor 192.0.2.1 pasword x key ",
+            ),
             ("neighbor X password 7 hunter2", "neighbor X password 7 "),
+            ("    password 3 hunter2", "    password 3 "),
+            (" password encrypted hunter2", " password encrypted "),
+            (" secret 10 hunter2", " secret 10 "),
+            ("   neighbor X password 8a hunter2", "   neighbor X password 8a "),
+            ("encrypted-password \"hunter2\"; ## SECRET-DATA", "encrypted-password "),
+            ("pre-shared-key ascii-text \"hunter2\";", "pre-shared-key ascii-text "),
+            ("set snmp community hunter2 authorization read-only", "set snmp community "),
+            (
+                "snmp-server user u g v3 auth md5 hunter2 priv aes 128 hunter2",
+                "snmp-server user u g v3 auth md5 ",
+            ),
         ] {
             let masked = mask_line(line);
             assert!(!masked.contains("hunter2"), "{masked}");

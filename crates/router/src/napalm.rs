@@ -121,7 +121,8 @@ pub fn parse_napalm(
     }
 }
 
-/// Neighbours in our own shape for what a router answered, without a router. The parts are as with [`parse_napalm`].
+/// Neighbours in our own shape for what a router answered, without a router. The parts are as with [`parse_napalm`]; what our
+/// driver asks Junos for all instances at once has the name of the operation.
 pub fn parse_vendor(platform: Platform, parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
     let summary = || parts.get("show_bgp_all_summary_vrf_all").map_or("", String::as_str);
     match platform {
@@ -129,6 +130,9 @@ pub fn parse_vendor(platform: Platform, parts: &BTreeMap<String, String>) -> Res
         Platform::Nxos => crate::nxos::neighbors(summary()),
         Platform::NxosSsh => crate::nxos_ssh::neighbors(summary()),
         Platform::Ios => crate::ios::neighbors(parts),
+        Platform::Junos => crate::junos::neighbors(parts),
+        Platform::IosxrNetconf => crate::iosxr::neighbors(parts),
+        Platform::Iosxr => crate::iosxr::agent_neighbors(parts),
         other => Err(format!("there is no parser for {}", other.name())),
     }
 }

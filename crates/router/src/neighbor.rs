@@ -136,6 +136,8 @@ pub struct Neighbors {
 impl Neighbors {
     pub(crate) fn sorted(mut self) -> Self {
         self.neighbors.sort_by(|a, b| (&a.vrf, a.address).cmp(&(&b.vrf, b.address)));
+        // They hold words of the router's.
+        self.left_out.iter_mut().for_each(|reason| *reason = crate::mask::excerpt(reason));
         self
     }
 

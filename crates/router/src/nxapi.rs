@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::driver::{ConfigText, How, Loader, Pending, Platform, Router};
 use crate::http::Http;
-use crate::mask::excerpt;
+use crate::mask::{excerpt, json_error};
 use crate::napalm::{NapalmDetail, NapalmNeighbors};
 use crate::target::Target;
 use crate::{Error, Facts, Limits, Neighbors, Step, nxos};
@@ -52,19 +52,27 @@ struct Refusal {
     data: Value,
 }
 
+/// The answer in a text: of a list of one question it is a list or not.
+fn read(text: &str) -> serde_json::Result<Option<Reply>> {
+    if text.trim_start().starts_with('[') {
+        Ok(serde_json::from_str::<Vec<Reply>>(text)?.into_iter().next())
+    } else {
+        serde_json::from_str(text).map(Some)
+    }
+}
+
+/// Reads an answer of NX-API.
+pub(crate) fn reply(text: &str) -> Result<(), String> {
+    read(text).map(drop).map_err(|error| json_error(&error))
+}
+
 impl NxApi {
     /// One command. The answer's JSON, or its text with the method `cli_ascii`; empty if there is none.
     async fn ask(&self, step: Step, limit: Duration, method: &str, command: &str) -> Result<String, Error> {
         let question = json!([{ "jsonrpc": "2.0", "method": method, "params": { "cmd": command, "version": 1 }, "id": 1 }]);
         let text = self.http.post(step, limit, "application/json-rpc", question.to_string()).await?;
-        // The answer to a list of one question is a list or not.
-        let unreadable = |error: serde_json::Error| self.unreadable(step, error.to_string());
-        let reply: Reply = if text.trim_start().starts_with('[') {
-            let all: Vec<Reply> = serde_json::from_str(&text).map_err(unreadable)?;
-            all.into_iter().next().ok_or_else(|| self.unreadable(step, "an empty list".to_owned()))?
-        } else {
-            serde_json::from_str(&text).map_err(unreadable)?
-        };
+        let reply = read(&text).map_err(|error| self.unreadable(step, json_error(&error)))?;
+        let reply = reply.ok_or_else(|| self.unreadable(step, "an empty list".to_owned()))?;
         if let Some(refusal) = reply.error {
             let said = refusal.data.get("msg").and_then(Value::as_str).unwrap_or("");
             let message = excerpt(&format!("{command}: {}\n{said}", refusal.message));
@@ -104,7 +112,7 @@ impl Router for NxApi {
     async fn facts(&self) -> Result<Facts, Error> {
         let text = self.ask(Step::Facts, self.limits.read, "cli", "show version").await?;
         let version: Value =
-            serde_json::from_str(&text).map_err(|error| self.unreadable(Step::Facts, error.to_string()))?;
+            serde_json::from_str(&text).map_err(|error| self.unreadable(Step::Facts, json_error(&error)))?;
         let word = |names: &[&str]| {
             names.iter().find_map(|name| version.get(name)?.as_str()).unwrap_or_default().to_owned()
         };
@@ -137,7 +145,7 @@ impl Router for NxApi {
 
     async fn napalm_neighbors(&self) -> Result<NapalmNeighbors, Error> {
         nxos::napalm_neighbors(&self.summary().await?)
-            .and_then(|shape| serde_json::from_value(shape).map_err(|error| error.to_string()))
+            .and_then(|shape| serde_json::from_value(shape).map_err(|error| json_error(&error)))
             .map_err(|message| self.unreadable(Step::Neighbors, message))
     }
 

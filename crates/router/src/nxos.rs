@@ -131,7 +131,7 @@ fn read(text: &str) -> Result<Answer<'_>, String> {
     if text.is_empty() || text == "\"\"" || text == "null" {
         return Ok(Answer { vrfs: None });
     }
-    serde_json::from_str(text).map_err(|error| format!("summary: {error}"))
+    serde_json::from_str(text).map_err(|error| format!("summary: {}", crate::mask::json_error(&error)))
 }
 
 #[derive(Deserialize)]
@@ -271,6 +271,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
             }
             fn visit_bool<E>(self, value: bool) -> Result<Word<'de>, E> {
                 Ok(Word(Cow::Owned(value.to_string())))
+            }
+            // One odd field must not take the others' rows along.
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Word<'de>, A::Error> {
+                while list.next_element::<de::IgnoredAny>()?.is_some() {}
+                Ok(Word::default())
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Word<'de>, A::Error> {
+                while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
+                Ok(Word::default())
             }
         }
         deserializer.deserialize_any(Any)

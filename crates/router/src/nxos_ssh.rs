@@ -184,6 +184,9 @@ impl<'a> Section<'a> {
             [first, ..] if crate::vendor::address(first).is_some() => {
                 self.odd.push(format!("{first}: its row has {} columns", words.len()));
             }
+            [first, "4", remote_as, ..] if as_number(remote_as).is_some() => {
+                self.odd.push(format!("{first}: its address is none"));
+            }
             // A prompt, or a remark.
             _ => {}
         }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub enum Fault {
     Html,
     /// Nothing comes back.
     Hang,
+    /// Nothing comes back, and to nothing that follows.
+    Deaf,
 }
 
 /// A running stand-in; dropping it stops it.
@@ -68,6 +71,7 @@ struct Shared {
     switch: Mutex<Switch>,
     peering: Mutex<Option<Peering>>,
     faults: Mutex<VecDeque<(String, Fault)>>,
+    deaf: AtomicBool,
     seen: Mutex<Vec<String>>,
 }
 
@@ -93,6 +97,7 @@ impl Eapi {
             peering: Mutex::new(peering),
             options,
             faults: Mutex::default(),
+            deaf: AtomicBool::new(false),
             seen: Mutex::default(),
         });
         let app = axum::Router::new().route("/command-api", post(handle)).with_state(Arc::clone(&shared));
@@ -289,7 +294,11 @@ async fn handle(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
         Some(Fault::CutBefore) => return cut(),
         Some(Fault::Html) => return "<html><body>It works</body></html>".into_response(),
         Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::Deaf) => shared.deaf.store(true, Ordering::Relaxed),
         Some(Fault::CutAfter) | None => {}
+    }
+    if shared.deaf.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
     let answer = run(&shared, &question);
     if fault.is_some() {
@@ -359,6 +368,10 @@ impl Terminal<'_> {
         switch.tick();
         let invalid = |error: String| (1002, error);
         let empty = if self.as_text { json!({ "output": "" }) } else { json!({}) };
+        // As when somebody presses Enter.
+        if command.is_empty() {
+            return Ok(empty);
+        }
         if command == "enable" {
             let wanted = self.shared.options.enable.as_deref();
             if wanted.is_some() && wanted != input {
@@ -444,7 +457,8 @@ impl Terminal<'_> {
             }
             (["show", "version"], false) => Ok(json!({
                 "modelName": "vEOS-lab", "version": if self.shared.options.newer { "4.32.1F" } else { "4.30.1F" },
-                "uptime": switch.uptime(), "serialNumber": "", "hardwareRevision": "",
+                "uptime": switch.uptime(), "bootupTimestamp": 1_750_000_000.0, "serialNumber": "", "hardwareRevision": "",
+                "internalVersion": if self.shared.options.newer { "4.32.1F-1" } else { "4.30.1F-1" },
             })),
             (
                 ["show", "configuration", "sessions", "detail"] | ["show", "configuration", "sessions"],
@@ -453,6 +467,9 @@ impl Terminal<'_> {
             (["show", "running-config"], true) if self.enabled => Ok(text(switch.running.text())),
             (["show", "startup-config"], true) if self.enabled => Ok(text(switch.startup.text())),
             (["show", "running-config", "|", "include", ..], true) => Ok(text(String::new())),
+            (["show", "session-config", "named", name], true) => {
+                switch.shown(name).map(text).map_err(|error| (1002, error))
+            }
             (["show", "session-config", "named", name, "diffs"], true) => {
                 switch.diffs(name).map(text).map_err(|error| (1002, error))
             }

@@ -327,6 +327,11 @@ impl Switch {
         Ok(self.running.difference(&session.config, name))
     }
 
+    /// The whole candidate of a session.
+    pub fn shown(&self, name: &str) -> Result<String, String> {
+        self.sessions.get(name).map(|session| session.config.text()).ok_or_else(|| unknown(name))
+    }
+
     pub fn commit(&mut self, name: &str, timer: Option<Duration>) -> Result<(), String> {
         let now = self.uptime();
         if self.timer.as_ref().is_some_and(|timer| timer.session == name) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -29,7 +29,15 @@ pub struct Options {
 pub struct NxApi {
     /// Where it listens.
     pub address: SocketAddr,
+    shared: Arc<Shared>,
     task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: Options,
+    /// The command that is not answered.
+    silent: Mutex<Option<String>>,
 }
 
 impl NxApi {
@@ -37,11 +45,17 @@ impl NxApi {
     pub async fn start(options: Options) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let app = axum::Router::new().route("/ins", post(handle)).with_state(Arc::new(options));
+        let shared = Arc::new(Shared { options, silent: Mutex::default() });
+        let app = axum::Router::new().route("/ins", post(handle)).with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
             let _ = axum::serve(listener, app).await;
         });
-        Ok(Self { address, task })
+        Ok(Self { address, shared, task })
+    }
+
+    /// This command is no longer answered.
+    pub fn fall_silent(&self, at: &str) {
+        *self.shared.silent.lock().unwrap_or_else(PoisonError::into_inner) = Some(at.to_owned());
     }
 }
 
@@ -51,7 +65,8 @@ impl Drop for NxApi {
     }
 }
 
-async fn handle(State(options): State<Arc<Options>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn handle(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let options = &shared.options;
     let expected = format!("{}:{}", options.user, options.password);
     if super::eapi::credentials(&headers).as_deref() != Some(&expected) {
         return (StatusCode::UNAUTHORIZED, "<html><title>401 Authorization Required</title></html>")
@@ -60,7 +75,11 @@ async fn handle(State(options): State<Arc<Options>>, headers: HeaderMap, body: B
     let known = headers.get("content-type").is_some_and(|kind| kind == "application/json-rpc");
     match serde_json::from_slice::<Value>(&body) {
         Ok(Value::Array(questions)) if known => {
-            let replies: Vec<Value> = questions.iter().map(|one| answer(&options, one)).collect();
+            let silent = shared.silent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if silent.is_some_and(|at| questions.iter().any(|one| one["params"]["cmd"] == at)) {
+                std::future::pending::<()>().await;
+            }
+            let replies: Vec<Value> = questions.iter().map(|one| answer(options, one)).collect();
             let refused = replies.iter().any(|reply| reply.get("error").is_some());
             let status = if refused { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
             let body = if replies.len() == 1 { replies.into_iter().next().unwrap_or_default() } else { Value::Array(replies) };

@@ -73,7 +73,7 @@ pub async fn napalm_versions(
     let mut process = Process::start(python, 1 << 20).map_err(|error| no_python(python, &error))?;
     let asked = process.request("versions", json!({ "drivers": drivers }), limit).await;
     match asked {
-        Ok(Ok(found)) => serde_json::from_value(found).map_err(|error| error.to_string()),
+        Ok(Ok(found)) => serde_json::from_value(found).map_err(|error| crate::mask::json_error(&error)),
         Ok(Err(fault)) if fault.is("no_napalm") => {
             Err(format!("{} has no NAPALM; pip install napalm", python.display()))
         }
@@ -83,6 +83,16 @@ pub async fn napalm_versions(
             Err(format!("{} is no Python that works: {}", python.display(), crate::mask::excerpt(&said)))
         }
     }
+}
+
+/// Neighbours out of what the two getters of a driver gave, as JSON.
+pub(crate) fn recorded(parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
+    let part = |name: &str| parts.get(name).filter(|text| !text.trim().is_empty());
+    let read =
+        |text: &String| serde_json::from_str::<Json>(text).map_err(|error| crate::mask::json_error(&error));
+    let short = part("neighbors").map(read).transpose()?.as_ref().map(neighbors::short).transpose()?;
+    let long = part("detail").map(read).transpose()?.as_ref().map(neighbors::long).transpose()?;
+    Ok(neighbors::joined(short.as_ref(), long.as_ref(), "other"))
 }
 
 fn no_python(python: &Path, error: &std::io::Error) -> String {
@@ -329,7 +339,7 @@ impl Candidate for Loaded<'_> {
 }
 
 /// The driver's text, which has signs in most, but not all, of them.
-fn difference(text: &str) -> Diff {
+pub(crate) fn difference(text: &str) -> Diff {
     let signed = text.lines().any(|line| line.starts_with(['+', '-']));
     Diff::from_lines(text.lines().map(|line| match line.chars().next() {
         _ if !signed => ('+', line),

@@ -120,8 +120,9 @@ impl Process {
             return Err(Broken::Ended(self.last_words().await));
         }
         let line = self.line().await?;
-        let reply: Reply = serde_json::from_slice(&line)
-            .map_err(|error| Broken::Unreadable(format!("no answer of the helper: {error}")))?;
+        let reply: Reply = serde_json::from_slice(&line).map_err(|error| {
+            Broken::Unreadable(format!("no answer of the helper: {}", crate::mask::json_error(&error)))
+        })?;
         if reply.id != id {
             return Err(Broken::Unreadable("an answer to something else".to_owned()));
         }

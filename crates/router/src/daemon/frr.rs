@@ -64,7 +64,7 @@ fn document<'de, T: Deserialize<'de>>(
     documents: &mut serde_json::Deserializer<serde_json::de::StrRead<'de>>,
     name: &str,
 ) -> Result<T, String> {
-    T::deserialize(documents).map_err(|error| format!("{name}: {error}"))
+    T::deserialize(documents).map_err(|error| format!("{name}: {}", crate::mask::json_error(&error)))
 }
 
 fn soft_families(one: &Neighbor, detail: &Detail) -> Vec<Question> {
@@ -81,7 +81,8 @@ fn soft_families(one: &Neighbor, detail: &Detail) -> Vec<Question> {
 fn add_received(all: &mut Neighbors, soft: &[Question], text: &str) -> Result<(), String> {
     let counts = serde_json::Deserializer::from_str(text).into_iter::<PrefixCounts>();
     for ((vrf, address, family), counts) in soft.iter().zip(counts) {
-        let counts = counts.map_err(|error| format!("prefix-counts of {address}: {error}"))?;
+        let counts = counts
+            .map_err(|error| format!("prefix-counts of {address}: {}", crate::mask::json_error(&error)))?;
         let Some(counts) = counts.walk.filter(|_| counts.of.as_deref() == Some(address.to_string().as_str()))
         else {
             continue;

@@ -29,10 +29,12 @@ pub(super) fn difference(text: &str) -> Diff {
 /// FRR has no way to tell.
 pub(super) fn merge_difference(old: &str, part: &str) -> Diff {
     let present: HashSet<(Vec<&str>, &str)> = in_context(old).into_iter().collect();
+    let openers: HashSet<&str> =
+        present.iter().filter_map(|(contexts, _)| contexts.last().copied()).collect();
     let mut out: Vec<(char, &str)> = Vec::new();
     let mut shown: Vec<&str> = Vec::new();
     for (context, line) in in_context(part) {
-        let opens = present.iter().any(|(contexts, _)| contexts.last() == Some(&line));
+        let opens = openers.contains(line);
         let change = match line.strip_prefix("no ") {
             Some(rest) => {
                 let rest = rest.trim_start();

@@ -10,11 +10,11 @@ use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 /// `gobgp -j neighbor`, the router's clock in seconds since 1970, and answers of `gobgp -j neighbor ADDRESS`, which alone count
 /// what is advertised.
 pub(super) fn neighbors(text: &str, clock: &str, advertised: Option<&str>) -> Result<Neighbors, String> {
-    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
     let now: u64 = clock.trim().parse().map_err(|_| format!("the clock says {clock:?}"))?;
     let mut sent: HashMap<(String, i64), u64> = HashMap::new();
     for entry in serde_json::Deserializer::from_str(advertised.unwrap_or_default()).into_iter::<Entry>() {
-        let entry = entry.map_err(|error| format!("one neighbour: {error}"))?;
+        let entry = entry.map_err(|error| format!("one neighbour: {}", crate::mask::json_error(&error)))?;
         for family in &entry.afi_safis {
             sent.insert(
                 (entry.conf.neighbor_address.clone(), family.state.family.afi),
@@ -34,14 +34,14 @@ pub(super) fn neighbors(text: &str, clock: &str, advertised: Option<&str>) -> Re
 
 /// Addresses of sessions that are up.
 pub(super) fn established(text: &str) -> Result<Vec<IpAddr>, String> {
-    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
     let up = entries.iter().filter(|entry| entry.state.session == ESTABLISHED);
     Ok(up.filter_map(|entry| entry.conf.neighbor_address.parse().ok()).collect())
 }
 
 /// Every neighbour's address.
 pub(super) fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
-    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
     Ok(entries.iter().filter_map(|entry| entry.conf.neighbor_address.parse().ok()).collect())
 }
 

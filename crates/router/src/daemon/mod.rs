@@ -111,7 +111,7 @@ impl Daemon {
     }
 
     fn unreadable(&self, step: Step, message: String) -> Error {
-        Error::Unreadable { host: self.host().to_owned(), step, message }
+        Error::Unreadable { host: self.host().to_owned(), step, message: crate::mask::excerpt(&message) }
     }
 }
 
@@ -159,6 +159,13 @@ impl Load for Daemon {
     async fn load(&self, how: How, text: &ConfigText) -> Result<Box<dyn Candidate + '_>, Error> {
         self.load_candidate(how, text).await
     }
+}
+
+/// All that is made of a daemon's words for people, and of a script's answer.
+pub(crate) fn texts(old: &str, new: &str) {
+    let _ = (frr_texts::difference(new), frr_texts::merge_difference(old, new), frr_texts::complaints(new));
+    let _ = (shell::sections(new), poll::gobgp_error(new));
+    let _ = (frr::questions(new), gobgp::addresses(new), gobgp::established(new), openbgpd::established(new));
 }
 
 /// Neighbours from what a daemon printed, without a router.

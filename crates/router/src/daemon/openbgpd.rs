@@ -9,7 +9,7 @@ use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 
 /// `bgpctl -j show neighbor`, and lines of an address and how many of its prefixes are in the RIB.
 pub(super) fn neighbors(text: &str, accepted: Option<&str>) -> Result<Neighbors, String> {
-    let answer: Answer = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let answer: Answer = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
     let accepted = accepted.map(counts).transpose()?.unwrap_or_default();
     let mut all = Neighbors::default();
     for entry in &answer.neighbors {
@@ -23,7 +23,7 @@ pub(super) fn neighbors(text: &str, accepted: Option<&str>) -> Result<Neighbors,
 
 /// Addresses of sessions that are up, for which accepted prefixes can be counted, and how many prefixes they sent.
 pub(super) fn established(text: &str) -> Result<Vec<(IpAddr, u64)>, String> {
-    let answer: Answer = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let answer: Answer = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
     let up = answer.neighbors.iter().filter(|entry| entry.state == "Established");
     Ok(up
         .filter_map(|entry| Some((entry.remote_addr.parse().ok()?, entry.stats.prefixes.received)))

@@ -92,7 +92,7 @@ pub(super) async fn run(ssh: &Ssh, bounds: Bounds, script: &str, input: &[u8]) -
     Ok(Answer { sections, stderr })
 }
 
-fn sections(text: &str) -> BTreeMap<String, Section> {
+pub(super) fn sections(text: &str) -> BTreeMap<String, Section> {
     let mut all = BTreeMap::new();
     let mut current: Option<(String, Section)> = None;
     for line in text.split_inclusive('\n') {

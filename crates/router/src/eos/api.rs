@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::http::Http;
-use crate::mask::excerpt;
+use crate::mask::{excerpt, json_error};
 use crate::target::Target;
 use crate::{Error, Step};
 
@@ -60,6 +60,13 @@ struct Text {
     output: String,
 }
 
+/// The answers in a text, or what the switch refused, in words.
+pub(super) fn read(text: &str) -> serde_json::Result<Vec<Box<RawValue>>> {
+    let reply: Reply = serde_json::from_str(text)?;
+    let _ = reply.error.map(|refusal| refusal.text());
+    Ok(reply.result.unwrap_or_default())
+}
+
 impl Api {
     pub fn new(target: &Target) -> Result<Self, Error> {
         let secret = target.text("enable_password").or_else(|| target.text("secret"));
@@ -90,8 +97,9 @@ impl Api {
             "id": "peering-manager",
         });
         let text = self.http.post(step, limit, "application/json", question.to_string()).await?;
-        let reply: Reply = serde_json::from_str(&text)
-            .map_err(|error| self.http.unreadable(step, format!("{error} in {} octets", text.len())))?;
+        let reply: Reply = serde_json::from_str(&text).map_err(|error| {
+            self.http.unreadable(step, format!("{} in {} octets", json_error(&error), text.len()))
+        })?;
         drop(text);
         if let Some(refusal) = reply.error {
             return Err(Trouble::Refused(refusal.text()));
@@ -126,7 +134,7 @@ impl Api {
             .map(|answer| {
                 serde_json::from_str::<Text>(answer.get())
                     .map(|text| text.output)
-                    .map_err(|error| self.http.unreadable(step, error.to_string()))
+                    .map_err(|error| self.http.unreadable(step, json_error(&error)))
             })
             .collect()
     }

@@ -13,9 +13,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform, Router};
+use crate::mask::json_error;
 use crate::napalm::{NapalmDetail, NapalmNeighbors};
 use crate::target::Target;
-use crate::{Error, Facts, Limits, Neighbors, Step};
+use crate::{Diff, Error, Facts, Limits, Neighbors, Step};
 use api::{Api, Format};
 
 const SUMMARIES: [&str; 2] = ["show ip bgp summary vrf all", "show ipv6 bgp summary vrf all"];
@@ -89,7 +90,7 @@ impl Router for Eos {
             .await?;
         let read = |at: usize| {
             serde_json::from_str::<Version>(answers[at].get())
-                .map_err(|error| self.unreadable(Step::Facts, error.to_string()))
+                .map_err(|error| self.unreadable(Step::Facts, json_error(&error)))
         };
         let (version, name) = (read(0)?, read(1)?);
         // Where BGP is not configured, the question may be refused.
@@ -122,7 +123,7 @@ impl Router for Eos {
         let all = self.answers().await?;
         let shape = parse::napalm(answers(&all));
         shape
-            .and_then(|shape| serde_json::from_value(shape).map_err(|error| error.to_string()))
+            .and_then(|shape| serde_json::from_value(shape).map_err(|error| json_error(&error)))
             .map_err(|message| self.unreadable(Step::Neighbors, message))
     }
 
@@ -135,9 +136,7 @@ impl Router for Eos {
             [summaries[0].get(), summaries[1].get()],
             !texts[2].is_empty(),
         );
-        shape
-            .and_then(|shape| serde_json::from_value(shape).map_err(|error| error.to_string()))
-            .map_err(|message| self.unreadable(Step::Neighbors, message))
+        shape.map_err(|message| self.unreadable(Step::Neighbors, message))
     }
 
     async fn running_config(&self) -> Result<ConfigText, Error> {
@@ -177,12 +176,37 @@ pub(crate) fn napalm(getter: &str, parts: &BTreeMap<String, String>) -> Result<V
     let details = [part("show_ip_bgp_neighbors_vrf_all"), part("show_ipv6_bgp_peers_vrf_all")];
     match getter {
         "get_bgp_neighbors" => parse::napalm(parse::Answers { summaries, details }),
-        "get_bgp_neighbors_detail" => {
-            let model = part("show_running_config___include_service_routing_protocols_model_multi_agent");
-            text::napalm(details, summaries, !model.is_empty())
-        }
+        "get_bgp_neighbors_detail" => serde_json::to_value(detail(parts)?).map_err(|error| error.to_string()),
         _ => Err(format!("NAPALM has no {getter} here")),
     }
+}
+
+/// NAPALM's long shape of what is printed.
+pub(crate) fn detail(parts: &BTreeMap<String, String>) -> Result<NapalmDetail, String> {
+    let part = |name: &str| parts.get(name).map_or("", String::as_str);
+    let model = part("show_running_config___include_service_routing_protocols_model_multi_agent");
+    text::napalm(
+        [part("show_ip_bgp_neighbors_vrf_all"), part("show_ipv6_bgp_peers_vrf_all")],
+        [part("show_ip_bgp_summary_vrf_all"), part("show_ipv6_bgp_summary_vrf_all")],
+        !model.is_empty(),
+    )
+}
+
+/// Reads an answer of eAPI, and what is in it as a list of sessions.
+pub(crate) fn reply(text: &str) -> Result<(), String> {
+    let answers = api::read(text).map_err(|error| json_error(&error))?;
+    answers.iter().for_each(|answer| session::look(answer.get()));
+    Ok(())
+}
+
+/// A difference as EOS prints it.
+pub(crate) fn difference(text: &str) -> Diff {
+    Diff::from_lines(session::signs(text))
+}
+
+/// The commands of a configuration.
+pub(crate) fn lines_of(text: &str) {
+    let _ = lines::commands(text);
 }
 
 /// All neighbours.

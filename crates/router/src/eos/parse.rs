@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::mask::json_error;
 use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 use crate::vendor::{address, as_number, canonical};
 
@@ -28,7 +29,7 @@ pub(super) fn neighbors(answers: Answers<'_>) -> Result<Neighbors, String> {
         for (vrf, list) in &details.vrfs {
             for raw in &list.peers {
                 match serde_json::from_str::<Peer<'_>>(raw.get())
-                    .map_err(|error| error.to_string())
+                    .map_err(|error| json_error(&error))
                     .and_then(|peer| neighbor(vrf, &peer, &summaries))
                 {
                     // A neighbour of both families, or of none yet, may stand in both lists.
@@ -179,7 +180,7 @@ fn read<'a, T: Deserialize<'a> + Default>(text: &'a str, name: &str) -> Result<T
     if text.trim().is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))
+    serde_json::from_str(text).map_err(|error| format!("{name}: {}", json_error(&error)))
 }
 
 /// An answer: something per VRF. Without BGP there is no `vrfs` at all.

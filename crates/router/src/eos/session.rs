@@ -15,10 +15,13 @@ use serde_json::{Value, json};
 use super::api::{Format, Trouble};
 use super::{Eos, lines};
 use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
+use crate::mask::json_error;
 use crate::{Diff, Error, Step};
 
 /// Where the configuration from before the last commit lies.
 const BEFORE: &str = "flash:pm-rollback";
+/// How long the session of a switch that has stopped answering may take to be aborted.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// The longest timer: it is given as `HH:MM:SS`.
 const LONGEST: u64 = 24 * 3600 - 1;
 
@@ -80,6 +83,13 @@ impl Sessions {
     }
 }
 
+/// Reads a list of sessions, whatever it is.
+pub(super) fn look(text: &str) {
+    if let Ok(sessions) = serde_json::from_str::<Sessions>(text) {
+        let _ = (sessions.waiting(), sessions.open(""), sessions.is_last_completed("x"));
+    }
+}
+
 fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
@@ -104,7 +114,7 @@ impl Eos {
             .ask(step, self.limits.read, &["show configuration sessions detail"], Format::Json)
             .await?;
         let text = answers.first().map_or("{}", |answer| answer.get());
-        serde_json::from_str(text).map_err(|error| self.api.http.unreadable(step, error.to_string()))
+        serde_json::from_str(text).map_err(|error| self.api.http.unreadable(step, json_error(&error)))
     }
 
     fn free(&self, sessions: &Sessions, except: &str) -> Result<(), Error> {
@@ -141,8 +151,9 @@ impl Eos {
         commands.extend(lines::commands(text.expose()));
         commands.push(json!("end"));
         if let Err(trouble) = self.api.run(Step::Load, self.limit(), commands, Format::Json).await {
-            self.abort_quietly(&name).await;
-            return Err(self.refused(Step::Load, trouble));
+            let error = self.refused(Step::Load, trouble);
+            self.abort_quietly(&name, &error).await;
+            return Err(error);
         }
         match self.session_diff(Step::Load, &name).await {
             Ok(text) => {
@@ -150,7 +161,7 @@ impl Eos {
                 Ok(Box::new(EosCandidate { eos: self, name, diff, before }))
             }
             Err(error) => {
-                self.abort_quietly(&name).await;
+                self.abort_quietly(&name, &error).await;
                 Err(error)
             }
         }
@@ -161,14 +172,16 @@ impl Eos {
         Ok(self.api.texts(step, self.limits.read, &[&command]).await?.pop().unwrap_or_default())
     }
 
-    async fn abort(&self, step: Step, name: &str) -> Result<(), Error> {
+    async fn abort(&self, step: Step, limit: Duration, name: &str) -> Result<(), Error> {
         let command = format!("configure session {name} abort");
-        self.api.ask(step, self.limit(), &[&command], Format::Json).await.map(drop)
+        self.api.ask(step, limit, &[&command], Format::Json).await.map(drop)
     }
 
-    /// After a failure that is told already.
-    async fn abort_quietly(&self, name: &str) {
-        if let Err(error) = self.abort(Step::Discard, name).await {
+    /// After a failure, which is told next.
+    async fn abort_quietly(&self, name: &str, failed: &Error) {
+        let silent = matches!(failed, Error::Timeout { .. });
+        let limit = if silent { self.limit().min(FAREWELL) } else { self.limit() };
+        if let Err(error) = self.abort(Step::Discard, limit, name).await {
             tracing::debug!(session = name, %error, "the session could not be aborted");
         }
     }
@@ -208,7 +221,7 @@ impl Eos {
         let commands = ["show configuration sessions detail", "show version"];
         let answers = self.api.ask(Step::Pending, self.limits.read, &commands, Format::Json).await?;
         let unreadable =
-            |error: serde_json::Error| self.api.http.unreadable(Step::Pending, error.to_string());
+            |error: serde_json::Error| self.api.http.unreadable(Step::Pending, json_error(&error));
         let sessions: Sessions = serde_json::from_str(answers[0].get()).map_err(unreadable)?;
         let version: Value = serde_json::from_str(answers[1].get()).map_err(unreadable)?;
         let Some((name, until)) = sessions.waiting() else { return Ok(None) };
@@ -230,7 +243,7 @@ impl Eos {
             let answers = self.api.ask(Step::Confirm, self.limit(), &commands, Format::Json).await?;
             // The timer may have run out between the two questions; then the commit did what it found.
             let sessions: Sessions = serde_json::from_str(answers[0].get())
-                .map_err(|error| self.unreadable(Step::Confirm, error.to_string()))?;
+                .map_err(|error| self.unreadable(Step::Confirm, json_error(&error)))?;
             if !sessions.is_waiting(name) && !self.is_in_force(name).await? {
                 return Err(Error::RolledBack { host: self.host().to_owned() });
             }
@@ -269,7 +282,7 @@ impl Eos {
         let name = self.checked(&change.id, Step::RollBack)?;
         let sessions = self.sessions(Step::RollBack).await?;
         if sessions.is_waiting(name) {
-            self.abort(Step::RollBack, name).await?;
+            self.abort(Step::RollBack, self.limit(), name).await?;
             if self.sessions(Step::RollBack).await?.is_waiting(name) {
                 return Err(self.not_restored(format!("the timer of session {name} still runs")));
             }
@@ -304,7 +317,7 @@ impl Eos {
 }
 
 /// The lines of a difference with their signs, without the two that name what is compared.
-fn signs(text: &str) -> impl Iterator<Item = (char, &str)> {
+pub(super) fn signs(text: &str) -> impl Iterator<Item = (char, &str)> {
     text.lines().filter(|line| !(line.starts_with("--- ") || line.starts_with("+++ "))).filter_map(|line| {
         let sign = line.chars().next()?;
         Some((sign, &line[sign.len_utf8()..]))
@@ -329,13 +342,13 @@ impl Candidate for EosCandidate<'_> {
         if let Err(error) = &committed {
             // Without a connection, the timer does it.
             tracing::debug!(session = self.name, %error, "the commit failed; the session is aborted");
-            self.eos.abort_quietly(&self.name).await;
+            self.eos.abort_quietly(&self.name, error).await;
         }
         committed
     }
 
     async fn discard(self: Box<Self>) -> Result<(), Error> {
-        self.eos.abort(Step::Discard, &self.name).await
+        self.eos.abort(Step::Discard, self.eos.limit(), &self.name).await
     }
 }
 

@@ -3,11 +3,17 @@
 //! The two routing protocol models print it differently: with the newer one (`multi-agent`) an empty line ends a neighbour,
 //! with the older one the line about `Auto-Local-Addr` does.
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use serde_json::{Map, Value, json};
+use memchr::memmem::Finder;
+use serde_json::{Value, json};
 
+use crate::napalm::{NapalmDetail, NapalmDetailPeer};
 use crate::vendor::{canonical, leading_number};
+
+/// What stands somewhere in a line; nearly every line is looked through for it.
+static ROUTER_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(" remote router ID "));
+static REMOTE_PORT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(", remote port is "));
 
 /// What one neighbour's lines say. Texts are as printed, and empty where nothing was.
 #[derive(Default, PartialEq)]
@@ -37,72 +43,69 @@ struct Peer<'a> {
 }
 
 /// The shape of NAPALM's `get_bgp_neighbors_detail`. `texts` and `summaries` (JSON) are those of IPv4 and of IPv6.
-pub(super) fn napalm(texts: [&str; 2], summaries: [&str; 2], multi_agent: bool) -> Result<Value, String> {
-    let mut vrfs: BTreeMap<String, BTreeMap<String, Vec<Value>>> = BTreeMap::new();
+pub(super) fn napalm(
+    texts: [&str; 2],
+    summaries: [&str; 2],
+    multi_agent: bool,
+) -> Result<NapalmDetail, String> {
+    let mut vrfs = NapalmDetail::new();
     for (text, summary) in texts.into_iter().zip(summaries) {
         let summary: Value = if summary.trim().is_empty() {
             json!({})
         } else {
-            serde_json::from_str(summary).map_err(|e| e.to_string())?
+            serde_json::from_str(summary).map_err(|error| crate::mask::json_error(&error))?
         };
         for peer in peers(text, multi_agent) {
             let address = canonical(peer.remote_address);
             let accepted = summary.get("vrfs").and_then(|vrfs| {
                 vrfs.get(peer.vrf)?.get("peers")?.get(&address)?.get("prefixAccepted")?.as_u64()
             });
-            let shape = shape(&peer, &address, accepted.unwrap_or(0));
-            vrfs.entry(peer.vrf.to_owned())
-                .or_default()
-                .entry(peer.remote_as.to_string())
-                .or_default()
-                .push(shape);
+            let remote_as = peer.remote_as.to_string();
+            let shape = shape(&peer, address, accepted.unwrap_or(0));
+            vrfs.entry(peer.vrf.to_owned()).or_default().entry(remote_as).or_default().push(shape);
         }
     }
-    let of_vrf = |of_as: BTreeMap<String, Vec<Value>>| {
-        Value::Object(of_as.into_iter().map(|(number, peers)| (number, Value::Array(peers))).collect())
-    };
-    Ok(Value::Object(vrfs.into_iter().map(|(vrf, of_as)| (vrf, of_vrf(of_as))).collect::<Map<_, _>>()))
+    Ok(vrfs)
 }
 
-fn shape(peer: &Peer<'_>, address: &str, accepted: u64) -> Value {
-    json!({
-        "up": peer.up == "up",
-        "routing_table": peer.vrf,
-        "connection_state": peer.state,
-        "previous_connection_state": peer.last_state,
-        "last_event": peer.last_event,
-        "remote_as": peer.remote_as,
-        "local_as": peer.local_as,
-        "router_id": canonical(peer.router_id),
-        "local_address": crate::vendor::address(peer.local_address).map_or_else(String::new, |_| canonical(peer.local_address)),
-        "local_address_configured": !peer.local_address.is_empty(),
-        "local_port": peer.local_port,
-        "remote_address": address,
-        "remote_port": peer.remote_port,
-        "import_policy": peer.import_policy,
-        "export_policy": peer.export_policy,
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn shape(peer: &Peer<'_>, address: String, accepted: u64) -> NapalmDetailPeer {
+    let local = crate::vendor::address(peer.local_address);
+    NapalmDetailPeer {
+        up: peer.up == "up",
+        routing_table: peer.vrf.to_owned(),
+        connection_state: peer.state.to_owned(),
+        previous_connection_state: peer.last_state.to_owned(),
+        last_event: peer.last_event.to_owned(),
+        remote_as: number(peer.remote_as),
+        local_as: number(peer.local_as),
+        router_id: canonical(peer.router_id),
+        local_address: local.map_or_else(String::new, |_| canonical(peer.local_address)),
+        local_address_configured: !peer.local_address.is_empty(),
+        local_port: number(peer.local_port),
+        remote_address: address,
+        remote_port: number(peer.remote_port),
+        import_policy: peer.import_policy.to_owned(),
+        export_policy: peer.export_policy.to_owned(),
         // What NAPALM takes for it: updates dropped because their next hop is our own address.
-        "multihop": peer.own_next_hop != 0,
-        "multipath": false,
-        "remove_private_as": false,
-        "suppress_4byte_as": false,
-        "local_as_prepend": false,
-        "holdtime": peer.hold_time[0],
-        "keepalive": peer.hold_time[1],
-        "configured_holdtime": peer.configured_hold_time[0],
-        "configured_keepalive": peer.configured_hold_time[1],
-        "input_messages": peer.messages[1],
-        "output_messages": peer.messages[0],
-        "input_updates": peer.updates[1],
-        "output_updates": peer.updates[0],
-        "messages_queued_out": peer.queued,
-        "received_prefix_count": peer.ipv4[1].saturating_add(peer.ipv6[1]),
-        "advertised_prefix_count": peer.ipv4[0].saturating_add(peer.ipv6[0]),
-        "accepted_prefix_count": accepted,
-        "active_prefix_count": 0,
-        "suppressed_prefix_count": 0,
-        "flap_count": 0,
-    })
+        multihop: peer.own_next_hop != 0,
+        holdtime: number(peer.hold_time[0]),
+        keepalive: number(peer.hold_time[1]),
+        configured_holdtime: number(peer.configured_hold_time[0]),
+        configured_keepalive: number(peer.configured_hold_time[1]),
+        input_messages: number(peer.messages[1]),
+        output_messages: number(peer.messages[0]),
+        input_updates: number(peer.updates[1]),
+        output_updates: number(peer.updates[0]),
+        messages_queued_out: number(peer.queued),
+        received_prefix_count: number(peer.ipv4[1].saturating_add(peer.ipv6[1])),
+        advertised_prefix_count: number(peer.ipv4[0].saturating_add(peer.ipv6[0])),
+        accepted_prefix_count: number(accepted),
+        ..NapalmDetailPeer::default()
+    }
 }
 
 /// Neighbour after neighbour.
@@ -146,9 +149,7 @@ impl<'a> Peer<'a> {
                 None if multi_agent => self.local_address = word(rest),
                 None => {}
             }
-        } else if let Some(port) =
-            line.split_once(", remote port is ").and_then(|(_, port)| leading_number(port))
-        {
+        } else if let Some(port) = after(&REMOTE_PORT, line).and_then(|(_, port)| leading_number(port)) {
             self.remote_port = port;
         } else {
             self.read_router_id(line);
@@ -156,7 +157,17 @@ impl<'a> Peer<'a> {
     }
 
     fn read_indented(&mut self, line: &'a str, body: &'a str, multi_agent: bool) {
-        // The first letters decide first: most lines are about something else.
+        // The first letter decides first: most lines are about something else.
+        match body.as_bytes().first() {
+            Some(b'B' | b'C' | b'H' | b'L') => self.read_session(body, multi_agent),
+            Some(b'I' | b'N' | b'O' | b'S' | b'T' | b'U') => self.read_counts(body, multi_agent),
+            _ => {}
+        }
+        self.read_router_id(line);
+    }
+
+    /// Timers, state, and what was last.
+    fn read_session(&mut self, body: &'a str, multi_agent: bool) {
         if let Some(rest) = body.strip_prefix("Hold time is ") {
             timers(rest, &mut self.hold_time);
         } else if let Some(rest) = body.strip_prefix("Configured hold time is ") {
@@ -176,7 +187,12 @@ impl<'a> Peer<'a> {
             self.last_state = word(rest);
         } else if let Some(rest) = body.strip_prefix("Last event was ") {
             self.last_event = word(rest);
-        } else if let Some(rest) = body.strip_prefix("Updates:") {
+        }
+    }
+
+    /// Messages, prefixes, policies.
+    fn read_counts(&mut self, body: &'a str, multi_agent: bool) {
+        if let Some(rest) = body.strip_prefix("Updates:") {
             pair(rest, &mut self.updates);
         } else if let Some(rest) = body.strip_prefix("Total messages:") {
             pair(rest, &mut self.messages);
@@ -192,23 +208,27 @@ impl<'a> Peer<'a> {
             self.own_next_hop = leading_number(rest).unwrap_or(self.own_next_hop);
         } else if let Some(rest) = body.strip_prefix("OutQ depth is ").filter(|_| !multi_agent) {
             self.queued = leading_number(rest).unwrap_or(self.queued);
-        } else if let Some(rest) = body.strip_prefix("Send-Q:").filter(|_| multi_agent) {
-            if let Some((number, _)) = rest.trim_start().split_once('/') {
-                self.queued = number.parse().unwrap_or(self.queued);
-            }
-        } else {
-            self.read_router_id(line);
+        } else if let Some(rest) = body.strip_prefix("Send-Q:").filter(|_| multi_agent)
+            && let Some((number, _)) = rest.trim_start().split_once('/')
+        {
+            self.queued = number.parse().unwrap_or(self.queued);
         }
     }
 
     fn read_router_id(&mut self, line: &'a str) {
-        if let Some((_, rest)) = line.split_once(" remote router ID ")
+        if let Some((_, rest)) = after(&ROUTER_ID, line)
             && let Some((id, vrf)) = rest.split_once(", VRF ")
         {
             self.router_id = id;
             self.vrf = word(vrf);
         }
     }
+}
+
+/// What stands before and after.
+fn after<'a>(finder: &Finder<'_>, line: &'a str) -> Option<(&'a str, &'a str)> {
+    let at = finder.find(line.as_bytes())?;
+    Some((line.get(..at)?, line.get(at + finder.needle().len()..)?))
 }
 
 /// Whether a neighbour ends here.

@@ -10,7 +10,7 @@ use super::{CLI, IosXr};
 use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
 use crate::netconf::candidate::{Changes, Loaded};
 use crate::netconf::xml::{self, escape};
-use crate::netconf::{Capability, Datastore, RpcError, change_id};
+use crate::netconf::{Capability, Datastore, RpcError, Session, change_id};
 use crate::{Diff, Error, Step};
 
 const DIFF: &str = "<get-cli-config-diff xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-cli-diff-act\"/>";
@@ -38,7 +38,7 @@ impl Changes for IosXr {
 
     async fn take_away(&self) -> Result<(), Error> {
         let mut result = self.session.discard_changes().await;
-        if !self.always_locked {
+        if !self.always_locked && !matches!(result, Err(Error::Timeout { .. })) {
             result = result.and(self.session.unlock(Datastore::Candidate).await);
         }
         if result.is_ok() {
@@ -49,6 +49,10 @@ impl Changes for IosXr {
 
     fn dirty(&self) -> &Mutex<bool> {
         &self.dirty
+    }
+
+    fn session(&self) -> &Session {
+        &self.session
     }
 }
 
@@ -82,7 +86,11 @@ impl IosXr {
         if !self.always_locked
             && let Err(error) = self.session.lock(step, Datastore::Candidate).await
         {
-            *self.dirty.lock().await = false;
+            match &error {
+                // It may have the lock all the same.
+                Error::Timeout { .. } => self.tidy(Some(&error)).await,
+                _ => *self.dirty.lock().await = false,
+            }
             return Err(error);
         }
         let config = format!("<cli xmlns=\"{CLI}\">{}</cli>", escape(text.expose()));
@@ -100,7 +108,7 @@ impl IosXr {
                 Ok(Box::new(Loaded { driver: self, id, diff }))
             }
             Err(error) => {
-                self.clean_up().await;
+                self.tidy(Some(&error)).await;
                 Err(error)
             }
         }
@@ -192,7 +200,7 @@ fn is_unknown(error: &RpcError) -> bool {
 }
 
 /// The router's difference, without what stands above and below it.
-fn read_diff(text: &str) -> Diff {
+pub(super) fn read_diff(text: &str) -> Diff {
     let lines = text.trim_matches('\n').lines().map(str::trim_end).filter(|line| {
         !line.is_empty()
             && !line.starts_with("!!")

@@ -7,15 +7,35 @@ mod change;
 mod napalm;
 mod oper;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform, Router};
 use crate::netconf::candidate::Changes as _;
 use crate::netconf::{Datastore, Session, xml};
-use crate::{Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
+use crate::ssh::Ssh;
+use crate::{Diff, Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
 
 pub(crate) use napalm::{napalm_agent, napalm_netconf};
+
+/// Neighbours out of what is answered to `get`.
+pub(crate) fn neighbors(parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
+    let document = parts.iter().find(|(name, _)| name.contains("bgp")).map(|(_, text)| text.as_str());
+    oper::neighbors(&oper::YANG, &[document.ok_or("there is no part with the state of BGP")?])
+}
+
+/// Neighbours out of the XML agent's answers.
+pub(crate) fn agent_neighbors(parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
+    let documents: Vec<&str> = parts.values().map(String::as_str).collect();
+    oper::neighbors(&oper::AGENT, &documents)
+}
+
+/// A difference as IOS-XR prints it.
+pub(crate) fn difference(text: &str) -> Diff {
+    change::read_diff(text)
+}
 
 /// The configuration as text.
 const CLI: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-cli-cfg";
@@ -144,8 +164,7 @@ impl Router for IosXr {
     }
 
     async fn close(&self) {
-        self.clean_up().await;
-        self.session.close().await;
+        self.part().await;
     }
 }
 

@@ -362,14 +362,15 @@ impl Names {
     /// The neighbour, or why it is none.
     fn neighbor(&self, vrf: &Vrf, element: &Element<'_>) -> Result<Neighbor, String> {
         let address = either(element, self.address, self.address6);
-        let ip: IpAddr = address.parse().map_err(|_| format!("a neighbour with the address {address:?}"))?;
+        let ip: IpAddr =
+            address.parse().map_err(|_| format!("a neighbour with the address {address:.60}"))?;
         let said = text(element, self.state);
         let bare = said.to_ascii_lowercase().replace(['-', '_'], "");
         let state = match bare.strip_prefix("bgpst").unwrap_or(&bare) {
             "estab" => Some(State::Established),
             other => State::from_name(other),
         };
-        let state = state.ok_or_else(|| format!("the neighbour {address} with the state {said:?}"))?;
+        let state = state.ok_or_else(|| format!("the neighbour {address:.60} with the state {said:.60}"))?;
         let mut one = Neighbor::new(&vrf.name, ip, state);
         let up = one.is_up();
         let count = |path: Path| element.text_of(path).and_then(|text| text.parse::<u64>().ok());

@@ -12,8 +12,8 @@ use super::history::{self, Entry, MARK};
 use super::{Junos, Sharing};
 use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
 use crate::netconf::candidate::{Changes, Loaded};
-use crate::netconf::change_id;
 use crate::netconf::xml::{self, escape};
+use crate::netconf::{Session, change_id};
 use crate::{Diff, Error, Step};
 
 /// Minutes that `commit confirmed` takes at most.
@@ -102,7 +102,7 @@ pub(super) fn load_operation(how: How, text: &str) -> Result<String, String> {
 }
 
 /// A difference as Junos prints it.
-fn read_diff(text: &str) -> Diff {
+pub(super) fn read_diff(text: &str) -> Diff {
     let lines = text.trim_matches('\n').lines().filter(|line| !line.trim().is_empty());
     Diff::from_lines(lines.map(|line| match line.chars().next() {
         Some(sign @ ('+' | '-')) => (sign, &line[1..]),
@@ -137,6 +137,9 @@ impl Changes for Junos {
             let forget = "<load-configuration rollback=\"0\"/>";
             result = self.session.rpc(step, forget).await.map(drop);
         }
+        if matches!(result, Err(Error::Timeout { .. })) {
+            return result;
+        }
         let back = match self.sharing {
             Sharing::Private => self.session.rpc(step, "<close-configuration/>").await.map(drop),
             Sharing::Locked => self.session.rpc(step, "<unlock-configuration/>").await.map(drop),
@@ -152,6 +155,10 @@ impl Changes for Junos {
     fn dirty(&self) -> &Mutex<bool> {
         &self.dirty
     }
+
+    fn session(&self) -> &Session {
+        &self.session
+    }
 }
 
 impl Junos {
@@ -165,8 +172,11 @@ impl Junos {
             Sharing::Locked => self.session.rpc(step, "<lock-configuration/>").await.map(drop),
             Sharing::LockedAlways | Sharing::Open => Ok(()),
         };
-        if opened.is_err() {
-            *self.dirty.lock().await = false;
+        match &opened {
+            Ok(()) => {}
+            // It may have the lock all the same.
+            Err(error @ Error::Timeout { .. }) => self.tidy(Some(error)).await,
+            Err(_) => *self.dirty.lock().await = false,
         }
         opened
     }
@@ -190,7 +200,7 @@ impl Junos {
                 Ok(Box::new(Loaded { driver: self, id, diff }))
             }
             Err(error) => {
-                self.clean_up().await;
+                self.tidy(Some(&error)).await;
                 Err(error)
             }
         }
@@ -267,7 +277,7 @@ impl Junos {
         self.clean_up().await;
         self.open(step).await?;
         let result = self.confirm_locked(step, &change.id).await;
-        self.clean_up().await;
+        self.tidy(result.as_ref().err()).await;
         result
     }
 
@@ -299,7 +309,7 @@ impl Junos {
         self.clean_up().await;
         self.open(step).await?;
         let result = self.undo_locked(step, &change.id).await;
-        self.clean_up().await;
+        self.tidy(result.as_ref().err()).await;
         result
     }
 

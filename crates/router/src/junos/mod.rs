@@ -10,6 +10,8 @@ mod history;
 mod napalm;
 mod peers;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
@@ -18,9 +20,52 @@ use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform,
 use crate::mask::excerpt;
 use crate::netconf::candidate::Changes as _;
 use crate::netconf::{Session, xml};
-use crate::{Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
+use crate::ssh::Ssh;
+use crate::{Diff, Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
 
 pub(crate) use napalm::{napalm, recorded};
+
+/// Neighbours out of answers: for all instances at once, or for one after another.
+pub(crate) fn neighbors(parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
+    const NONE: &str = "<bgp-information/>";
+    let part = |name: &str| parts.get(name).map(String::as_str);
+    if let Some(document) = part("get-bgp-neighbor-information") {
+        let summary = part("get-bgp-summary-information").filter(|text| !text.is_empty());
+        let summary = peers::Summary::read(summary.unwrap_or(NONE))?;
+        return Ok(peers::read(document, &summary, None)?.neighbors.sorted());
+    }
+    let mut all = Neighbors::default();
+    for name in
+        napalm::instances(part("get-instance-information").ok_or("there is no part with neighbours")?)?
+    {
+        let Some(document) = part(&format!("get-bgp-neighbor-information{name}")) else { continue };
+        let summary = part(&format!("get-bgp-summary-information{name}")).unwrap_or(NONE);
+        let more = peers::read(document, &peers::Summary::read(summary)?, Some(&name))?.neighbors;
+        all.neighbors.extend(more.neighbors);
+        all.left_out.extend(more.left_out);
+    }
+    Ok(all.sorted())
+}
+
+/// Reads an answer as a list of commits and as a clock.
+pub(crate) fn told(document: &str) -> Result<(), String> {
+    let now = history::now(document)?;
+    let _ = history::up_for(document)?;
+    for entry in history::read(document)? {
+        let _ = (entry.id(), entry.left(now));
+    }
+    Ok(())
+}
+
+/// A difference as Junos prints it.
+pub(crate) fn difference(text: &str) -> Diff {
+    change::read_diff(text)
+}
+
+/// Makes an operation of a configuration, in whatever form it is.
+pub(crate) fn form(text: &str) {
+    let _ = change::load_operation(How::Merge, text);
+}
 
 /// How the candidate is kept apart from those of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,8 +251,7 @@ impl Router for Junos {
     }
 
     async fn close(&self) {
-        self.clean_up().await;
-        self.session.close().await;
+        self.part().await;
     }
 }
 

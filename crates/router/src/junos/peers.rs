@@ -104,10 +104,10 @@ fn neighbor(element: &Element<'_>, instance: &str, seconds: Option<u64>) -> Resu
     let (address, _) = address_and_port(text(element, &["peer-address"]));
     // A link-local address has its interface behind it.
     let bare = address.split('%').next().unwrap_or(address);
-    let ip = bare.parse().map_err(|_| format!("a neighbour with the address {address:?}"))?;
+    let ip = bare.parse().map_err(|_| format!("a neighbour with the address {address:.60}"))?;
     let said = text(element, &["peer-state"]);
-    let state =
-        State::from_name(said).ok_or_else(|| format!("the neighbour {address} with the state {said:?}"))?;
+    let state = State::from_name(said)
+        .ok_or_else(|| format!("the neighbour {address:.60} with the state {said:.60}"))?;
     let mut one = Neighbor::new(if instance == "master" { "default" } else { instance }, ip, state);
     let up = one.is_up();
     one.remote_as = as_number(text(element, &["peer-as"]));

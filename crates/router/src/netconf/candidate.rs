@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
+use super::Session;
 use crate::driver::{Candidate, Pending};
 use crate::{Diff, Error};
+
+/// How long a connection that is closed may still take to take its candidate away; its end does so, too.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What a driver does with the candidate that it has loaded.
 #[async_trait]
@@ -20,13 +25,43 @@ pub(crate) trait Changes: Send + Sync {
     /// Whether a candidate may be there that nobody took away.
     fn dirty(&self) -> &Mutex<bool>;
 
-    /// [`Changes::take_away`] on the way out of something, of which the outcome counts.
+    /// What it is loaded over.
+    fn session(&self) -> &Session;
+
+    /// [`Changes::take_away`] on the way out of something, of which the outcome counts: it takes no longer than a change may.
     async fn clean_up(&self) {
-        if *self.dirty().lock().await
-            && let Err(error) = self.take_away().await
-        {
-            tracing::warn!(%error, "the candidate could not be taken away; it goes with the connection");
+        if !*self.dirty().lock().await {
+            return;
         }
+        let limit = self.session().ssh().limits().change;
+        match timeout(limit, self.take_away()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Error::Timeout { .. })) | Err(_) => self.abandon().await,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the candidate could not be taken away; it goes with the connection");
+            }
+        }
+    }
+
+    /// [`Changes::clean_up`] after something that may have failed. A router that has stopped answering is not asked once
+    /// more: who waits for the outcome has waited as long as he said he would.
+    async fn tidy(&self, failed: Option<&Error>) {
+        match failed {
+            Some(Error::Timeout { .. }) => self.abandon().await,
+            _ => self.clean_up().await,
+        }
+    }
+
+    /// Ends the connection; the router takes candidate and lock back with it.
+    async fn abandon(&self) {
+        *self.dirty().lock().await = false;
+        self.session().ssh().close().await;
+    }
+
+    /// Takes the candidate away and ends the session; does not wait long.
+    async fn part(&self) {
+        let _ = timeout(FAREWELL, self.clean_up()).await;
+        self.session().close().await;
     }
 }
 
@@ -45,11 +80,15 @@ impl<D: Changes> Candidate for Loaded<'_, D> {
 
     async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
         let result = self.driver.commit_loaded(&self.id, timer).await;
-        self.driver.clean_up().await;
+        self.driver.tidy(result.as_ref().err()).await;
         result
     }
 
     async fn discard(self: Box<Self>) -> Result<(), Error> {
-        self.driver.take_away().await
+        let result = self.driver.take_away().await;
+        if let Err(error @ Error::Timeout { .. }) = &result {
+            self.driver.tidy(Some(error)).await;
+        }
+        result
     }
 }

@@ -13,7 +13,10 @@ mod rpc;
 mod session;
 pub(crate) mod xml;
 
+pub use framing::{Decoder, Framing, FramingError};
 pub use rpc::RpcError;
+pub(crate) use rpc::errors;
+pub(crate) use session::read_hello as hello;
 pub use session::{Capability, Datastore, Reply, Session};
 
 /// A name for a change: the session on this router, and what was loaded. The next session has another number, so that two

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::xml::{self, Element, Foreign};
-use crate::mask::excerpt;
+use crate::mask::{excerpt, mask_text};
 use crate::{Error, Step};
 
 /// Errors of one answer that are kept.
@@ -22,7 +22,7 @@ pub struct RpcError {
     pub is_warning: bool,
     /// Where in the configuration.
     pub path: String,
-    /// What the server says of it.
+    /// What the server says of it, without secrets.
     pub message: String,
     /// The element that is wrong, if it says.
     pub element: String,
@@ -38,9 +38,9 @@ impl RpcError {
             tag: text(&["error-tag"]),
             app_tag: text(&["error-app-tag"]),
             is_warning: text(&["error-severity"]) == "warning",
-            path: text(&["error-path"]),
-            message: text(&["error-message"]),
-            element: text(&["error-info", "bad-element"]),
+            path: mask_text(&text(&["error-path"])),
+            message: mask_text(&text(&["error-message"])),
+            element: mask_text(&text(&["error-info", "bad-element"])),
             session: element.text_of(&["error-info", "session-id"]).and_then(|id| id.parse().ok()),
         }
     }

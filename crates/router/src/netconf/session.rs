@@ -1,6 +1,6 @@
 //! A NETCONF session and its operations.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::framing::{Decoder, Framing};
 use super::rpc::{self, RpcError};
 use super::xml::{self, escape};
+use crate::mask::excerpt;
 use crate::ssh::{Bounds, Service, Ssh, Stream};
 use crate::{Error, Step};
 
@@ -50,13 +51,18 @@ impl Datastore {
     }
 }
 
-/// An answer in which nothing is wrong.
-#[derive(Debug)]
+/// An answer in which nothing is wrong. It may be a configuration, so it does not show when printed for debugging.
 pub struct Reply {
     /// The whole document.
     pub text: String,
     /// What the router finds odd.
     pub warnings: Vec<RpcError>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({} octets, {:?})", self.text.len(), self.warnings)
+    }
 }
 
 /// A session over SSH. One operation runs at a time; others wait.
@@ -110,7 +116,7 @@ impl Session {
         let (capabilities, id) = read_hello(&hello).map_err(|message| Error::Unreadable {
             host: ssh.host().to_owned(),
             step: bounds.step,
-            message,
+            message: excerpt(&message),
         })?;
         if capabilities.iter().any(|one| one == "urn:ietf:params:netconf:base:1.1") {
             wire.framing = Framing::Chunks;
@@ -189,7 +195,7 @@ impl Session {
     }
 
     pub(crate) fn unreadable(&self, step: Step, message: String) -> Error {
-        Error::Unreadable { host: self.host().to_owned(), step, message }
+        Error::Unreadable { host: self.host().to_owned(), step, message: excerpt(&message) }
     }
 
     /// Takes a datastore for this session alone. [`Error::Busy`] names who has it.
@@ -295,9 +301,10 @@ impl Session {
 
 impl Wire {
     async fn receive(&mut self, host: &str, step: Step) -> Result<String, Error> {
-        let unreadable = |message: String| Error::Unreadable { host: host.to_owned(), step, message };
+        let unreadable =
+            |message: String| Error::Unreadable { host: host.to_owned(), step, message: excerpt(&message) };
         loop {
-            match self.decoder.next() {
+            match self.decoder.message() {
                 Ok(Some(message)) => {
                     return String::from_utf8(message).map_err(|_| unreadable("it is not in UTF-8".into()));
                 }
@@ -327,7 +334,11 @@ impl Wire {
         self.broken = false;
         loop {
             let reply = self.receive(host, step).await?;
-            let unreadable = |message: String| Error::Unreadable { host: host.to_owned(), step, message };
+            let unreadable = |message: String| Error::Unreadable {
+                host: host.to_owned(),
+                step,
+                message: excerpt(&message),
+            };
             let head = xml::head(&reply).map_err(unreadable)?;
             match (head.name, head.attribute("message-id").map(str::parse::<u64>)) {
                 ("rpc-reply", Some(Ok(of))) if of == id => return Ok(reply),
@@ -347,7 +358,7 @@ fn subtree(filter: &str) -> String {
 }
 
 /// The capabilities and the session's id.
-fn read_hello(text: &str) -> Result<(Vec<String>, Option<u64>), String> {
+pub(crate) fn read_hello(text: &str) -> Result<(Vec<String>, Option<u64>), String> {
     // Some servers print a line for people before they begin.
     let text = text.find('<').map_or("", |at| &text[at..]);
     let root = xml::read(text)?;

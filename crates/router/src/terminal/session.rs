@@ -64,7 +64,7 @@ impl Terminal {
     /// Opens the terminal, finds the prompt, and enters the privileged mode if there is a secret for it.
     pub async fn begin(ssh: Ssh, user: &str, manner: Manner) -> Result<Self, Error> {
         let limits = *ssh.limits();
-        let bounds = Bounds { step: Step::Login, time: limits.login };
+        let bounds = Bounds { step: Step::Login, time: limits.login, more: false };
         let host = ssh.host().to_owned();
         let failed =
             |message: &str| Error::Failed { host: host.clone(), step: Step::Login, message: message.into() };

@@ -41,6 +41,8 @@ pub(super) struct State {
     pub(super) pending: Option<Pending>,
     pub(super) operations: Vec<String>,
     pub(super) killed: Vec<u64>,
+    /// What is not answered, and how often it still is before that.
+    pub(super) silent: Option<(String, usize)>,
     sessions: u64,
     peering: Option<Peering>,
 }
@@ -97,7 +99,23 @@ impl State {
             pending: None,
             operations: Vec::new(),
             killed: Vec::new(),
+            silent: None,
             sessions: 100,
+        }
+    }
+
+    /// Whether what is asked for now is where it falls silent.
+    pub(super) fn falls_silent(&mut self, at: &str) -> bool {
+        match &mut self.silent {
+            Some((place, 0)) if place == at => {
+                self.silent = None;
+                true
+            }
+            Some((place, before)) if place == at => {
+                *before -= 1;
+                false
+            }
+            _ => false,
         }
     }
 

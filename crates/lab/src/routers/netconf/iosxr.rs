@@ -2,16 +2,29 @@
 
 use super::config::{Refusal, State, difference};
 use super::iosxr_bgp;
-use super::xml::{Node, escape};
+use super::xml::{BASE, Node, escape};
 use crate::routers::tree::{from_indentation, merge_indentation, value};
 
+/// Operations of the vendor's own.
+const DIFF: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-cli-diff-act";
+const ROLL_BACK: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-cfgmgr-rollback-act";
 const CLI: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-cli-cfg";
+const BASE_1_1: &str = "urn:ietf:params:xml:ns:netconf:base:1.1";
 const HEADER: &str = "!! IOS XR Configuration 7.5.2\n";
 
 type Answer = Result<String, Refusal>;
 
 pub(super) fn answer(state: &mut State, session: u64, user: &str, operation: &Node) -> Answer {
     let ok = || Ok("<ok/>".to_owned());
+    let namespace = match operation.name.as_str() {
+        "get-cli-config-diff" => DIFF,
+        "roll-back-configuration-last" => ROLL_BACK,
+        _ => BASE,
+    };
+    // IOS-XR takes NETCONF's own elements in the namespace of either version.
+    if operation.namespace != namespace && !(namespace == BASE && operation.namespace == BASE_1_1) {
+        return Err(Refusal::unknown(&operation.name));
+    }
     match operation.name.as_str() {
         "lock" => {
             is_candidate(operation)?;
@@ -61,7 +74,7 @@ pub(super) fn answer(state: &mut State, session: u64, user: &str, operation: &No
         "get-cli-config-diff" => {
             let text = difference(state.running(), &state.candidate);
             Ok(format!(
-                "<cli-diff xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-cli-diff-act\">{}</cli-diff>",
+                "<cli-diff xmlns=\"{DIFF}\">Building configuration...\n{HEADER}{}end\n</cli-diff>",
                 escape(&text)
             ))
         }
@@ -87,15 +100,7 @@ pub(super) fn answer(state: &mut State, session: u64, user: &str, operation: &No
             state.end(id);
             ok()
         }
-        "get" => {
-            let mut inner = state.options.answers.get("get").cloned().unwrap_or_default();
-            if let Some(sessions) = state.bgp() {
-                let running = from_indentation(state.running());
-                let name = value(&running, "hostname").unwrap_or("ios");
-                inner.push_str(&iosxr_bgp::answer(operation.child("filter"), name, &sessions));
-            }
-            Ok(format!("<data>{inner}</data>"))
-        }
+        "get" => get(state, operation),
         name => Err(Refusal::unknown(name)),
     }
 }
@@ -133,7 +138,7 @@ fn is_ours(state: &State, session: u64, operation: &Node) -> Result<(), Refusal>
 fn text(config: Option<&Node>) -> Result<String, Refusal> {
     let config = config.ok_or_else(|| Refusal::new("missing-element", "config"))?;
     let [cli] = config.children.as_slice() else { return Err(Refusal::new("missing-element", "cli")) };
-    if cli.name != "cli" || cli.attribute("xmlns") != Some(CLI) {
+    if cli.name != "cli" || cli.namespace != CLI {
         return Err(Refusal::unknown(&cli.name));
     }
     if let Some(line) = cli.text.lines().find(|line| line.contains("bogus")) {
@@ -145,13 +150,29 @@ fn text(config: Option<&Node>) -> Result<String, Refusal> {
     Ok(cli.text.clone())
 }
 
+/// What a subtree filter asks for, as far as it is there.
+fn get(state: &mut State, operation: &Node) -> Answer {
+    let filter = operation.child("filter").ok_or_else(|| Refusal::new("missing-element", "filter"))?;
+    if filter.attribute("type").is_some_and(|kind| kind != "subtree") {
+        return Err(Refusal::new("bad-attribute", "type"));
+    }
+    let answers = &state.options.answers;
+    let mut inner: String = match answers.get("get") {
+        Some(all) => all.clone(),
+        None => filter.children.iter().filter_map(|one| answers.get(&one.name)).cloned().collect(),
+    };
+    if let Some(sessions) = state.bgp() {
+        let running = from_indentation(state.running());
+        let name = value(&running, "hostname").unwrap_or("ios");
+        inner.push_str(&iosxr_bgp::answer(Some(filter), name, &sessions));
+    }
+    Ok(format!("<data>{inner}</data>"))
+}
+
 fn get_config(state: &State, operation: &Node) -> Answer {
     let source = operation.child("source").ok_or_else(|| Refusal::new("missing-element", "source"))?;
-    let cli = operation
-        .child("filter")
-        .and_then(|filter| filter.child("cli"))
-        .and_then(|cli| cli.attribute("xmlns"));
-    if cli != Some(CLI) {
+    let cli = operation.child("filter").and_then(|filter| filter.child("cli"));
+    if cli.is_none_or(|cli| cli.namespace != CLI) {
         return Err(Refusal::new("operation-not-supported", "only the configuration as text is here"));
     }
     let text = if source.child("running").is_some() { state.running() } else { &state.candidate };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::config::{Refusal, State, difference};
+use super::config::{Commit, Refusal, State, difference};
 use super::junos_bgp;
 use super::xml::{Node, escape};
 use crate::routers::tree::{block, from_braces, merge_braces, merge_commands, value};
@@ -22,6 +22,7 @@ pub(super) fn answer(state: &mut State, session: u64, user: &str, operation: &No
         "get-configuration" => get(state, session, operation),
         "commit-configuration" => commit(state, session, user, operation),
         "get-commit-information" => Ok(commits(state)),
+        "get-commit-revision-information" => Ok(revision(state)),
         "get-system-uptime-information" => Ok(format!(
             "<system-uptime-information><current-time><date-time junos:seconds=\"{}\">now</date-time></current-time>\
              <system-booted-time><time-length junos:seconds=\"86400\">1 day</time-length></system-booted-time>\
@@ -126,7 +127,11 @@ fn load(state: &mut State, session: u64, operation: &Node) -> Answer {
     if content.name != holder {
         return Err(Refusal::unknown(&content.name));
     }
-    let text = content.text.clone();
+    let text = if format == "xml" { curly(&content.children, 0) } else { content.text.clone() };
+    let opened = text.matches('{').count();
+    if format == "text" && opened != text.matches('}').count() {
+        return Ok(results(&Refusal::new("operation-failed", "syntax error: missing brace").xml()));
+    }
     if let Some(line) = text.lines().find(|line| line.contains("bogus")) {
         let mut refusal = Refusal::new("operation-failed", format!("syntax error: {line}"));
         refusal.info = "<bad-element>bogus</bad-element>".into();
@@ -148,6 +153,22 @@ fn load(state: &mut State, session: u64, operation: &Node) -> Answer {
     Ok(results(&format!("{}<ok/>", if found { "" } else { warning })))
 }
 
+/// XML as it is shown to people.
+fn curly(nodes: &[Node], depth: usize) -> String {
+    let indent = "    ".repeat(depth);
+    nodes.iter().fold(String::new(), |mut out, node| {
+        let text = node.text.trim();
+        let _ = match (node.children.as_slice(), text) {
+            ([], "") => writeln!(out, "{indent}{};", node.name),
+            ([], text) => writeln!(out, "{indent}{} {text};", node.name),
+            (children, _) => {
+                writeln!(out, "{indent}{} {{\n{}{indent}}}", node.name, curly(children, depth + 1))
+            }
+        };
+        out
+    })
+}
+
 fn get(state: &State, session: u64, operation: &Node) -> Answer {
     if operation.attribute("format") != Some("text") {
         return Err(Refusal::unknown("get-configuration"));
@@ -165,7 +186,7 @@ fn get(state: &State, session: u64, operation: &Node) -> Answer {
     }
     let text = match operation.attribute("database") {
         Some("committed") => state.running(),
-        None => candidate(state, session),
+        None | Some("candidate") => candidate(state, session),
         Some(_) => return Err(Refusal::unknown("get-configuration")),
     };
     Ok(format!("<configuration-text>\n{}</configuration-text>", escape(text)))
@@ -207,19 +228,31 @@ fn commit(state: &mut State, session: u64, user: &str, operation: &Node) -> Answ
 fn commits(state: &State) -> String {
     let mut out = String::from("<commit-information>");
     for (number, commit) in state.commits.iter().enumerate() {
-        let _ = write!(
-            out,
-            "<commit-history><sequence-number>{number}</sequence-number><user>{}</user><client>netconf</client>\
-             <date-time junos:seconds=\"{}\">then</date-time>",
-            escape(&commit.user),
-            commit.at
-        );
-        for (name, text) in [("comment", &commit.comment), ("log", &commit.log)] {
-            if !text.is_empty() {
-                let _ = write!(out, "<{name}>{}</{name}>", escape(text));
-            }
-        }
+        let _ = write!(out, "<commit-history><sequence-number>{number}</sequence-number>{}", told(commit));
         out.push_str("</commit-history>");
     }
     out + "</commit-information>"
+}
+
+/// The last commit alone (Junos 14.1 and later).
+fn revision(state: &State) -> String {
+    let number = state.commits.len();
+    let last = state.commits.first().map(told).unwrap_or_default();
+    format!(
+        "<commit-revision-information><revision>re0-1750000000-{number}</revision>{last}</commit-revision-information>"
+    )
+}
+
+fn told(commit: &Commit) -> String {
+    let mut out = format!(
+        "<user>{}</user><client>netconf</client><date-time junos:seconds=\"{}\">then</date-time>",
+        escape(&commit.user),
+        commit.at
+    );
+    for (name, text) in [("comment", &commit.comment), ("log", &commit.log)] {
+        if !text.is_empty() {
+            let _ = write!(out, "<{name}>{}</{name}>", escape(text));
+        }
+    }
+    out
 }

@@ -42,7 +42,8 @@ pub struct Options {
     /// The password of whoever comes.
     pub password: String,
     /// What is answered, as XML, to an operation of Junos's by its name, with the instance behind it if one was asked for
-    /// (`get-bgp-neighbor-information`, `get-bgp-neighbor-information blue`); with IOS-XR to `get`.
+    /// (`get-bgp-neighbor-information`, `get-bgp-neighbor-information blue`); with IOS-XR to `get`, or to what its filter asks
+    /// for (`bgp`, `system-time`, `inventory`).
     pub answers: BTreeMap<String, String>,
     /// How long a minute lasts, also for the router's own clock.
     pub minute: Duration,
@@ -93,6 +94,12 @@ impl Router {
     /// Operations that were asked for, in order.
     pub fn operations(&self) -> Vec<String> {
         self.state.lock().operations.clone()
+    }
+
+    /// Falls silent: where this is asked for once more after `before` times, that connection gets no answer, and none to
+    /// anything that follows; the next one does. Besides operations there are `login`, `subsystem` and `hello`.
+    pub fn fall_silent(&self, at: &str, before: usize) {
+        self.state.lock().silent = Some((at.to_owned(), before));
     }
 
     /// Whether somebody holds a lock or left a candidate behind.

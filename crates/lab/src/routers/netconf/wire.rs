@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::config::Refusal;
-use super::xml::{Node, parse};
+use super::xml::{BASE, Node, parse};
 use super::{Kind, Shared, iosxr, junos};
 use crate::routers::place::{Place, reached};
 
@@ -62,12 +62,22 @@ struct Connection {
     session: Option<u64>,
     chunked: bool,
     greeted: bool,
+    /// Nothing is answered any more.
+    silent: bool,
     input: Vec<u8>,
 }
 
 impl Connection {
     fn new(state: Shared) -> Self {
-        Self { state, user: String::new(), session: None, chunked: false, greeted: false, input: Vec::new() }
+        Self {
+            state,
+            user: String::new(),
+            session: None,
+            chunked: false,
+            greeted: false,
+            silent: false,
+            input: Vec::new(),
+        }
     }
 
     /// The next whole message; an error ends the connection.
@@ -130,38 +140,45 @@ impl Connection {
         )
     }
 
-    /// The answer, and whether the session ends with it.
-    fn answer(&mut self, text: &str) -> Result<(String, bool), russh::Error> {
+    /// The answer, and whether the session ends with it; none where it falls silent.
+    fn answer(&mut self, text: &str) -> Result<Option<(String, bool)>, russh::Error> {
         let reply = |id: &str, body: &str| {
             format!(
                 "<rpc-reply xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\" xmlns:junos=\"urn:junos\"{id}>\n{body}\n</rpc-reply>"
             )
         };
-        let Some(rpc) = parse(text).filter(|root| root.name == "rpc") else {
+        // Junos does not look at namespaces.
+        let any = self.state.lock().options.kind == Kind::Junos;
+        let is_rpc = |root: &Node| root.name == "rpc" && (any || root.namespace == BASE);
+        let Some(rpc) = parse(text).filter(is_rpc) else {
             let refusal = Refusal::new("malformed-message", "this is no request");
-            return Ok((reply("", &refusal.xml()), false));
+            return Ok(Some((reply("", &refusal.xml()), false)));
         };
         let Some(id) = rpc.attribute("message-id") else {
-            return Ok((reply("", &Refusal::new("missing-attribute", "message-id").xml()), false));
+            return Ok(Some((reply("", &Refusal::new("missing-attribute", "message-id").xml()), false)));
         };
         let id = format!(" message-id=\"{id}\"");
         let [operation] = rpc.children.as_slice() else {
-            return Ok((reply(&id, &Refusal::new("missing-element", "one operation").xml()), false));
+            return Ok(Some((reply(&id, &Refusal::new("missing-element", "one operation").xml()), false)));
         };
         let session = self.session.unwrap_or_default();
         let mut state = self.state.lock();
         if state.killed.contains(&session) {
             return Err(russh::Error::Disconnect);
         }
+        if state.falls_silent(&operation.name) {
+            return Ok(None);
+        }
         state.operations.push(operation.name.clone());
         if operation.name == "close-session" {
-            return Ok((reply(&id, "<ok/>"), true));
+            state.end(session);
+            return Ok(Some((reply(&id, "<ok/>"), true)));
         }
         let body = match state.options.kind {
             Kind::Junos => junos::answer(&mut state, session, &self.user, operation),
             Kind::IosXr => iosxr::answer(&mut state, session, &self.user, operation),
         };
-        Ok((reply(&id, &body.unwrap_or_else(|refusal| refusal.xml())), false))
+        Ok(Some((reply(&id, &body.unwrap_or_else(|refusal| refusal.xml())), false)))
     }
 
     fn greet(&mut self, text: &str) -> Result<(), russh::Error> {
@@ -208,6 +225,9 @@ impl Handler for Connection {
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
         user.clone_into(&mut self.user);
+        if self.state.lock().falls_silent("login") {
+            std::future::pending::<()>().await;
+        }
         let is_right = self.state.lock().options.password == password;
         Ok(if is_right { Auth::Accept } else { Auth::reject() })
     }
@@ -231,7 +251,15 @@ impl Handler for Connection {
         if name != "netconf" || self.session.is_some() {
             return session.channel_failure(channel);
         }
+        if self.state.lock().falls_silent("subsystem") {
+            self.silent = true;
+            return Ok(());
+        }
         session.channel_success(channel)?;
+        if self.state.lock().falls_silent("hello") {
+            self.silent = true;
+            return Ok(());
+        }
         let id = self.state.lock().begin();
         self.session = Some(id);
         let hello = self.hello(id);
@@ -244,6 +272,9 @@ impl Handler for Connection {
         data: &[u8],
         session: &mut Session,
     ) -> Result<(), russh::Error> {
+        if self.silent {
+            return Ok(());
+        }
         self.input.extend_from_slice(data);
         if self.input.len() > LONGEST {
             return Err(russh::Error::Disconnect);
@@ -253,7 +284,10 @@ impl Handler for Connection {
                 self.greet(&message)?;
                 continue;
             }
-            let (text, ends) = self.answer(&message)?;
+            let Some((text, ends)) = self.answer(&message)? else {
+                self.silent = true;
+                return Ok(());
+            };
             session.data(channel, self.frame(&text))?;
             if ends {
                 session.eof(channel)?;

@@ -1,12 +1,18 @@
 //! A small tree of a request.
 
-use quick_xml::Reader;
+use quick_xml::NsReader;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::ResolveResult;
 
-/// An element.
+/// What NETCONF's own elements are in.
+pub(super) const BASE: &str = "urn:ietf:params:xml:ns:netconf:base:1.0";
+
+/// An element, whatever its prefix was.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     pub(super) name: String,
+    /// The namespace that its prefix stands for; nothing if it is in none.
+    pub(super) namespace: String,
     attributes: Vec<(String, String)>,
     pub(super) text: String,
     pub(super) children: Vec<Node>,
@@ -30,24 +36,32 @@ impl Node {
         self.children.iter().find(|one| !known.contains(&one.name.as_str()))
     }
 
-    fn of(tag: &BytesStart<'_>) -> Option<Self> {
+    /// `None` if a prefix stands for nothing.
+    fn of(reader: &NsReader<&[u8]>, tag: &BytesStart<'_>) -> Option<Self> {
+        let (namespace, name) = reader.resolver().resolve_element(tag.name());
+        let namespace = match namespace {
+            ResolveResult::Bound(namespace) => namespace.0.to_owned(),
+            ResolveResult::Unbound => String::new(),
+            ResolveResult::Unknown(_) => return None,
+        };
+        let name = name.as_ref().to_owned();
         let mut attributes = Vec::new();
         for attribute in tag.attributes() {
             let attribute = attribute.ok()?;
-            attributes.push((attribute.key.as_ref().to_owned(), attribute.value.into_owned()));
+            attributes.push((attribute.key.local_name().as_ref().to_owned(), attribute.value.into_owned()));
         }
-        Some(Self { name: tag.name().as_ref().to_owned(), attributes, ..Self::default() })
+        Some(Self { name, namespace, attributes, ..Self::default() })
     }
 }
 
 /// The document, or `None` if it is none.
 pub(super) fn parse(text: &str) -> Option<Node> {
-    let mut reader = Reader::from_str(text);
+    let mut reader = NsReader::from_str(text);
     let mut stack = vec![Node::default()];
     loop {
         match reader.read_event().ok()? {
-            Event::Start(tag) => stack.push(Node::of(&tag)?),
-            Event::Empty(tag) => stack.last_mut()?.children.push(Node::of(&tag)?),
+            Event::Start(tag) => stack.push(Node::of(&reader, &tag)?),
+            Event::Empty(tag) => stack.last_mut()?.children.push(Node::of(&reader, &tag)?),
             Event::End(_) => {
                 let node = stack.pop()?;
                 stack.last_mut()?.children.push(node);

@@ -99,6 +99,7 @@ class Lab(NetworkDriver):
         }
 
     def get_bgp_neighbors(self):
+        self.maybe("neighbors")
         counts = {"received_prefixes": 20, "accepted_prefixes": 18, "sent_prefixes": 1}
         common = {"local_as": 64500, "description": "", "is_enabled": True, "uptime": -1, "remote_id": ""}
         return {
@@ -126,6 +127,7 @@ class Lab(NetworkDriver):
         }
 
     def get_config(self, retrieve="all", full=False, sanitized=False, format="text"):
+        self.maybe("config")
         assert retrieve == "running" and not sanitized
         return {"running": self.state()["config"], "candidate": "", "startup": ""}
 
@@ -168,6 +170,7 @@ class Lab(NetworkDriver):
         self.candidate = None
 
     def confirm_commit(self):
+        self.maybe("confirm")
         state = self.state()
         if not state.get("pending"):
             raise CommitError("no pending commit-confirm found")
@@ -175,15 +178,18 @@ class Lab(NetworkDriver):
         self.keep(state)
 
     def has_pending_commit(self):
+        self.maybe("pending")
         return bool(self.state().get("pending"))
 
     def discard_config(self):
+        self.maybe("discard")
         state = self.state()
         state["discards"] = state.get("discards", 0) + 1
         self.keep(state)
         self.candidate = None
 
     def rollback(self):
+        self.maybe("rollback")
         state = self.state()
         state.update(config=state["before"], pending=None)
         self.keep(state)

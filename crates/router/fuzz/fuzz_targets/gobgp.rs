@@ -1,0 +1,7 @@
+//! What GoBGP prints.
+#![no_main]
+
+#[path = "../checks/parser.rs"]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| check::anything("gobgp", octets));

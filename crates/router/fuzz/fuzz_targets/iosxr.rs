@@ -1,0 +1,7 @@
+//! What IOS-XR's XML agent says.
+#![no_main]
+
+#[path = "../checks/parser.rs"]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| check::anything("iosxr", octets));

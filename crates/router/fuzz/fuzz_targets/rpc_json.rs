@@ -1,0 +1,7 @@
+//! An answer of eAPI or NX-API.
+#![no_main]
+
+#[path = "../checks/parser.rs"]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| check::anything("rpc_json", octets));
