@@ -183,7 +183,7 @@ pub(crate) async fn enqueue(shared: &Shared, output: &Output, task: &AnyTask) ->
     if workers == 0 {
         output.warning("no worker is at work; `peering-manager worker` runs what waits");
     }
-    let name = task.name();
+    let name = task.as_task().name();
     if output.json {
         output.json(&serde_json::json!({
             "job": queued.job, "task": name, "status": Status::Pending, "joined": queued.joined,

@@ -63,4 +63,24 @@ impl AnyTask {
             Self::RenderConfiguration(task) => task,
         }
     }
+
+    /// The task itself, by itself.
+    pub fn into_task(self) -> Box<dyn Task> {
+        match self {
+            Self::Housekeeping(task) => Box::new(task),
+            Self::PeeringdbSync(task) => Box::new(task),
+            Self::PeeringdbFlush(task) => Box::new(task),
+            Self::GetIrrData(task) => Box::new(task),
+            Self::GrabPrefixes(task) => Box::new(task),
+            Self::IrrAccept(task) => Box::new(task),
+            Self::PeeringdbLink(task) => Box::new(task),
+            Self::ImportOriginal(task) => Box::new(task),
+            Self::SecretsRotate(task) => Box::new(task),
+            Self::PollBgpSessions(task) => Box::new(task),
+            Self::ImportSessions(task) => Box::new(task),
+            Self::ConfigureRouters(task) => Box::new(task),
+            Self::Drift(task) => Box::new(task),
+            Self::RenderConfiguration(task) => Box::new(task),
+        }
+    }
 }

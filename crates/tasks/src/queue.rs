@@ -3,13 +3,12 @@
 //! The queue itself is made of job records, see [`pm_store::queue`].
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pm_config::Config;
 use pm_store::jobs::NewJob;
 use pm_store::queue::{self, Lost, Queued};
 use pm_store::{Store, StoreError};
 use serde_json::{Value as Json, json};
 
-use crate::{AnyTask, Done, Task, TaskContext, TaskError, process};
+use crate::{AnyTask, Task, process};
 
 /// Why a task is not on the queue.
 #[derive(Debug, thiserror::Error)]
@@ -39,16 +38,17 @@ pub async fn enqueue(
     now: DateTime<Utc>,
 ) -> Result<Queued, EnqueueError> {
     let job = stored(task, user_id)?;
-    Ok(queue::add(store, &job, task.lock_key().as_deref(), now).await?)
+    Ok(queue::add(store, &job, task.as_task().queue_key().as_deref(), now).await?)
 }
 
-fn stored(task: &AnyTask, user_id: Option<i64>) -> Result<NewJob, EnqueueError> {
+fn stored(any: &AnyTask, user_id: Option<i64>) -> Result<NewJob, EnqueueError> {
+    let task = any.as_task();
     let unfit = |why: String| EnqueueError::Unfit { task: task.name(), why };
     task.queueable().map_err(unfit)?;
-    let arguments = content(task).map_err(unfit)?;
+    let arguments = content(any).map_err(unfit)?;
     // What a worker will make of it must be what was asked for.
     let read = read(task.name(), &arguments).map_err(unfit)?;
-    if read != *task {
+    if read != *any {
         return Err(unfit("its arguments cannot be stored".to_owned()));
     }
     Ok(NewJob {
@@ -101,42 +101,7 @@ pub struct AllTasks;
 
 impl Catalogue for AllTasks {
     fn read(&self, task: &str, arguments: &Json) -> Result<Box<dyn Task>, String> {
-        Ok(Box::new(read(task, arguments)?))
-    }
-}
-
-#[async_trait::async_trait]
-impl Task for AnyTask {
-    fn name(&self) -> &'static str {
-        self.as_task().name()
-    }
-
-    fn label(&self) -> &'static str {
-        self.as_task().label()
-    }
-
-    fn arguments(&self) -> Json {
-        self.as_task().arguments()
-    }
-
-    fn lock_key(&self) -> Option<String> {
-        self.as_task().lock_key()
-    }
-
-    fn queueable(&self) -> Result<(), String> {
-        self.as_task().queueable()
-    }
-
-    fn is_repeatable(&self) -> bool {
-        self.as_task().is_repeatable()
-    }
-
-    fn time_limit(&self, config: &Config) -> std::time::Duration {
-        self.as_task().time_limit(config)
-    }
-
-    async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
-        self.as_task().run(context).await
+        Ok(read(task, arguments)?.into_task())
     }
 }
 
@@ -159,7 +124,7 @@ pub async fn recover(
                 arguments: lost.arguments.clone(),
                 user_id: None,
             };
-            (job, task.lock_key())
+            (job, task.queue_key())
         })
     };
     queue::close_lost(store, process::is_dead, now - lease, now, again).await
@@ -204,8 +169,8 @@ mod tests {
     use super::*;
     use crate::render::RenderConfiguration;
     use crate::{
-        GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept, PeeringdbFlush, PeeringdbLink,
-        PeeringdbSync, PollBgpSessions, SecretsRotate,
+        ConfigureRouters, GetIrrData, GrabPrefixes, Housekeeping, ImportOriginal, IrrAccept, PeeringdbFlush,
+        PeeringdbLink, PeeringdbSync, PollBgpSessions, SecretsRotate,
     };
 
     fn fit() -> Vec<(AnyTask, bool)> {
@@ -219,6 +184,13 @@ mod tests {
             (AnyTask::GrabPrefixes(GrabPrefixes::default()), true),
             (AnyTask::IrrAccept(IrrAccept { asns: vec![1] }), false),
             (AnyTask::PeeringdbLink(PeeringdbLink {}), true),
+            (
+                AnyTask::ConfigureRouters(ConfigureRouters {
+                    canary: Some(2),
+                    ..ConfigureRouters::default()
+                }),
+                false,
+            ),
             (AnyTask::PollBgpSessions(PollBgpSessions { limit: Some("edge1".into()) }), true),
         ]
     }
@@ -227,10 +199,13 @@ mod tests {
     fn a_worker_reads_what_was_asked_for() {
         for (task, repeatable) in fit() {
             let job = stored(&task, None).unwrap();
-            assert_eq!((job.task.as_str(), job.name.as_str()), (task.name(), task.label()));
+            let known = task.as_task();
+            assert_eq!((job.task.as_str(), job.name.as_str()), (known.name(), known.label()));
             assert_eq!(read(&job.task, &job.arguments).unwrap(), task);
             let read = AllTasks.read(&job.task, &job.arguments).unwrap();
-            assert_eq!((read.name(), read.is_repeatable()), (task.name(), repeatable), "{task:?}");
+            assert_eq!((read.name(), read.is_repeatable()), (known.name(), repeatable), "{task:?}");
+            // What the trait has a default for must come through as well.
+            assert_eq!((read.time_to_end(), read.queue_key()), (known.time_to_end(), known.queue_key()));
         }
     }
 
@@ -245,7 +220,7 @@ mod tests {
             (AnyTask::RenderConfiguration(RenderConfiguration::default()), "what is rendered"),
         ] {
             let error = stored(&task, None).unwrap_err().to_string();
-            assert!(error.starts_with(task.name()) && error.contains(why), "{error}");
+            assert!(error.starts_with(task.as_task().name()) && error.contains(why), "{error}");
         }
     }
 

@@ -178,7 +178,8 @@ impl Runner {
         let ended = self.work(task, &context, &record).await;
         let data = match &ended {
             Ended::Done(done) => done.data.clone(),
-            Ended::Failed(TaskError::With { data, .. }) => data.clone(),
+            Ended::Failed(TaskError::With { data, .. })
+            | Ended::TimedOut { left: Some(TaskError::With { data, .. }), .. } => data.clone(),
             _ => Json::Null,
         };
         // The record first: whoever takes over a lock that was not released closes the job of its holder, and that
@@ -192,28 +193,23 @@ impl Runner {
     /// commit that has been sent is waited for.
     async fn work(&self, task: &dyn Task, context: &TaskContext, record: &Record) -> Ended {
         let work = task.run(context);
-        let beat = self.beat(record, context.lock.as_ref(), &context.reporter);
+        let beat = self.beat(record, context.lock.as_ref(), &context.reporter, false);
         tokio::pin!(work, beat);
         let stopped = tokio::select! {
             biased;
             done = &mut work => return Ended::of(done),
             stopped = &mut beat => stopped,
             () = context.cancel.cancelled() => Ended::Cancelled,
-            limit = time_is_over(record.limit) => Ended::TimedOut(limit),
+            limit = time_is_over(record.limit) => Ended::TimedOut { limit, left: None },
         };
         context.cancel.cancel();
-        let may_end = matches!(stopped, Ended::Cancelled | Ended::TimedOut(_));
-        if may_end && !task.time_to_end().is_zero() {
-            let ended = tokio::time::timeout(task.time_to_end(), async {
-                // Log and lease go on meanwhile; what else the heartbeat says is known already.
-                tokio::select! {
-                    biased;
-                    done = &mut work => done,
-                    Ended::Failed(error) = self.beat(record, context.lock.as_ref(), &context.reporter) => Err(error),
-                }
-            });
-            if let Ok(done) = ended.await {
-                return Ended::of(done);
+        if stopped.leaves_time() && !task.time_to_end().is_zero() {
+            let beat = self.beat(record, context.lock.as_ref(), &context.reporter, true);
+            tokio::select! {
+                biased;
+                done = &mut work => return stopped.with(Ended::of(done)),
+                lost = beat => return lost,
+                () = tokio::time::sleep(task.time_to_end()) => {}
             }
         }
         // Nothing but the commit is waited for: the task may have many more to come.
@@ -296,15 +292,16 @@ impl Runner {
         }
     }
 
-    /// Writes the log and renews the lease for as long as it is polled; ends only when the run has to, and says how.
-    async fn beat(&self, record: &Record, lock: Option<&Lock>, reporter: &Reporter) -> Ended {
+    /// Writes the log and renews the lease for as long as it is polled; ends only when the run has to, and says how. A run
+    /// that is ending already is not told again.
+    async fn beat(&self, record: &Record, lock: Option<&Lock>, reporter: &Reporter, ending: bool) -> Ended {
         let job = record.job;
         loop {
             tokio::time::sleep(HEARTBEAT).await;
             let now = self.clock.now();
             // A database that is busy now is asked again in a second; the lease is longer than any write.
             match reporter.flush(&self.store, job, now).await {
-                Ok(pulse) if pulse.cancel => {
+                Ok(pulse) if pulse.cancel && !ending => {
                     reporter.warning("somebody asked for the end of this job");
                     return Ended::Cancelled;
                 }
@@ -401,7 +398,11 @@ enum Ended {
     Done(Done),
     Failed(TaskError),
     Cancelled,
-    TimedOut(Duration),
+    /// The time limit, and what the task said when it had to end.
+    TimedOut {
+        limit: Duration,
+        left: Option<TaskError>,
+    },
     Busy(String),
 }
 
@@ -413,13 +414,28 @@ impl Ended {
         }
     }
 
+    /// Whether a task that needs time to end gets it: not when others may be at its work by now.
+    fn leaves_time(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::TimedOut { .. })
+    }
+
+    /// How a run ended that was told to end in this way and then ended by itself in that.
+    fn with(self, then: Self) -> Self {
+        match (self, then) {
+            (Self::TimedOut { limit, .. }, Self::Failed(error)) => {
+                Self::TimedOut { limit, left: Some(error) }
+            }
+            (_, then) => then,
+        }
+    }
+
     fn verdict(&self) -> (Status, Option<Outcome>, u8) {
         match self {
             Self::Done(done) => {
                 (Status::Completed, Some(done.outcome), if done.outcome == Outcome::Partial { 4 } else { 0 })
             }
             Self::Failed(error) => of_error(error),
-            Self::TimedOut(_) => (Status::Errored, None, 1),
+            Self::TimedOut { .. } => (Status::Errored, None, 1),
             Self::Cancelled => (Status::Cancelled, None, 1),
             Self::Busy(_) => (Status::Cancelled, None, 75),
         }
@@ -432,11 +448,16 @@ impl Ended {
             Self::Cancelled => {
                 "cancelled before it was done; what was not committed by then is not stored".to_owned()
             }
-            Self::TimedOut(limit) => format!(
-                "ended because it took longer than a background job of this kind may, {} s (job_timeout); what was not \
-                 committed by then is not stored",
-                limit.as_secs()
-            ),
+            Self::TimedOut { limit, left } => {
+                let left = left.as_ref().map_or_else(
+                    || "what was not committed by then is not stored".to_owned(),
+                    ToString::to_string,
+                );
+                format!(
+                    "ended because it took longer than a background job of this kind may, {} s (job_timeout); {left}",
+                    limit.as_secs()
+                )
+            }
             Self::Busy(text) => text.clone(),
         }
     }

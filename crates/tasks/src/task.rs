@@ -43,6 +43,11 @@ pub trait Task: Send + Sync {
         Duration::ZERO
     }
 
+    /// Jobs of the queue with the same key are run one after the other.
+    fn queue_key(&self) -> Option<String> {
+        self.lock_key()
+    }
+
     /// Whether it may wait on the queue for a worker, which may be on another host; the error says why not.
     fn queueable(&self) -> Result<(), String> {
         Ok(())

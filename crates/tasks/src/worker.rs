@@ -88,6 +88,9 @@ impl Tally {
     }
 }
 
+/// A job with the task that it asks for.
+type Known = (Waiting, Box<dyn Task>);
+
 /// What a worker has in its hands.
 struct Shift {
     running: JoinSet<Option<Finished>>,
@@ -219,7 +222,7 @@ impl Worker {
     }
 
     /// The tasks of these jobs, and the jobs that this program cannot read.
-    fn read(&self, jobs: Vec<Waiting>) -> (Vec<(Waiting, Box<dyn Task>)>, Vec<i64>) {
+    fn read(&self, jobs: Vec<Waiting>) -> (Vec<Known>, Vec<i64>) {
         let (mut tasks, mut unknown) = (Vec::new(), Vec::new());
         for job in jobs {
             match self.catalogue.read(&job.task, &job.arguments) {

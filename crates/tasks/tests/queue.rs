@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use pm_config::Config;
 use pm_store::jobs::{self, Job, Level, LogLine, NewJob, Outcome, Progress, Status};
 use pm_store::locks::{self, Claim};
 use pm_store::queue::{self, Cancelled};
@@ -69,6 +68,8 @@ enum End {
     Broken,
     Panic,
     Never,
+    /// When it is told to end, and in its own time.
+    Tidy,
 }
 
 #[async_trait::async_trait]
@@ -88,8 +89,8 @@ impl Task for Work {
     fn is_repeatable(&self) -> bool {
         self.number < 1000
     }
-    fn time_limit(&self, config: &Config) -> Duration {
-        Duration::from_secs(config.job_timeout.into())
+    fn time_to_end(&self) -> Duration {
+        if matches!(self.end, End::Tidy) { Duration::from_mins(1) } else { Duration::ZERO }
     }
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         let bench = &self.bench;
@@ -108,6 +109,12 @@ impl Task for Work {
             End::Broken => Err(TaskError::Broken("bug".into())),
             End::Panic => panic!("as it was told to"),
             End::Never => std::future::pending().await,
+            End::Tidy => {
+                context.cancel.cancelled().await;
+                // Longer than the heartbeat takes to find out again that the end was asked for.
+                tokio::time::sleep(Duration::from_millis(2500)).await;
+                Err(TaskError::Cancelled("left in order".into()))
+            }
         }
     }
 }
@@ -407,6 +414,32 @@ async fn a_job_that_takes_too_long_is_ended() {
         assert_eq!((ended.status, ended.outcome), (Status::Errored, None));
         assert!(ended.error.as_deref().unwrap().contains("1 s (job_timeout)"), "{:?}", ended.error);
         assert_eq!(job(&store, next).await.status, Status::Completed, "the lock was let go");
+    })
+    .await;
+}
+
+/// As a deployment does, which must not leave a router half way.
+#[tokio::test]
+async fn a_job_that_needs_time_to_end_gets_it() {
+    each_engine(async |store| {
+        let bench = Arc::new(Bench::default());
+        let cancelled = add(&store, work(1, End::Tidy)).await;
+        let patient = worker(&store, &bench, 1, &[]);
+        let ((), tally) = tokio::join!(
+            async {
+                until(async || bench.most() == 1, "it runs").await;
+                assert_eq!(queue::cancel(&store, cancelled, epoch()).await.unwrap(), Cancelled::Asked);
+            },
+            finish(&patient)
+        );
+        assert_eq!(tally.cancelled, 1);
+        let late = add(&store, work(2, End::Tidy)).await;
+        assert_eq!(finish(&worker(&store, &bench, 1, &[("job_timeout", "1")])).await.errored, 1);
+        for (id, status) in [(cancelled, Status::Cancelled), (late, Status::Errored)] {
+            let ended = job(&store, id).await;
+            assert_eq!(ended.status, status);
+            assert!(ended.error.as_deref().unwrap().contains("left in order"), "{:?}", ended.error);
+        }
     })
     .await;
 }

@@ -53,7 +53,8 @@ pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) 
         apply: arguments.apply,
         canary: arguments.canary,
         force: arguments.force,
-        wait: arguments.wait,
+        // A job of the queue waits for whatever it needs.
+        wait: arguments.wait || arguments.tasks,
         user: arguments.user,
         ..ConfigureRouters::default()
     };

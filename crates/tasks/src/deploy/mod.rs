@@ -110,6 +110,11 @@ impl Task for ConfigureRouters {
         None
     }
 
+    /// Two that wait for each other's routers would only take up workers.
+    fn queue_key(&self) -> Option<String> {
+        Some("configure_routers".to_owned())
+    }
+
     fn time_to_end(&self) -> Duration {
         TIME_TO_END
     }

@@ -33,7 +33,7 @@ pub(crate) use convert::Mapping;
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// How long a background job may synchronise at least, whatever `job_timeout` says; the original's figure.
-const TIME_LIMIT: Duration = Duration::from_secs(5400);
+const TIME_LIMIT: Duration = Duration::from_mins(90);
 
 /// Elements that could not be stored and are said one by one.
 const UNUSABLE_SAID: usize = 20;
