@@ -325,7 +325,7 @@ async fn go_wrong(lab: &Lab) {
     assert!(has(lab, "more2"), "and now it is there for good");
 
     // Sessions die: the change is undone and names them.
-    place.template = format!("{BIRD}").replace("local 192.0.2.1 as 64500", "local 192.0.2.1 as 64499");
+    place.template = BIRD.replace("local 192.0.2.1 as 64500", "local 192.0.2.1 as 64499");
     place.import().await;
     let ran = place.configure(&[]).await.expect(4);
     let one = verdict(&ran, "edge1");

@@ -12,6 +12,12 @@ use pm_store::strangers::{self, Stranger};
 use serde_json::json;
 use support::{Program, each_engine};
 
+/// The program asks the machine for the time, so what a poll stored must be of today.
+#[expect(clippy::disallowed_methods, reason = "the clock of the program that is tested")]
+fn today() -> DateTime<Utc> {
+    Utc::now()
+}
+
 const PASSWORD: &str = "Planted-router-password";
 const SESSION_PASSWORD: &str = "Planted-session-password";
 const ARGUMENT: &str = "Planted-argument-secret";
@@ -95,7 +101,7 @@ async fn the_state_of_sessions_and_routers_is_told_with_its_age() {
         import(&program, &world("127.0.0.1", "{}")).await;
         let never = program.run(["sessions", "list"]).await.expect(0);
         assert!(never.stdout.contains("never"), "{never}");
-        let now = Utc::now();
+        let now = today();
         polled(&program, now - TimeDelta::hours(30), Some("established")).await;
         polled(&program, now - TimeDelta::hours(3), Some("idle")).await;
 
@@ -172,7 +178,7 @@ async fn neighbours_without_a_session_are_listed_and_imported() {
     each_engine(async |database| {
         let program = Program::on(database).set("secret_key", "k".repeat(50));
         import(&program, &world("127.0.0.1", "{}")).await;
-        polled(&program, Utc::now(), None).await;
+        polled(&program, today(), None).await;
         let listed = program.run(["sessions", "unknown", "--router", "edge1"]).await.expect(0);
         for text in ["198.51.100.9", "Peer two", "at Example IX on edge1 eth0", "can make sessions of 1."] {
             assert!(listed.stdout.contains(text), "no {text:?} in {listed}");
@@ -223,7 +229,7 @@ async fn polls_and_what_is_told_of_them_hold_no_secret() {
         said.push(
             program.run(["poll_bgp_sessions", "-vv"]).await.expect(0).says("/nowhere/key cannot be read"),
         );
-        polled(&program, Utc::now(), Some("active")).await;
+        polled(&program, today(), Some("active")).await;
         let job = job.to_string();
         for words in [
             &["jobs", "show", &job][..],

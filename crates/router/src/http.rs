@@ -123,8 +123,8 @@ impl Http {
         Ok(text)
     }
 
-    pub fn unreadable(&self, step: Step, message: String) -> Error {
-        Error::Unreadable { host: self.host.clone(), step, message: excerpt(&message) }
+    pub fn unreadable(&self, step: Step, message: impl AsRef<str>) -> Error {
+        Error::Unreadable { host: self.host.clone(), step, message: excerpt(message.as_ref()) }
     }
 
     fn wrong(&self, step: Step, limit: Duration, error: reqwest::Error) -> Error {

@@ -51,7 +51,7 @@ fn target(to: &StandIn, platform: Platform, options: &[&str]) -> Target {
             password: Some("Planted".to_owned().into()),
             ..Credentials::default()
         },
-        host_keys: HostKeys::Fingerprint(to.fingerprint().to_owned()),
+        host_keys: HostKeys::Fingerprint(to.fingerprint().clone()),
         way: Way::default(),
         tls: Tls::default(),
         options: options.iter().map(|name| ((*name).to_owned(), true.into())).collect(),

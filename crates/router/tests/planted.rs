@@ -21,7 +21,7 @@ use pm_router::{
 use serde_json::{Map, Value as Json, json};
 
 const PASSWORD: &str = "Planted-credential";
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// What somebody could come to see.
 #[derive(Default)]
@@ -110,7 +110,7 @@ async fn change(seen: &mut Seen, router: &dyn Router, how: How, text: &str, keep
     if !keep {
         return seen.outcome("discard", &candidate.discard().await);
     }
-    let committed = candidate.commit(Duration::from_secs(600)).await;
+    let committed = candidate.commit(Duration::from_mins(10)).await;
     seen.outcome("commit", &committed);
     if let Ok(change) = committed {
         seen.outcome("confirm", &router.confirm(&change).await);
@@ -153,7 +153,7 @@ async fn netconf(kind: Kind, platform: Platform) {
     };
     let router = StandIn::start(options).await.unwrap();
     let mut to = target(router.address(), platform);
-    to.host_keys = HostKeys::Fingerprint(router.fingerprint().to_owned());
+    to.host_keys = HostKeys::Fingerprint(router.fingerprint().clone());
     let mut seen = Seen::default();
     wrong_password(&mut seen, &to).await;
     let one = connect(&to).await.unwrap();

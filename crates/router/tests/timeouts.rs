@@ -159,7 +159,7 @@ async fn netconf(kind: Kind, platform: Platform, (at, before, act): Case) {
     };
     let router = StandIn::start(options).await.unwrap();
     let mut target = target(router.address(), platform);
-    target.host_keys = HostKeys::Fingerprint(router.fingerprint().to_owned());
+    target.host_keys = HostKeys::Fingerprint(router.fingerprint().clone());
     if act == Act::Connect {
         target.limits.login = LIMIT;
     }
@@ -251,7 +251,7 @@ async fn daemons_stop_answering() {
     for platform in daemons {
         for act in acts {
             let mut target = target(router.address(), platform);
-            target.host_keys = HostKeys::Fingerprint(router.fingerprint().to_owned());
+            target.host_keys = HostKeys::Fingerprint(router.fingerprint().clone());
             cases.push(async move {
                 let (error, took) = run(&target, act, || {}).await;
                 check(platform.name(), act, &error, took, LIMIT);
@@ -259,7 +259,7 @@ async fn daemons_stop_answering() {
         }
         // What was committed before, by another connection.
         let mut target = target(router.address(), platform);
-        target.host_keys = HostKeys::Fingerprint(router.fingerprint().to_owned());
+        target.host_keys = HostKeys::Fingerprint(router.fingerprint().clone());
         let router = connect(&target).await.unwrap();
         let change = Pending { platform, id: "x".into(), seconds: 60 };
         for act in [Act::Confirm, Act::RollBack] {

@@ -497,10 +497,10 @@ async fn taken(store: &Store, number: u32, owner: &str) -> i64 {
 fn dead_process() -> String {
     let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-    let start = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().to_owned();
+    let begun = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().to_owned();
     let ours = pm_tasks::this_process();
     let place: Vec<&str> = ours.rsplitn(3, '/').collect();
-    let owner = format!("{}/{}/{start}", place[2], child.id());
+    let owner = format!("{}/{}/{begun}", place[2], child.id());
     assert!(!pm_tasks::is_dead(&owner));
     child.kill().unwrap();
     child.wait().unwrap();

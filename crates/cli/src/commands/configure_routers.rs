@@ -11,6 +11,7 @@ use crate::commands::Shared;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
     /// Commit even if the router sees no difference
     #[arg(long)]

@@ -155,14 +155,13 @@ async fn show(shared: &Shared, output: &Output, id: i64, with_text: bool) -> any
 async fn diff(shared: &Shared, output: &Output, id: i64, with: Option<i64>) -> anyhow::Result<u8> {
     let editor = app::editor(shared, output).await?;
     let new = whole(&editor, id).await?;
-    let before = match with {
-        Some(with) => with,
-        None => {
-            let mut connection = editor.store.connection().await?;
-            let name = new.deployment.router_name.as_str();
-            let found = deployments::before(&mut connection.session(), name, id).await?;
-            found.ok_or_else(|| anyhow!("router {name} has no deployment before {id}"))?
-        }
+    let before = if let Some(with) = with {
+        with
+    } else {
+        let mut connection = editor.store.connection().await?;
+        let name = new.deployment.router_name.as_str();
+        let found = deployments::before(&mut connection.session(), name, id).await?;
+        found.ok_or_else(|| anyhow!("router {name} has no deployment before {id}"))?
     };
     let old = whole(&editor, before).await?;
     // Both with passwords hidden: a changed one shows in the deployment's own difference.

@@ -110,8 +110,12 @@ impl Daemon {
         })
     }
 
-    fn unreadable(&self, step: Step, message: String) -> Error {
-        Error::Unreadable { host: self.host().to_owned(), step, message: crate::mask::excerpt(&message) }
+    fn unreadable(&self, step: Step, message: impl AsRef<str>) -> Error {
+        Error::Unreadable {
+            host: self.host().to_owned(),
+            step,
+            message: crate::mask::excerpt(message.as_ref()),
+        }
     }
 }
 

@@ -149,7 +149,7 @@ ask accepted count"#,
         }
         match text.find("frr version").filter(|&at| at == 0 || text[..at].ends_with('\n')) {
             Some(at) => Ok(ConfigText::new(&text[at..])),
-            None => Err(self.unreadable(Step::Config, "there is no line `frr version`".into())),
+            None => Err(self.unreadable(Step::Config, "there is no line `frr version`")),
         }
     }
 

@@ -105,7 +105,7 @@ impl Api {
             return Err(Trouble::Refused(refusal.text()));
         }
         let mut answers =
-            reply.result.ok_or_else(|| self.http.unreadable(step, "there is no result in it".to_owned()))?;
+            reply.result.ok_or_else(|| self.http.unreadable(step, "there is no result in it"))?;
         if answers.len() != count {
             let message = format!("{} answers to {count} commands", answers.len());
             return Err(self.http.unreadable(step, message).into());

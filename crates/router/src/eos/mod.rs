@@ -195,7 +195,9 @@ pub(crate) fn detail(parts: &BTreeMap<String, String>) -> Result<NapalmDetail, S
 /// Reads an answer of eAPI, and what is in it as a list of sessions.
 pub(crate) fn reply(text: &str) -> Result<(), String> {
     let answers = api::read(text).map_err(|error| json_error(&error))?;
-    answers.iter().for_each(|answer| session::look(answer.get()));
+    for answer in &answers {
+        session::look(answer.get());
+    }
     Ok(())
 }
 

@@ -194,8 +194,8 @@ impl Session {
         }
     }
 
-    pub(crate) fn unreadable(&self, step: Step, message: String) -> Error {
-        Error::Unreadable { host: self.host().to_owned(), step, message: excerpt(&message) }
+    pub(crate) fn unreadable(&self, step: Step, message: impl AsRef<str>) -> Error {
+        Error::Unreadable { host: self.host().to_owned(), step, message: excerpt(message.as_ref()) }
     }
 
     /// Takes a datastore for this session alone. [`Error::Busy`] names who has it.
@@ -301,8 +301,11 @@ impl Session {
 
 impl Wire {
     async fn receive(&mut self, host: &str, step: Step) -> Result<String, Error> {
-        let unreadable =
-            |message: String| Error::Unreadable { host: host.to_owned(), step, message: excerpt(&message) };
+        let unreadable = |message: String| Error::Unreadable {
+            host: host.to_owned(),
+            step,
+            message: excerpt(message.as_ref()),
+        };
         loop {
             match self.decoder.message() {
                 Ok(Some(message)) => {

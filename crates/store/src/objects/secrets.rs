@@ -88,7 +88,7 @@ impl std::fmt::Debug for Clear {
 
 struct Key {
     id: String,
-    key: LessSafeKey,
+    sealing: LessSafeKey,
     /// For fingerprints.
     mac: hmac::Key,
 }
@@ -173,7 +173,7 @@ impl Keyring {
 
     /// Seals a text for `context`, which is model and field, such as `devices.router.napalm_password`.
     pub fn seal(&self, context: &str, clear: &Clear) -> Result<String, SecretError> {
-        let Key { id, key, .. } = self.sealing(context)?;
+        let Key { id, sealing: key, .. } = self.sealing(context)?;
         let random = || SecretError::Randomness { context: context.to_owned() };
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| random())?;
@@ -194,7 +194,7 @@ impl Keyring {
         if self.keys().is_empty() {
             return Err(self.missing(context));
         }
-        let Some(Key { key, .. }) = self.keys().iter().find(|key| key.id == id) else {
+        let Some(Key { sealing: key, .. }) = self.keys().iter().find(|key| key.id == id) else {
             return Err(SecretError::UnknownKey { context: context.to_owned(), key_id: id.to_owned() });
         };
         let mut octets = STANDARD.decode(text).map_err(|_| damaged())?;
@@ -247,7 +247,7 @@ impl Key {
         let derived =
             hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, octets), b"peering-manager: fingerprints");
         let mac = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
-        Some(Self { id, key: LessSafeKey::new(key), mac })
+        Some(Self { id, sealing: LessSafeKey::new(key), mac })
     }
 }
 

@@ -43,14 +43,12 @@ impl Known {
 
     /// Whether the database says that the router should not have it.
     fn unwanted(&self, address: IpAddr) -> bool {
-        match self.stored.get(&address) {
-            Some(wanted) => !wanted,
-            // What the database had and has no more was deleted; what it never had is somebody else's.
-            None => {
-                let had = |last: &Sessions| last.stored.contains(&address);
-                self.deleted.contains(&address) || self.last.as_ref().is_some_and(had)
-            }
+        if let Some(wanted) = self.stored.get(&address) {
+            return !wanted;
         }
+        // What the database had and has no more was deleted; what it never had is somebody else's.
+        let had = |last: &Sessions| last.stored.contains(&address);
+        self.deleted.contains(&address) || self.last.as_ref().is_some_and(had)
     }
 
     /// Whether a change by this configuration is meant to end the session.
@@ -100,8 +98,8 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
-    fn stored(range: std::ops::Range<u8>) -> Option<Sessions> {
-        Some(Sessions { stored: range.map(ip).collect(), others: Vec::new() })
+    fn stored(range: std::ops::Range<u8>) -> Sessions {
+        Sessions { stored: range.map(ip).collect(), others: Vec::new() }
     }
 
     fn text(range: std::ops::Range<u8>) -> BTreeSet<IpAddr> {
@@ -122,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_template_that_lost_half_its_sessions_is_refused() {
-        let known = Known { last: stored(0..10), ..Known::default() };
+        let known = Known { last: Some(stored(0..10)), ..Known::default() };
         // What is not in the database any more was deleted there.
         assert_eq!(known.judge(&text(0..5), How::Replace, 20), Ok(()));
         let here = (0..10).map(|last| (ip(last), true)).collect();
@@ -139,7 +137,7 @@ mod tests {
     #[test]
     fn what_was_disabled_is_not_lacking() {
         let here = (0..10).map(|last| (ip(last), last < 5)).collect();
-        let known = Known { last: stored(0..10), stored: here, ..Known::default() };
+        let known = Known { last: Some(stored(0..10)), stored: here, ..Known::default() };
         assert_eq!(known.judge(&text(0..5), How::Replace, 20), Ok(()));
         assert!(known.is_removal(ip(7), &text(0..10), How::Merge));
         assert!(

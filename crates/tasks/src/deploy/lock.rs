@@ -92,7 +92,7 @@ impl Held {
                 match renewed.await {
                     Err(error @ StoreError::LockLost { .. }) => return error,
                     Err(error) => {
-                        tracing::debug!(key = self.lock.key, %error, "the lease could not be renewed")
+                        tracing::debug!(key = self.lock.key, %error, "the lease could not be renewed");
                     }
                     Ok(()) => {}
                 }

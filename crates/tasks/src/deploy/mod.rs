@@ -51,6 +51,7 @@ const TIME_LIMIT: Duration = Duration::from_hours(1);
 
 /// Brings configurations to routers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ConfigureRouters {
     /// Only these routers, by name or hostname, separated by commas.
     #[serde(default)]
@@ -318,7 +319,7 @@ impl ConfigureRouters {
     }
 }
 
-impl<'a> Run<'a> {
+impl Run<'_> {
     /// All routers: the canaries first, if there are to be any.
     async fn all(&self, works: Vec<Work>) -> Vec<Deployed> {
         let total = works.len();

@@ -251,15 +251,11 @@ pub(crate) async fn each(
             .collect();
         let templates: Vec<String> = jobs.iter().map(|(_, source)| source.name.clone()).collect();
         let rendered = all(Engine::new(world, config, context.clock.now()), jobs).await;
-        match wants.more(&snapshot) {
-            Some(more) => wants = more,
-            None => {
-                let made = rendered?.into_iter().zip(templates);
-                return Ok(made
-                    .map(|((router, result), template)| Made { router, template, result })
-                    .collect());
-            }
-        }
+        let Some(more) = wants.more(&snapshot) else {
+            let made = rendered?.into_iter().zip(templates);
+            return Ok(made.map(|((router, result), template)| Made { router, template, result }).collect());
+        };
+        wants = more;
     }
 }
 

@@ -35,6 +35,10 @@ const NEAR: i64 = 90;
 
 /// The task's arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::unsafe_derive_deserialize,
+    reason = "what is unsafe is inside a macro of tokio's, not in this type"
+)]
 pub struct PollBgpSessions {
     /// Only these routers, by name or hostname, separated by commas.
     #[serde(default)]

@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn pages_widths_and_modes() {
-        let long: String = (0..30).map(|number| format!("line {number}\n")).collect();
+        let long = (0..30).map(|number| format!("line {number}")).collect::<Vec<_>>().join("\n") + "\n";
         let mut ios = shell(Kind::Ios, &[("show long", &long), ("show running-config", "x")]);
         let first = typed(&mut ios, "show long\n");
         assert!(first.contains("line 22\r\n --More-- ") && !first.contains("line 23"));
