@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn wrong_json_does_not_show_what_is_in_it() {
         let error = serde_json::from_str::<Vec<u8>>(r#" "password hunter2 \" x""#).unwrap_err();
-        assert_eq!(json_error(&error), "invalid type: string at line 1 column 25");
+        assert_eq!(json_error(&error), "invalid type: string at line 1 column 24");
         let error = serde_json::from_str::<Vec<u8>>("[1, 2").unwrap_err();
         assert!(json_error(&error).starts_with("EOF while parsing"), "{error}");
     }

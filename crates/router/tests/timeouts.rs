@@ -84,8 +84,9 @@ impl Act {
     }
 }
 
-fn text() -> ConfigText {
-    ConfigText::new("hostname other\n")
+/// A configuration as the platform writes it.
+fn named(platform: Platform, name: &str) -> String {
+    if platform == Platform::Junos { format!("host-name {name};\n") } else { format!("hostname {name}\n") }
 }
 
 /// Does it; `fall_silent` is called just before. The error, and how long it took.
@@ -98,7 +99,8 @@ async fn run(target: &Target, act: Act, fall_silent: impl FnOnce()) -> (Error, D
     }
     let router = connect(target).await.unwrap();
     let how = if let Act::Load(how) = act { how } else { How::Merge };
-    let load = async || router.loader(how).unwrap().load(&text()).await;
+    let load =
+        async || router.loader(how).unwrap().load(&ConfigText::new(named(target.platform, "other"))).await;
     let nothing = Pending { platform: target.platform, id: "x".into(), seconds: 60 };
     let mut change = nothing;
     let mut candidate = None;
@@ -152,7 +154,7 @@ async fn netconf(kind: Kind, platform: Platform, (at, before, act): Case) {
         .map(|name| (name.to_owned(), bgp.clone()));
     let options = Options {
         kind,
-        config: "hostname one\n".into(),
+        config: named(platform, "one"),
         password: PASSWORD.into(),
         answers: answers.into(),
         minute: Duration::from_mins(1),

@@ -12,6 +12,7 @@ use pm_store::jobs::{Level, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::lasting::lasting;
 use crate::render::limited;
 use crate::routers::{Connector, Network, Reached, routers};
 use crate::{Done, Task, TaskContext, TaskError};
@@ -165,7 +166,7 @@ async fn compare(
     };
     match running(network, router).await {
         Ok(Some(running)) => {
-            let diff = Diff::between(&deployed, &running);
+            let diff = Diff::between(&lasting(&deployed), &lasting(&running));
             (one.added, one.removed) = diff.counts();
             diff.text().clone_into(&mut one.diff);
         }

@@ -5,6 +5,7 @@ use pm_store::deployments::{Status, Step};
 
 use super::Run;
 use super::guard::addresses;
+use super::lasting::lasting;
 use super::lock::Held;
 use super::report::{Deployed, Verdict, frozen};
 use super::router::Work;
@@ -58,7 +59,7 @@ pub(super) async fn write(
         && let Some(planned) = &work.planned
     {
         let is = |fingerprint: &str, text: &str| run.context.keyring.is_fingerprint(fingerprint, text);
-        if !is(&planned.candidate, &work.rendering.text) || !is(&planned.running, before) {
+        if !is(&planned.candidate, &work.rendering.text) || !is(&planned.running, &lasting(before)) {
             let said = "the configuration or the file is another one than when it was planned; plan again";
             deployed.ends(Verdict::Refused, said);
             return Ok(());

@@ -1,19 +1,13 @@
 //! A router's own lock, held while something is done on it.
 
 use std::future::Future;
-use std::time::Duration;
 
 use chrono::TimeDelta;
 use pm_store::StoreError;
 use pm_store::locks::{self, Claim, Lock};
 
-use crate::runner::held;
+use crate::runner::{ASK_AGAIN, HEARTBEAT, close_orphan, held};
 use crate::{TaskContext, TaskError, process};
-
-/// How often the lease is renewed.
-const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often somebody who waits asks again.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A lock, and how to go on holding it.
 pub(crate) struct Held {
@@ -44,7 +38,12 @@ pub(crate) async fn claim(
         match claim {
             Err(StoreError::Busy) if wait => {}
             Err(error) => return Err(error.into()),
-            Ok(Claim::Taken { lock, .. }) => return Ok(Ok(Held { lock })),
+            Ok(Claim::Taken { lock, from }) => {
+                if let Some(from) = from {
+                    close_orphan(&context.store, &from, &context.reporter, now).await?;
+                }
+                return Ok(Ok(Held { lock }));
+            }
             Ok(Claim::Held(holder)) => {
                 let text = held(key, &holder);
                 if !wait {

@@ -3,7 +3,8 @@
 //! Reads: all objects and templates, the settings `config_max_removed_percent`, `commit_confirm_seconds`, `post_check_*`,
 //! `deploy_max_failures`, `router_concurrency`, `napalm_*`; the routers. Writes: the routers; a record per deployment, before and
 //! after each step. `ways.rs` is how a router is given its configuration, `router.rs` goes as far as the commit, `watch.rs`
-//! sees it confirmed or undone, `settle.rs` finds what a dead process left, `file.rs` writes files instead, `guard.rs` says no.
+//! sees it confirmed or undone, `settle.rs` finds what a dead process left, `file.rs` writes files instead, `guard.rs` says no, `lasting.rs` says what of a
+//! configuration counts.
 //!
 //! What goes wrong on a router is that router's end and no other's; a configuration that is refused by a router, or takes its
 //! sessions down, keeps the others from getting theirs.
@@ -11,6 +12,7 @@
 mod drift;
 mod file;
 mod guard;
+mod lasting;
 mod lock;
 mod report;
 mod router;

@@ -9,6 +9,7 @@ use pm_store::deployments::{self, Deployment, New, Sessions, Status, Step};
 use serde_json::Value as Json;
 
 use super::guard::{Known, addresses};
+use super::lasting::lasting;
 use super::lock::{self, Held, Taken};
 use super::report::{Deployed, Verdict, frozen};
 use super::{Run, settle, watch};
@@ -254,7 +255,7 @@ fn moved(run: &Run<'_>, work: &Work, before: &ConfigText) -> Option<String> {
     if !keyring.is_fingerprint(&planned.candidate, &work.rendering.text) {
         return Some("its configuration is another one than when it was planned; plan again".to_owned());
     }
-    (!keyring.is_fingerprint(&planned.running, before.expose()))
+    (!keyring.is_fingerprint(&planned.running, &lasting(before.expose())))
         .then(|| "the router runs another configuration than when it was planned; plan again".to_owned())
 }
 
@@ -351,7 +352,7 @@ impl Run<'_> {
             forced: self.task.force,
             input_hash: work.rendering.input.clone(),
             candidate: deployments::fingerprint(keyring, text).map_err(failed)?,
-            running: deployments::fingerprint(keyring, running).map_err(failed)?,
+            running: deployments::fingerprint(keyring, &lasting(running)).map_err(failed)?,
             diff: deployed.diff.clone(),
             added: number(deployed.added),
             removed: number(deployed.removed),

@@ -4,6 +4,7 @@ use pm_router::{Error, Pending, Router};
 use pm_store::deployments::{Deployment, Status};
 
 use super::Run;
+use super::lasting::lasting;
 use super::lock::Held;
 use super::report::{Deployed, Verdict};
 use super::router::Work;
@@ -47,7 +48,7 @@ pub(super) async fn unfinished(
         }
     };
     for one in &work.unfinished {
-        let is_back = run.context.keyring.is_fingerprint(&one.running, running.expose());
+        let is_back = run.context.keyring.is_fingerprint(&one.running, &lasting(running.expose()));
         let (status, message) = verdict(one, pending.as_ref(), is_back);
         deployed.warnings.push(format!("deployment {}: {message}", one.id));
         run.end(held, one.id, status, message).await?;
@@ -82,10 +83,10 @@ pub(super) async fn undo(router: &dyn Router, known: Option<&Pending>, before: &
     let waiting = router.pending().await?;
     let Some(pending) = waiting else {
         let running = router.running_config().await?;
-        return Ok(if running.expose() == before { Found::Back } else { Found::Other });
+        return Ok(if lasting(running.expose()) == lasting(before) { Found::Back } else { Found::Other });
     };
     // The router's own name of the change serves as well as ours.
     router.roll_back(known.unwrap_or(&pending)).await?;
     let running = router.running_config().await?;
-    Ok(if running.expose() == before { Found::Undone } else { Found::Other })
+    Ok(if lasting(running.expose()) == lasting(before) { Found::Undone } else { Found::Other })
 }

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::Run;
+use super::lasting::lasting;
 use super::lock::Held;
 use super::report::{Deployed, Verdict};
 use super::router::{Made, Place, Work};
@@ -104,7 +105,7 @@ async fn undo_at_once(first: &dyn Router, router: &dyn Router, made: &Made) -> R
         first.roll_back(pending).await?;
     }
     let running = router.running_config().await?;
-    Ok(if running.expose() == made.before.expose() { Found::Undone } else { Found::Other })
+    Ok(if lasting(running.expose()) == lasting(made.before.expose()) { Found::Undone } else { Found::Other })
 }
 
 fn named(vrf: &str, address: std::net::IpAddr) -> String {

@@ -135,8 +135,8 @@ fn neighbor(out: &mut String, session: &Session) {
     let _ = write!(
         out,
         "<bgp-peer style=\"detail\">\n<peer-address>{}{}</peer-address>\n<peer-as>{}</peer-as>\n<local-address>{}</local-address>\n\
-         <local-as>{}</local-as>\n{description}\n<peer-group>peers</peer-group>\n<peer-cfg-rti>{1}</peer-cfg-rti>\n\
-         <peer-fwd-rti>{1}</peer-fwd-rti>\n<peer-type>External</peer-type>\n<peer-state>{}</peer-state>\n<peer-flags>Sync</peer-flags>\n\
+         <local-as>{}</local-as>\n{description}\n<peer-group>peers</peer-group>\n<peer-cfg-rti>master</peer-cfg-rti>\n\
+         <peer-fwd-rti>master</peer-fwd-rti>\n<peer-type>External</peer-type>\n<peer-state>{}</peer-state>\n<peer-flags>Sync</peer-flags>\n\
          <last-state>{}</last-state>\n<last-event>RecvKeepAlive</last-event>\n<last-error>{}</last-error>\n<bgp-option-information>\n\
          <bgp-options>PeerAS Refresh</bgp-options>\n<bgp-options2/>\n<bgp-options-extended>{}</bgp-options-extended>\n\
          <holdtime>90</holdtime>\n<preference>170</preference>\n</bgp-option-information>\n<flap-count>{}</flap-count>\n\
