@@ -129,13 +129,13 @@ async fn napalm_changes_junos() {
     assert_eq!(router.running(), format!("{FIRST}protocols {{\n    bgp;\n}}\n"));
     client.good("a", "rollback", json!({})).await;
     assert_eq!(router.running(), FIRST);
-    for (text, line) in [
-        ("set system services ssh", "        ssh;"),
-        ("<configuration><system><services><ftp/></services></system></configuration>", "        ftp;"),
+    for (text, part) in [
+        ("set system services ssh", "services ssh;"),
+        ("<configuration><system><services><ftp/></services></system></configuration>", "ftp;"),
     ] {
         client.good("b", "load_merge_candidate", json!({ "config": text })).await;
         client.good("b", "commit_config", json!({})).await;
-        assert!(router.running().lines().any(|one| one == line), "{}", router.running());
+        assert!(router.running().contains(part), "{}", router.running());
     }
     client.good("b", "load_replace_candidate", json!({ "config": FIRST })).await;
     client.good("b", "commit_config", json!({})).await;
