@@ -82,7 +82,9 @@ pub(super) async fn deploy(run: &Run<'_>, work: &Work) -> Deployed {
     };
     if let Err(error) = held.during(context, work_on_it).await {
         let said = match deployed.deployment {
-            Some(_) => format!("{error}; what was not confirmed goes away by itself"),
+            Some(_) => format!(
+                "{error}; what has a timer and was not confirmed goes away by itself, the next run will tell"
+            ),
             None => error.to_string(),
         };
         deployed.ends(Verdict::Failed, said);

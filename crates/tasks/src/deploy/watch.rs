@@ -89,14 +89,21 @@ pub(super) async fn look_after(
         }
         Seen::Cancelled => {
             // The record stays as it is: the next run finds out what became of it.
-            let seconds = made.pending.as_ref().map_or(0, |pending| pending.seconds);
-            deployed.ends(
-                Verdict::Unconfirmed,
-                format!("the run was cancelled before it confirmed the change; the router undoes it within {seconds} s"),
-            );
+            let what = what_next(&made);
+            let said = format!("the run was cancelled before it confirmed the change; {what}");
+            deployed.ends(Verdict::Unconfirmed, said);
             Ok(())
         }
     }
+}
+
+/// What becomes of a change that is left alone.
+fn what_next(made: &Made) -> String {
+    if made.timer.is_zero() {
+        return "it has no timer, so nothing undoes it; look at the router".to_owned();
+    }
+    let seconds = made.pending.as_ref().map_or(made.timer.as_secs(), |pending| pending.seconds);
+    format!("the router undoes it within {seconds} s")
 }
 
 /// What has no timer is undone over the connection that made it.
@@ -261,10 +268,12 @@ async fn go_back(
         match found.await {
             Ok(found) => return ended(run, held, deployed, made, found, why).await,
             Err(error) if Instant::now() >= end => {
-                let said = format!(
-                    "{why}; the router does not answer ({error}); it should have undone the change by itself, the next \
-                     run will tell"
-                );
+                let what = if made.timer.is_zero() {
+                    what_next(made)
+                } else {
+                    "it should have undone the change by itself, the next run will tell".to_owned()
+                };
+                let said = format!("{why}; the router does not answer ({error}); {what}");
                 deployed.ends(Verdict::Unconfirmed, said);
                 return Ok(());
             }
@@ -273,7 +282,7 @@ async fn go_back(
         tokio::select! {
             () = tokio::time::sleep(LOOK_AGAIN) => {}
             () = run.context.cancel.cancelled() => {
-                deployed.ends(Verdict::Unconfirmed, format!("{why}; the router undoes the change within {seconds} s"));
+                deployed.ends(Verdict::Unconfirmed, format!("{why}; {}", what_next(made)));
                 return Ok(());
             }
         }
@@ -290,6 +299,9 @@ async fn ended(
 ) -> Result<(), TaskError> {
     let (verdict, status, what) = match found {
         Found::Undone => (Verdict::RolledBack, Status::RolledBack, "the change was undone"),
+        Found::Back if made.timer.is_zero() => {
+            (Verdict::RolledBack, Status::RolledBack, "the change was undone")
+        }
         Found::Back if made.pending.is_some() => {
             (Verdict::RolledBack, Status::RolledBack, "the router rolled back by itself")
         }
