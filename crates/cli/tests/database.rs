@@ -178,6 +178,39 @@ async fn the_doctor_sees_what_is_missing_and_what_is_well() {
     .await;
 }
 
+/// NAPALM is missed only where it is used, and a router to which no way leads is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_looks_at_the_way_to_each_router() {
+    each_engine(async |database| {
+        let program = Program::on(database)
+            .set("napalm_python", "/no/such/python")
+            .set("napalm_username", "netops")
+            .set("secret_key", "k".repeat(50));
+        let routers = |arguments: &str| {
+            let world = format!(
+                "format: peering-manager objects\nversion: 1\n\
+                 autonomous_systems:\n  - {{asn: 64500, name: Own, affiliated: true}}\n\
+                 platforms:\n  - {{name: XR, slug: xr, napalm_driver: iosxr}}\n\
+                 routers:\n  - {{name: edge1, hostname: edge1.example.net, local_autonomous_system: 64500, platform: xr, \
+                 napalm_args: {{{arguments}}}}}\n"
+            );
+            std::fs::write(program.path("world.yaml"), world).unwrap();
+        };
+        routers("driver: native");
+        program.run(["import", "world.yaml"]).await.expect(0);
+        let fine = findings(&program, "fine", 0).await;
+        assert!(fine.iter().any(|one| one.contains("no router needs it")), "{fine:#?}");
+        routers("driver: napalm");
+        program.run(["import", "world.yaml"]).await.expect(0);
+        assert_told(&findings(&program, "warning", 0).await, "Routers need NAPALM, for iosxr, and it is not there");
+        routers("key_file: /no/such/key");
+        program.run(["import", "world.yaml"]).await.expect(0);
+        let told = findings(&program, "warning", 0).await;
+        assert_told(&told, "The router edge1 cannot be worked on: its key file /no/such/key cannot be read");
+    })
+    .await;
+}
+
 /// Whoever only looks makes nothing: a mistyped path would otherwise look like an empty installation from then on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_makes_no_database() {

@@ -67,6 +67,15 @@ impl Target {
         Ssh::connect_by(&self.way, &endpoint, &self.credentials, &self.host_keys, self.limits).await
     }
 
+    /// Whether something or everything on this router is done by NAPALM.
+    pub fn needs_napalm(&self) -> bool {
+        self.is_left_to_napalm() || self.platform.capabilities().loads.is_empty()
+    }
+
+    fn is_left_to_napalm(&self) -> bool {
+        self.use_napalm || !self.platform.has_native_driver() || self.is_for_napalm()
+    }
+
     /// Whether only NAPALM can go this way: there is no telnet here, and nothing reads OpenSSH's configuration.
     fn is_for_napalm(&self) -> bool {
         let is_cli = matches!(self.platform, Platform::Ios | Platform::NxosSsh);
@@ -81,7 +90,7 @@ impl Target {
 
 /// Connects to a router and logs in. What a native driver cannot do is left to NAPALM.
 pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
-    if target.use_napalm || !target.platform.has_native_driver() || target.is_for_napalm() {
+    if target.is_left_to_napalm() {
         return bridge::connect(target).await;
     }
     let native = native(target).await?;

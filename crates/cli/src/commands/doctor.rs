@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_config::{Level, Loaded, Sources};
-use pm_router::{Platform, napalm_versions};
+use pm_router::napalm_versions;
 use pm_store::jobs::{self, Status};
-use pm_store::objects::platforms;
 use pm_store::objects::secrets::keys_in_use;
 use pm_store::peeringdb::{lookup, runs};
 use pm_store::{Store, StoreError, health, locks, migrations, queue, releases};
@@ -153,15 +152,32 @@ fn has_directory(location: &str) -> bool {
     Path::new(path).parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.exists())
 }
 
-/// The drivers of NAPALM's that routers need.
-async fn bridged(store: &Store) -> Result<BTreeSet<String>, StoreError> {
-    let mut connection = store.connection().await?;
-    let names = platforms::drivers_in_use(&mut connection.session()).await?;
-    let is_bridged = |name: &String| {
-        Platform::from_name(name)
-            .is_none_or(|platform| !platform.has_native_driver() || platform.capabilities().loads.is_empty())
+/// Whether the way to every router is known, and whether what it takes is there.
+async fn routers(findings: &mut Findings, store: &Store, loaded: &Loaded) -> Result<(), StoreError> {
+    let keyring = secret_key::keyring(&loaded.config, store).await;
+    let mut transaction = store.begin_reading().await?;
+    let routers = pm_tasks::routers::routers(&mut transaction.session(), &loaded.config, &keyring).await;
+    transaction.rollback().await?;
+    let routers = match routers {
+        Ok(routers) => routers,
+        Err(error) => {
+            findings.add(Weight::Error, format!("The routers cannot be read: {error}."));
+            return Ok(());
+        }
     };
-    Ok(names.into_iter().filter(is_bridged).collect())
+    let mut bridged = BTreeSet::new();
+    for router in routers.into_iter().filter(|router| !router.disabled) {
+        match (router.target, router.ways) {
+            (Err(why), _) | (_, Err(why)) => {
+                findings
+                    .add(Weight::Warning, format!("The router {} cannot be worked on: {why}.", router.name));
+            }
+            (Ok(target), Ok(_)) if target.needs_napalm() => drop(bridged.insert(target.driver_name)),
+            _ => {}
+        }
+    }
+    napalm(findings, &loaded.config.napalm_python, &bridged).await;
+    Ok(())
 }
 
 /// Whether there is a Python with NAPALM and these drivers.
@@ -227,7 +243,7 @@ async fn contents(
         );
     }
     secrets(findings, store, loaded).await?;
-    napalm(findings, &loaded.config.napalm_python, &bridged(store).await?).await;
+    routers(findings, store, loaded).await?;
     let held = lookup::held(store).await?;
     let records: i64 = held.iter().map(|one| one.records).sum();
     let dangling: i64 = held.iter().map(|one| one.dangling).sum();

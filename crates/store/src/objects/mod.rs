@@ -13,7 +13,6 @@ mod forms;
 pub(crate) mod join;
 pub mod model;
 pub mod models;
-pub mod platforms;
 pub mod problems;
 pub mod query;
 pub mod read;
