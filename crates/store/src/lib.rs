@@ -15,6 +15,7 @@ mod database;
 pub mod deployments;
 pub mod entities;
 mod error;
+mod given;
 pub mod health;
 pub mod irr;
 pub mod jobs;

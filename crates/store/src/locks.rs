@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::given::Given;
+use crate::schema::ColumnKind;
 use crate::{Engine, Holder, Session, Store, StoreError, Value};
 
 /// A lock that is held.
@@ -144,16 +146,14 @@ pub async fn renew_all(
     now: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
     let Some(lease) = locks.iter().map(|lock| lock.lease).max() else { return Ok(0) };
-    let given = match session.engine() {
-        Engine::Sqlite => {
-            "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
-        }
-        Engine::Postgres => "(SELECT value->>0, (value->>1)::BIGINT FROM json_array_elements(?::JSON))",
-    };
-    let sql = format!("UPDATE core_lock SET expires = ? WHERE owner IS NOT NULL AND (key, fence) IN {given}");
-    let pairs: Vec<serde_json::Value> =
-        locks.iter().map(|lock| serde_json::json!([lock.key, lock.fence])).collect();
-    session.execute(&sql, vec![(now + lease).into(), Value::json(&pairs.into())]).await
+    let pairs = locks.iter().map(|lock| [lock.key.as_str().into(), lock.fence.into()]);
+    let columns = [("key", ColumnKind::Text), ("fence", ColumnKind::Integer)];
+    let pairs = Given::new(session.engine(), columns, pairs);
+    let sql = format!(
+        "UPDATE core_lock SET expires = ? WHERE owner IS NOT NULL AND (key, fence) IN (SELECT g.key, g.fence FROM {})",
+        pairs.table()
+    );
+    session.execute(&sql, [vec![(now + lease).into()], pairs.values()].concat()).await
 }
 
 /// Lets go in the caller's transaction, at whose end the lock is free.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 
-use crate::{Engine, Row, Session, StoreError, Value, address};
+use crate::given::Given;
+use crate::schema::ColumnKind;
+use crate::{Engine, Row, Session, StoreError, address};
 
 /// The two kinds of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -106,6 +107,18 @@ pub struct Polled {
     pub vrf: Option<String>,
 }
 
+/// A [`Polled`] as it travels to the database.
+const GIVEN: [(&str, ColumnKind); 8] = [
+    ("id", ColumnKind::Integer),
+    ("state", ColumnKind::Text),
+    ("received", ColumnKind::Integer),
+    ("accepted", ColumnKind::Integer),
+    ("advertised", ColumnKind::Integer),
+    ("last_error", ColumnKind::Text),
+    ("near_limit", ColumnKind::Boolean),
+    ("vrf", ColumnKind::Text),
+];
+
 /// What is kept for a session that no router speaks of.
 pub const UNKNOWN: &str = "unknown";
 
@@ -192,16 +205,20 @@ pub async fn store(
     if polled.is_empty() {
         return Ok(0);
     }
-    let rows: Vec<serde_json::Value> = polled
-        .iter()
-        .map(|one| {
-            let state = one.state.unwrap_or(UNKNOWN);
-            let counts = (one.received, one.accepted, one.advertised);
-            json!([one.id, state, counts.0, counts.1, counts.2, one.last_error, one.near_limit, one.vrf])
-        })
-        .collect();
-    let rows = Value::json(&rows.into());
-    let given = given(session.engine());
+    let rows = polled.iter().map(|one| {
+        [
+            one.id.into(),
+            one.state.unwrap_or(UNKNOWN).into(),
+            one.received.into(),
+            one.accepted.into(),
+            one.advertised.into(),
+            one.last_error.clone().into(),
+            one.near_limit.into(),
+            one.vrf.clone().into(),
+        ]
+    });
+    let rows = Given::new(session.engine(), GIVEN, rows);
+    let given = rows.table();
     let (table, column) = (kind.table(), kind.column());
     let sample = format!(
         "INSERT INTO peering_sessionsample ({column}, time, state, received, accepted, advertised) \
@@ -210,7 +227,7 @@ pub async fn store(
          WHERE p.{column} IS NULL OR p.state <> g.state OR s.received_prefix_count <> g.received \
          OR s.accepted_prefix_count <> g.accepted OR s.advertised_prefix_count <> g.advertised"
     );
-    session.execute(&sample, vec![now.into(), rows.clone()]).await?;
+    session.execute(&sample, [vec![now.into()], rows.values()].concat()).await?;
     let note = format!(
         "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error, near_limit, vrf) \
          SELECT g.id, ?, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, ?, g.last_error, g.near_limit, g.vrf \
@@ -226,7 +243,7 @@ pub async fn store(
          AND excluded.state NOT IN ('established', '{UNKNOWN}') THEN 1 ELSE 0 END",
         time = time_parameter(session.engine()),
     );
-    session.execute(&note, vec![now.into(), now.into(), now.into(), rows.clone()]).await?;
+    session.execute(&note, [vec![now.into(); 3], rows.values()].concat()).await?;
     let update = format!(
         "UPDATE {table} SET bgp_state = CASE WHEN g.state <> '{UNKNOWN}' THEN g.state END, \
          received_prefix_count = g.received, accepted_prefix_count = g.accepted, \
@@ -235,7 +252,7 @@ pub async fn store(
          FROM {given} WHERE {table}.id = g.id",
         time = time_parameter(session.engine()),
     );
-    session.execute(&update, vec![now.into(), rows]).await
+    session.execute(&update, [vec![now.into()], rows.values()].concat()).await
 }
 
 /// Notes when a router was polled.
@@ -253,23 +270,6 @@ const fn time_parameter(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => "?",
         Engine::Postgres => "CAST(? AS TIMESTAMPTZ)",
-    }
-}
-
-/// The rows that travel as one value, whatever their number, as a table `g`.
-const fn given(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => {
-            "(SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS state, \
-             json_extract(value, '$[2]') AS received, json_extract(value, '$[3]') AS accepted, \
-             json_extract(value, '$[4]') AS advertised, json_extract(value, '$[5]') AS last_error, \
-             json_extract(value, '$[6]') AS near_limit, json_extract(value, '$[7]') AS vrf FROM json_each(?)) g"
-        }
-        Engine::Postgres => {
-            "(SELECT (value->>0)::BIGINT AS id, value->>1 AS state, (value->>2)::BIGINT AS received, \
-             (value->>3)::BIGINT AS accepted, (value->>4)::BIGINT AS advertised, value->>5 AS last_error, \
-             (value->>6)::BOOLEAN AS near_limit, value->>7 AS vrf FROM json_array_elements(?::JSON)) g"
-        }
     }
 }
 

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::json;
 
+use crate::given::Given;
 use crate::objects::sql::{among, id_list};
 use crate::polls::host;
-use crate::{Engine, Session, StoreError, Value, address};
+use crate::schema::ColumnKind;
+use crate::{Engine, Session, StoreError, address};
 
 /// A neighbour that a router has and for which there is no session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,6 +50,17 @@ pub struct Kept {
     pub last_seen: DateTime<Utc>,
 }
 
+/// A [`Stranger`] as it travels to the database.
+const GIVEN: [(&str, ColumnKind); 7] = [
+    ("vrf", ColumnKind::Text),
+    ("ip_address", ColumnKind::Address),
+    ("asn", ColumnKind::Integer),
+    ("local_asn", ColumnKind::Integer),
+    ("local_ip_address", ColumnKind::Address),
+    ("description", ColumnKind::Text),
+    ("state", ColumnKind::Text),
+];
+
 /// Keeps what the last poll of a router saw, and nothing else of this router, in the caller's transaction: two statements.
 /// No two of `seen` may have the same VRF and address.
 ///
@@ -60,28 +72,25 @@ pub async fn replace(
     seen: &[Stranger],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let octets = |address: IpAddr| hex(&address::encode_host(address));
-    let rows: Vec<serde_json::Value> = seen
-        .iter()
-        .map(|one| {
-            json!([
-                one.vrf,
-                octets(one.ip_address),
-                one.asn,
-                one.local_asn,
-                one.local_ip_address.map(octets),
-                one.description,
-                one.state
-            ])
-        })
-        .collect();
-    let rows = Value::json(&rows.into());
-    let given = given(session.engine());
+    let octets = address::encode_host;
+    let rows = seen.iter().map(|one| {
+        [
+            one.vrf.as_str().into(),
+            octets(one.ip_address).into(),
+            one.asn.into(),
+            one.local_asn.into(),
+            one.local_ip_address.map(octets).into(),
+            one.description.clone().into(),
+            one.state.as_str().into(),
+        ]
+    });
+    let rows = Given::new(session.engine(), GIVEN, rows);
+    let given = rows.table();
     let gone = format!(
         "DELETE FROM peering_strangeneighbor WHERE router_id = ? AND NOT EXISTS (SELECT 1 FROM {given} \
          WHERE g.vrf = peering_strangeneighbor.vrf AND g.ip_address = peering_strangeneighbor.ip_address)"
     );
-    session.execute(&gone, vec![router.into(), rows.clone()]).await?;
+    session.execute(&gone, [vec![router.into()], rows.values()].concat()).await?;
     let keep = format!(
         "INSERT INTO peering_strangeneighbor (router_id, vrf, ip_address, asn, local_asn, local_ip_address, description, \
          state, first_seen, last_seen) SELECT r.id, g.vrf, g.ip_address, g.asn, g.local_asn, g.local_ip_address, \
@@ -95,33 +104,8 @@ pub async fn replace(
             Engine::Postgres => "CAST(? AS TIMESTAMPTZ)",
         }
     );
-    session.execute(&keep, vec![now.into(), now.into(), rows, router.into()]).await?;
+    session.execute(&keep, [vec![now.into(); 2], rows.values(), vec![router.into()]].concat()).await?;
     Ok(())
-}
-
-/// The rows that travel as one value as a table `g`.
-const fn given(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => {
-            "(SELECT json_extract(value, '$[0]') AS vrf, unhex(json_extract(value, '$[1]')) AS ip_address, \
-             json_extract(value, '$[2]') AS asn, json_extract(value, '$[3]') AS local_asn, \
-             unhex(json_extract(value, '$[4]')) AS local_ip_address, json_extract(value, '$[5]') AS description, \
-             json_extract(value, '$[6]') AS state FROM json_each(?)) g"
-        }
-        Engine::Postgres => {
-            "(SELECT value->>0 AS vrf, decode(value->>1, 'hex') AS ip_address, (value->>2)::BIGINT AS asn, \
-             (value->>3)::BIGINT AS local_asn, decode(value->>4, 'hex') AS local_ip_address, value->>5 AS description, \
-             value->>6 AS state FROM json_array_elements(?::JSON)) g"
-        }
-    }
-}
-
-fn hex(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }
 
 /// What is kept of these routers, or of all, by router, VRF and address: one statement.

@@ -1,11 +1,13 @@
 //! What goes into a statement and what comes out of a row, the same for both engines.
 
 use chrono::{DateTime, Utc};
+use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
 
-use crate::StoreError;
+use crate::schema::ColumnKind;
+use crate::{Engine, StoreError};
 
 /// One bound value. NULL keeps its type, because PostgreSQL will not compare an untyped NULL with a column.
 ///
@@ -25,6 +27,8 @@ pub enum Value {
     Time(Option<DateTime<Utc>>),
     /// Octets; addresses and prefixes are kept as these, see [`crate::address`].
     Bytes(Option<Vec<u8>>),
+    /// One value per row, all of this kind or NULL, for `UNNEST` of PostgreSQL. SQLite has no arrays.
+    Array(ColumnKind, Vec<Value>),
 }
 
 impl Value {
@@ -76,6 +80,7 @@ pub(crate) fn sqlite_arguments(values: Vec<Value>) -> Result<SqliteArguments, sq
             Value::Text(v) => arguments.add(v),
             Value::Time(v) => arguments.add(v),
             Value::Bytes(v) => arguments.add(v),
+            Value::Array(..) => Err("SQLite has no arrays".into()),
         }
         .map_err(sqlx::Error::Encode)?;
     }
@@ -92,10 +97,37 @@ pub(crate) fn postgres_arguments(values: Vec<Value>) -> Result<PgArguments, sqlx
             Value::Text(v) => arguments.add(v),
             Value::Time(v) => arguments.add(v),
             Value::Bytes(v) => arguments.add(v),
+            Value::Array(kind, values) => add_array(&mut arguments, kind, values),
         }
         .map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
+}
+
+/// Binds the values of one column as one array.
+pub(crate) fn add_array(
+    arguments: &mut PgArguments,
+    kind: ColumnKind,
+    values: Vec<Value>,
+) -> Result<(), BoxDynError> {
+    macro_rules! array {
+        ($variant:ident) => {{
+            let unwrapped = |value: Value| match value {
+                Value::$variant(value) => Ok(value),
+                null if null.is_null() => Ok(None),
+                other => Err(format!("{other:?} does not fit a column of {}", kind.sql(Engine::Postgres))),
+            };
+            arguments.add(values.into_iter().map(unwrapped).collect::<Result<Vec<_>, _>>()?)
+        }};
+    }
+    match kind {
+        ColumnKind::Integer => array!(Integer),
+        ColumnKind::Boolean => array!(Boolean),
+        ColumnKind::Float => array!(Float),
+        ColumnKind::Text | ColumnKind::Json => array!(Text),
+        ColumnKind::Time => array!(Time),
+        ColumnKind::Address => array!(Bytes),
+    }
 }
 
 /// One row of an answer, of either engine.

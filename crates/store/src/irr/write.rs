@@ -1,14 +1,15 @@
 //! Storing what a run found, many autonomous systems in a few statements.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use super::{Held, Kind, List, Stand, State};
 use crate::database::placeholders;
-use crate::{Engine, Session, StoreError, Value};
+use crate::given::Given;
+use crate::schema::ColumnKind;
+use crate::{Session, StoreError, Value};
 
 /// Octets that one statement carries at most, about.
 const STATEMENT_OCTETS: usize = 8 << 20;
@@ -266,40 +267,17 @@ async fn store_blocks(
         pairs.extend(list.blocks.iter().map(|block| (block.as_slice(), stored.id)));
     }
     let pairs: Vec<_> = pairs.into_iter().collect();
-    if session.engine() == Engine::Postgres {
-        return store_blocks_at_once(session, &pairs).await;
-    }
-    for chunk in pairs.chunks(ROWS * 10) {
-        let sql = format!(
-            "INSERT INTO peering_irrblock (block, list_id) VALUES {} ON CONFLICT DO NOTHING",
-            vec!["(?, ?)"; chunk.len()].join(", ")
-        );
-        let values = chunk
-            .iter()
-            .flat_map(|(block, list)| [Value::from(block.to_vec()), Value::from(*list)])
-            .collect();
-        session.execute(&sql, values).await?;
-    }
-    Ok(())
-}
-
-/// The same on PostgreSQL, where ten thousand parameters cost more than the rows.
-async fn store_blocks_at_once(session: &mut Session<'_>, pairs: &[(&[u8], i64)]) -> Result<(), StoreError> {
     for chunk in pairs.chunks(ROWS * 100) {
-        let mut rows = String::with_capacity(chunk.len() * 32);
-        for (block, list) in chunk {
-            rows.push(if rows.is_empty() { '[' } else { ',' });
-            rows.push_str("[\"");
-            for octet in *block {
-                let _ = write!(rows, "{octet:02x}");
-            }
-            let _ = write!(rows, "\",{list}]");
-        }
-        rows.push(']');
-        let sql = "INSERT INTO peering_irrblock (block, list_id) \
-                   SELECT decode(pair ->> 0, 'hex'), (pair ->> 1)::BIGINT FROM json_array_elements(?::JSON) AS pair \
-                   ON CONFLICT DO NOTHING";
-        session.execute(sql, vec![rows.into()]).await?;
+        let rows = chunk.iter().map(|(block, list)| [block.to_vec().into(), (*list).into()]);
+        let columns = [("block", ColumnKind::Address), ("list", ColumnKind::Integer)];
+        let rows = Given::new(session.engine(), columns, rows);
+        // Without a condition SQLite would take ON CONFLICT for the condition of a join.
+        let sql = format!(
+            "INSERT INTO peering_irrblock (block, list_id) SELECT g.block, g.list FROM {} WHERE TRUE \
+             ON CONFLICT DO NOTHING",
+            rows.table()
+        );
+        session.execute(&sql, rows.values()).await?;
     }
     Ok(())
 }

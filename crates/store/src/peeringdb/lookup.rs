@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::feed::{CacheRow, null_of};
+use super::feed::CacheRow;
 use super::tables::{CacheTable, table_of};
 use crate::database::placeholders;
 use crate::schema::{Column, ColumnKind};
@@ -294,13 +294,13 @@ pub(super) fn address_of(row: &Row, column: &str) -> Result<Option<IpNet>, Store
 }
 
 fn value_of(row: &Row, column: &Column) -> Result<Value, StoreError> {
-    Ok(match null_of(column.kind) {
-        Value::Integer(_) => Value::Integer(row.get(column.name)?),
-        Value::Boolean(_) => Value::Boolean(row.get(column.name)?),
-        Value::Float(_) => Value::Float(row.get(column.name)?),
-        Value::Text(_) => Value::Text(row.get(column.name)?),
-        Value::Time(_) => Value::Time(row.get(column.name)?),
-        Value::Bytes(_) => Value::Bytes(row.get(column.name)?),
+    Ok(match column.kind {
+        ColumnKind::Integer => Value::Integer(row.get(column.name)?),
+        ColumnKind::Boolean => Value::Boolean(row.get(column.name)?),
+        ColumnKind::Float => Value::Float(row.get(column.name)?),
+        ColumnKind::Text | ColumnKind::Json => Value::Text(row.get(column.name)?),
+        ColumnKind::Time => Value::Time(row.get(column.name)?),
+        ColumnKind::Address => Value::Bytes(row.get(column.name)?),
     })
 }
 

@@ -9,13 +9,13 @@
 
 use std::collections::HashSet;
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgArguments;
-use sqlx::{Arguments as _, AssertSqlSafe};
 
 use super::feed::{CacheRow, DELETED, Feed, Taking};
 use super::tables::{COMMON, CacheTable};
 use crate::database::placeholders;
-use crate::schema::{Column, ColumnKind};
+use crate::value::add_array;
 use crate::{Connection, Session, Store, StoreError, Transaction, Value};
 
 /// A record that both feeds touch in the same way is one line of the report; it still counts in each.
@@ -151,7 +151,8 @@ impl Staging {
                 let mut arrays = Vec::with_capacity(columns.len());
                 for (place, (column, values)) in table.all_columns().zip(columns).enumerate() {
                     arrays.push(format!("${}::{}[]", place + 1, column.kind.sql(crate::Engine::Postgres)));
-                    add_array(&mut arguments, column, values)?;
+                    add_array(&mut arguments, column.kind, values)
+                        .map_err(|error| StoreError::Data(format!("the column {}: {error}", column.name)))?;
                 }
                 let sql =
                     format!("INSERT INTO {stage} ({names}) SELECT * FROM UNNEST({})", arrays.join(", "));
@@ -341,27 +342,4 @@ fn push_values(values: &mut Vec<Value>, row: CacheRow) {
     values.push(row.extra.into());
     values.push(hash.into());
     values.extend(row.values);
-}
-
-/// Binds the values of one column as one array.
-fn add_array(arguments: &mut PgArguments, column: &Column, values: Vec<Value>) -> Result<(), StoreError> {
-    macro_rules! array {
-        ($variant:ident) => {{
-            let unwrapped = |value: Value| match value {
-                Value::$variant(value) => Ok(value),
-                null if null.is_null() => Ok(None),
-                other => Err(StoreError::Data(format!("{other:?} does not fit the column {}", column.name))),
-            };
-            arguments.add(values.into_iter().map(unwrapped).collect::<Result<Vec<_>, _>>()?)
-        }};
-    }
-    match column.kind {
-        ColumnKind::Integer => array!(Integer),
-        ColumnKind::Boolean => array!(Boolean),
-        ColumnKind::Float => array!(Float),
-        ColumnKind::Text | ColumnKind::Json => array!(Text),
-        ColumnKind::Time => array!(Time),
-        ColumnKind::Address => array!(Bytes),
-    }
-    .map_err(|error| sqlx::Error::Encode(error).into())
 }
