@@ -11,6 +11,7 @@ use pm_router::{
 };
 use tokio::process::Command;
 
+use crate::deployments;
 use crate::distance::relay;
 use crate::process::command;
 use crate::session::Session;
@@ -71,23 +72,41 @@ impl Drop for Lab {
     }
 }
 
-/// Polls and changes the routers of a list over a long way, one alone and all at once, and prints what each took.
-#[expect(clippy::print_stdout, reason = "the output is what the part is for")]
+/// A router of the lab, far away.
+pub(crate) struct Far {
+    pub(crate) name: String,
+    /// The file of its user's key.
+    pub(crate) key: PathBuf,
+    /// The line of `known_hosts` for it.
+    pub(crate) known: String,
+    pub(crate) target: Target,
+}
+
+/// Polls and changes the routers of a list over a long way, one alone and all at once, with the drivers and then with the
+/// program, and prints what each took.
 pub(crate) async fn measure(inventory: &Path, rounds: u32) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(inventory)?;
-    let mut targets = Vec::new();
+    let mut routers = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        targets.push(target(line, inventory).await?);
+        routers.push(far(line, inventory).await?);
     }
-    let one = targets.get(..1).context("there is no router")?;
+    ensure!(!routers.is_empty(), "there is no router in {}", inventory.display());
+    with_drivers(&routers, rounds).await?;
+    deployments::measure(inventory.parent().unwrap_or(Path::new(".")), &routers, rounds).await
+}
+
+#[expect(clippy::print_stdout, reason = "the output is what the part is for")]
+async fn with_drivers(routers: &[Far], rounds: u32) -> anyhow::Result<()> {
+    let targets: Vec<&Target> = routers.iter().map(|far| &far.target).collect();
+    let (one, targets) = (&targets[..1], targets.as_slice());
     for _ in 0..rounds {
-        for (name, targets) in [("one", one), ("all", &targets)] {
+        for (name, targets) in [("one", one), ("all", targets)] {
             let begun = Instant::now();
-            try_join_all(targets.iter().map(poll)).await?;
+            try_join_all(targets.iter().copied().map(poll)).await?;
             println!("poll-{name} {}", begun.elapsed().as_micros());
         }
-        for (name, targets) in [("one", one), ("all", &targets)] {
-            let texts = try_join_all(targets.iter().map(changed)).await?;
+        for (name, targets) in [("one", one), ("all", targets)] {
+            let texts = try_join_all(targets.iter().copied().map(changed)).await?;
             let begun = Instant::now();
             let changes = targets.iter().zip(&texts).map(|(target, text)| change(target, text));
             let changes = try_join_all(changes).await?;
@@ -99,7 +118,7 @@ pub(crate) async fn measure(inventory: &Path, rounds: u32) -> anyhow::Result<()>
 }
 
 /// `NAME PLATFORM ADDRESS USER KEY KNOWN_HOSTS`, through a relay of its own.
-async fn target(line: &str, inventory: &Path) -> anyhow::Result<Target> {
+async fn far(line: &str, inventory: &Path) -> anyhow::Result<Far> {
     let words: Vec<&str> = line.split(' ').collect();
     let [name, "bird", address, user, key, known_hosts] = words.as_slice() else {
         anyhow::bail!("{line:?} in {} is no BIRD", inventory.display())
@@ -111,21 +130,26 @@ async fn target(line: &str, inventory: &Path) -> anyhow::Result<Target> {
     let known = known.lines().find_map(|line| line.strip_prefix(&format!("{address} ")));
     let known = format!("[127.0.0.1]:{port} {}\n", known.with_context(|| format!("{name} has no host key"))?);
     let file = inventory.with_file_name(name).join("known_hosts");
-    std::fs::write(&file, known)?;
-    let key = Key { text: std::fs::read_to_string(key)?.into(), passphrase: None };
-    Ok(Target {
+    std::fs::write(&file, &known)?;
+    let credentials = Credentials {
+        user: (*user).to_owned(),
+        keys: vec![Key { text: std::fs::read_to_string(key)?.into(), passphrase: None }],
+        ..Credentials::default()
+    };
+    let target = Target {
         endpoint: Endpoint { host: "127.0.0.1".into(), port },
         platform: Platform::Bird,
         driver_name: "bird".into(),
         use_napalm: false,
         python: PathBuf::new(),
-        credentials: Credentials { user: (*user).to_owned(), keys: vec![key], ..Credentials::default() },
+        credentials,
         host_keys: HostKeys::KnownHosts(file),
         tls: Tls::default(),
         options: serde_json::Map::new(),
         limits: Limits::default(),
         way: pm_router::Way::default(),
-    })
+    };
+    Ok(Far { name: (*name).to_owned(), key: key.into(), known, target })
 }
 
 async fn poll(target: &Target) -> anyhow::Result<()> {

@@ -4,25 +4,21 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use futures::StreamExt as _;
 use pm_router::{Credentials, Endpoint, HostKeys, Limits, Platform, Target, Tls, connect};
 use pm_store::Store;
-use pm_store::changes::Author;
 use pm_store::objects::models::{autonomous_system, direct_peering_session, platform, relationship, router};
-use pm_store::objects::problems::Rules;
 use pm_store::objects::record::Draft;
-use pm_store::objects::secrets::Keyring;
-use pm_store::objects::write::{self, Writing};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
-use crate::session::{Session, start_time};
+use crate::objects::{Filler, named};
+use crate::session::Session;
 
 /// Running stand-ins. They end when this is dropped.
 pub(crate) struct Fleet {
@@ -148,36 +144,10 @@ pub(crate) async fn poll(directory: &Path, count: usize, concurrency: usize) -> 
     Ok(())
 }
 
-/// Objects per statement.
-const BATCH: usize = 1000;
-
-struct Filler<'a> {
-    session: pm_store::Session<'a>,
-    keyring: Arc<Keyring>,
-    author: Author,
-}
-
-impl Filler<'_> {
-    async fn create(&mut self, drafts: &[Draft]) -> anyhow::Result<Vec<i64>> {
-        let rules = Rules { checked: false, community_values: false };
-        let mut ids = Vec::new();
-        for batch in drafts.chunks(BATCH) {
-            let writing = Writing { author: &self.author, now: start_time(), keyring: &self.keyring, rules };
-            ids.extend(
-                write::create(&mut self.session, writing, batch).await?.iter().map(|record| record.id),
-            );
-        }
-        Ok(ids)
-    }
-}
-
 /// Objects for all routers of a list and their sessions. Gives the routers' numbers.
 pub(crate) async fn fill(store: &Store, list: &List) -> anyhow::Result<Vec<i64>> {
     let mut transaction = store.begin().await?;
-    let author = Author { user_id: None, user_name: "bench".into(), request_id: "bench".into() };
-    let keyring = Arc::new(Keyring::new([7; 32], &[]));
-    let mut filler = Filler { session: transaction.session(), keyring, author };
-    let named = |model, name: &str| Draft::new(model).with("name", name).with("slug", name);
+    let mut filler = Filler::new(&mut transaction);
     let system = |asn: u32| {
         Draft::new(&autonomous_system::MODEL)
             .with("asn", i64::from(asn))

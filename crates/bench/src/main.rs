@@ -8,12 +8,14 @@
 
 mod daemons;
 mod database;
+mod deployments;
 mod distance;
 mod fleet;
 mod floor;
 mod irrd;
 mod lists;
 mod measures;
+mod objects;
 mod parsers;
 mod peeringdb;
 mod process;

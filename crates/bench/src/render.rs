@@ -2,7 +2,6 @@
 //! process that reads the one and runs the other.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -10,18 +9,16 @@ use chrono::DateTime;
 use pm_config::Config;
 use pm_irr::{Entry, Family, Prefix, pack};
 use pm_render::{Source, Undefined};
-use pm_store::changes::Author;
-use pm_store::objects::model::Model;
 use pm_store::objects::models::{
     autonomous_system, community, connection, internet_exchange, internet_exchange_peering_session, router,
     routing_policy, tag,
 };
-use pm_store::objects::problems::Rules;
 use pm_store::objects::record::Draft;
-use pm_store::objects::secrets::{Clear, Keyring};
-use pm_store::objects::write::{self, Writing};
+use pm_store::objects::secrets::Clear;
 use pm_store::{Session, Store, Value};
 use pm_tasks::render::{Engine, Wants, read};
+
+use crate::objects::{Filler, keyring, named};
 
 /// A whole configuration in the manner of those that people write: policies, prefix lists, groups, sessions with
 /// passwords, limits, contexts, communities.
@@ -71,49 +68,12 @@ router bgp {{ local_as.asn }}
 {%- endfor %}
 ";
 
-/// Objects per statement.
-const BATCH: usize = 1000;
-
-fn keyring() -> Arc<Keyring> {
-    Arc::new(Keyring::new([7; 32], &[]))
-}
-
-struct Filler<'a> {
-    session: Session<'a>,
-    keyring: Arc<Keyring>,
-    author: Author,
-}
-
-impl Filler<'_> {
-    async fn create(&mut self, drafts: &[Draft]) -> anyhow::Result<Vec<i64>> {
-        let rules = Rules { checked: false, community_values: false };
-        let mut ids = Vec::new();
-        for batch in drafts.chunks(BATCH) {
-            let writing = Writing {
-                author: &self.author,
-                now: crate::session::start_time(),
-                keyring: &self.keyring,
-                rules,
-            };
-            ids.extend(
-                write::create(&mut self.session, writing, batch).await?.iter().map(|record| record.id),
-            );
-        }
-        Ok(ids)
-    }
-}
-
-fn named(model: &'static Model, name: &str) -> Draft {
-    Draft::new(model).with("name", name).with("slug", name)
-}
-
 /// A router at four exchanges with so many sessions, four to an autonomous system, each of which has a prefix list of so
 /// many lines.
 pub(crate) async fn fill(store: &Store, sessions: u32, lines: u32) -> anyhow::Result<()> {
     let systems = (sessions / 4).max(1);
     let mut transaction = store.begin().await?;
-    let author = Author { user_id: None, user_name: "bench".into(), request_id: "bench".into() };
-    let mut filler = Filler { session: transaction.session(), keyring: keyring(), author };
+    let mut filler = Filler::new(&mut transaction);
     let policy =
         |at: u32| named(&routing_policy::MODEL, &format!("policy-{at}")).with("weight", i64::from(at));
     let policies = filler.create(&(0..20).map(policy).collect::<Vec<_>>()).await?;
