@@ -399,3 +399,52 @@ async fn the_database_says_what_it_has_for_a_router() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_poll_said_of_a_session_is_not_true_of_another() {
+    each_engine(async |store| {
+        let world = World::new(&store).await;
+        let other = second_router(&world).await;
+        let stands = async |kind: SessionKind, id: i64| {
+            let mut connection = store.connection().await.unwrap();
+            let mut session = connection.session();
+            let standings = polls::standings(&mut session, kind).await.unwrap();
+            let sql = format!(
+                "SELECT bgp_state FROM {} WHERE id = {id}",
+                match kind {
+                    SessionKind::Direct => "peering_directpeeringsession",
+                    SessionKind::Ixp => "peering_internetexchangepeeringsession",
+                }
+            );
+            let row = session.row(&sql, vec![]).await.unwrap().unwrap();
+            let state: Option<String> = row.get(0).unwrap();
+            assert_eq!(state.is_some(), standings.contains_key(&id), "both say the same");
+            state.is_some()
+        };
+        let direct = Draft::new(&direct_peering_session::MODEL);
+        let ixp = Draft::new(&internet_exchange_peering_session::MODEL);
+        poll(&store, SessionKind::Direct, world.direct, "default").await;
+        poll(&store, SessionKind::Ixp, world.session, "default").await;
+        world.desk.update(world.direct, direct.clone().with("status", "maintenance")).await.unwrap();
+        world.desk.update(world.direct, direct.clone().with("description", "x")).await.unwrap();
+        assert!(stands(SessionKind::Direct, world.direct).await, "it is the same session");
+        world
+            .desk
+            .update(world.direct, direct.clone().with("ip_address", "192.0.2.77").with("multihop_ttl", 2_i64))
+            .await
+            .unwrap();
+        assert!(!stands(SessionKind::Direct, world.direct).await);
+        poll(&store, SessionKind::Direct, world.direct, "default").await;
+        world.desk.update(world.direct, direct.with("router", other)).await.unwrap();
+        assert!(!stands(SessionKind::Direct, world.direct).await);
+        world.desk.update(world.session, ixp.with("autonomous_system", world.own)).await.unwrap();
+        assert!(!stands(SessionKind::Ixp, world.session).await);
+        poll(&store, SessionKind::Ixp, world.session, "default").await;
+        let link = Draft::new(&connection::MODEL);
+        world.desk.update(world.connection, link.clone().with("description", "x")).await.unwrap();
+        assert!(stands(SessionKind::Ixp, world.session).await);
+        world.desk.update(world.connection, link.with("router", other)).await.unwrap();
+        assert!(!stands(SessionKind::Ixp, world.session).await, "all sessions over it have moved");
+    })
+    .await;
+}

@@ -52,23 +52,72 @@ impl Touched {
         self.direct.is_empty() && self.ixp.is_empty() && self.connections.is_empty()
     }
 
-    /// Those of these records that stand elsewhere than before, and those that stand there as others than before.
-    pub(super) fn by_change(before: &[Record], after: &[Record]) -> (Self, Self) {
-        let differing = |fields: &[&str]| -> Self {
-            let Some(model) = after.first().map(Record::model) else { return Self::default() };
-            let places: Vec<usize> = fields.iter().filter_map(|name| model.place(name)).collect();
-            let differs = |(before, after): &(&Record, &Record)| {
-                places.iter().any(|place| before.at(*place) != after.at(*place))
-            };
-            let ids = before.iter().zip(after).filter(differs).map(|(_, after)| after.id);
-            Self::of(model.label, ids.collect())
+    /// Those of these records that differ in one of the fields.
+    fn differing(before: &[Record], after: &[Record], fields: &[&str]) -> Self {
+        let Some(model) = after.first().map(Record::model) else { return Self::default() };
+        let places: Vec<usize> = fields.iter().filter_map(|name| model.place(name)).collect();
+        let differs = |(before, after): &(&Record, &Record)| {
+            places.iter().any(|place| before.at(*place) != after.at(*place))
         };
+        let ids = before.iter().zip(after).filter(differs).map(|(_, after)| after.id);
+        Self::of(model.label, ids.collect())
+    }
+
+    /// What a change of these records is to sessions.
+    pub(super) fn by_change(before: &[Record], after: &[Record]) -> Changed {
+        let differing = |fields: &[&str]| Self::differing(before, after, fields);
         // A connection has a status, too, which says nothing of where its sessions are.
         let is_connection = after.first().is_some_and(|record| record.model() == &*connection::MODEL);
         let moving = ["router", "connection", "ixp_connection", "ip_address"];
-        let rest: &[&str] = if is_connection { &[] } else { &["status", "autonomous_system"] };
-        (differing(&moving), differing(&[&moving, rest].concat()))
+        let (other, rest): (&[&str], &[&str]) = if is_connection {
+            (&[], &[])
+        } else {
+            (&["autonomous_system"], &["autonomous_system", "status"])
+        };
+        Changed {
+            moved: differing(&moving),
+            other: differing(&[&moving, other].concat()),
+            touched: differing(&[&moving, rest].concat()),
+        }
     }
+}
+
+/// What a change is to sessions.
+pub(super) struct Changed {
+    /// Those that stand elsewhere than before.
+    pub(super) moved: Touched,
+    /// Those that stand elsewhere or are with somebody else.
+    pub(super) other: Touched,
+    /// Those that stand elsewhere or as others than before.
+    pub(super) touched: Touched,
+}
+
+/// Forgets what polls said of sessions that are elsewhere or with somebody else now: it is not true of them. Four statements,
+/// or none.
+pub(super) async fn forget_polls(session: &mut Session<'_>, other: &Touched) -> Result<(), StoreError> {
+    for kind in SessionKind::ALL {
+        let (ids, over) = match kind {
+            SessionKind::Direct => (&other.direct, "connection_id"),
+            SessionKind::Ixp => (&other.ixp, "ixp_connection_id"),
+        };
+        if ids.is_empty() && other.connections.is_empty() {
+            continue;
+        }
+        let (table, among) = (kind.table(), among(session.engine()));
+        let which = format!("id {among} OR {over} {among}");
+        let values = vec![id_list(ids), id_list(&other.connections)];
+        let sql = format!(
+            "DELETE FROM peering_sessionpoll WHERE {} IN (SELECT id FROM {table} WHERE {which})",
+            kind.column()
+        );
+        session.execute(&sql, values.clone()).await?;
+        let sql = format!(
+            "UPDATE {table} SET bgp_state = NULL, received_prefix_count = 0, accepted_prefix_count = 0, \
+             advertised_prefix_count = 0, last_established_state = NULL WHERE {which}"
+        );
+        session.execute(&sql, values).await?;
+    }
+    Ok(())
 }
 
 /// A session on a router, with what is remembered of it.

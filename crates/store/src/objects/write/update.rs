@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::tombstones::{Touched, places, settle};
+use super::tombstones::{Touched, forget_polls, places, settle};
 use super::{Report, Writing, missing_references, model_of, rows, surroundings, take_over, unique};
 use crate::Session;
 use crate::changes::{self, Action, Change};
@@ -144,9 +144,10 @@ async fn store(
         record.updated = writing.now;
     }
     rows::seal(writing.keyring, &mut news)?;
-    let (moved, touched) = Touched::by_change(&olds, &news);
-    let left = places(session, &moved).await?;
+    let of_sessions = Touched::by_change(&olds, &news);
+    let left = places(session, &of_sessions.moved).await?;
     rows::replace(session, model, &news).await?;
+    forget_polls(session, &of_sessions.other).await?;
     let changed = |index: usize, place: usize| olds[index].at(place) != news[index].at(place);
     for (place, field) in model.fields.iter().enumerate() {
         if matches!(field.kind, Kind::ManyToMany(_) | Kind::Tags) {
@@ -177,6 +178,6 @@ async fn store(
         })
         .collect();
     changes::record(session, writing.author, &log, writing.now).await?;
-    settle(session, writing, left, &touched, &BTreeSet::new()).await?;
+    settle(session, writing, left, &of_sessions.touched, &BTreeSet::new()).await?;
     Ok(olds.into_iter().zip(news).map(|(before, after)| Updated { before, after }).collect())
 }
