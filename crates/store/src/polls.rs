@@ -105,10 +105,15 @@ pub struct Polled {
     pub near_limit: bool,
     /// The VRF in which the router has it; `None`: the router does not know it.
     pub vrf: Option<String>,
+    /// The earliest moment at which an established session can have come up, where the router tells.
+    pub up_since: Option<DateTime<Utc>>,
 }
 
+/// The state in which routes are exchanged.
+const ESTABLISHED: &str = "established";
+
 /// A [`Polled`] as it travels to the database.
-const GIVEN: [(&str, ColumnKind); 8] = [
+const GIVEN: [(&str, ColumnKind); 9] = [
     ("id", ColumnKind::Integer),
     ("state", ColumnKind::Text),
     ("received", ColumnKind::Integer),
@@ -117,6 +122,7 @@ const GIVEN: [(&str, ColumnKind); 8] = [
     ("last_error", ColumnKind::Text),
     ("near_limit", ColumnKind::Boolean),
     ("vrf", ColumnKind::Text),
+    ("up_since", ColumnKind::Time),
 ];
 
 /// What is kept for a session that no router speaks of.
@@ -215,6 +221,7 @@ pub async fn store(
             one.last_error.clone().into(),
             one.near_limit.into(),
             one.vrf.clone().into(),
+            one.up_since.filter(|_| one.state == Some(ESTABLISHED)).into(),
         ]
     });
     let rows = Given::new(session.engine(), GIVEN, rows);
@@ -228,22 +235,9 @@ pub async fn store(
          OR s.accepted_prefix_count <> g.accepted OR s.advertised_prefix_count <> g.advertised"
     );
     session.execute(&sample, [vec![now.into()], rows.values()].concat()).await?;
-    let note = format!(
-        "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error, near_limit, vrf) \
-         SELECT g.id, ?, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, ?, g.last_error, g.near_limit, g.vrf \
-         FROM {given} JOIN {table} s ON s.id = g.id WHERE g.id > 0 \
-         ON CONFLICT ({column}) DO UPDATE SET polled = excluded.polled, \
-         seen = COALESCE(excluded.seen, peering_sessionpoll.seen), state = excluded.state, \
-         since = CASE WHEN peering_sessionpoll.state = excluded.state THEN peering_sessionpoll.since \
-         ELSE excluded.since END, \
-         last_error = COALESCE(excluded.last_error, peering_sessionpoll.last_error), \
-         near_limit = excluded.near_limit, \
-         vrf = COALESCE(excluded.vrf, peering_sessionpoll.vrf), \
-         flaps = peering_sessionpoll.flaps + CASE WHEN peering_sessionpoll.state = 'established' \
-         AND excluded.state NOT IN ('established', '{UNKNOWN}') THEN 1 ELSE 0 END",
-        time = time_parameter(session.engine()),
-    );
+    let (note, first) = (note(kind, session.engine(), &given), first_note(kind, session.engine(), &given));
     session.execute(&note, [vec![now.into(); 3], rows.values()].concat()).await?;
+    session.execute(&first, [vec![now.into(); 3], rows.values()].concat()).await?;
     let update = format!(
         "UPDATE {table} SET bgp_state = CASE WHEN g.state <> '{UNKNOWN}' THEN g.state END, \
          received_prefix_count = g.received, accepted_prefix_count = g.accepted, \
@@ -253,6 +247,34 @@ pub async fn store(
         time = time_parameter(session.engine()),
     );
     session.execute(&update, [vec![now.into()], rows.values()].concat()).await
+}
+
+/// Notes how the sessions stand that have been polled before. One that came up after the poll before has been down since.
+fn note(kind: SessionKind, engine: Engine, given: &str) -> String {
+    let (column, time) = (kind.column(), time_parameter(engine));
+    let again = "(g.up_since IS NOT NULL AND g.up_since > peering_sessionpoll.polled)";
+    format!(
+        "UPDATE peering_sessionpoll SET polled = {time}, \
+         seen = CASE WHEN g.state <> '{UNKNOWN}' THEN {time} ELSE peering_sessionpoll.seen END, state = g.state, \
+         since = CASE WHEN peering_sessionpoll.state = g.state AND NOT {again} THEN peering_sessionpoll.since \
+         ELSE COALESCE(g.up_since, {time}) END, \
+         last_error = COALESCE(g.last_error, peering_sessionpoll.last_error), near_limit = g.near_limit, \
+         vrf = COALESCE(g.vrf, peering_sessionpoll.vrf), \
+         flaps = peering_sessionpoll.flaps + CASE WHEN peering_sessionpoll.state = '{ESTABLISHED}' \
+         AND (g.state NOT IN ('{ESTABLISHED}', '{UNKNOWN}') OR {again}) THEN 1 ELSE 0 END \
+         FROM {given} WHERE peering_sessionpoll.{column} = g.id"
+    )
+}
+
+/// Notes how the sessions stand that have not.
+fn first_note(kind: SessionKind, engine: Engine, given: &str) -> String {
+    let (table, column, time) = (kind.table(), kind.column(), time_parameter(engine));
+    format!(
+        "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error, near_limit, vrf) \
+         SELECT g.id, {time}, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, COALESCE(g.up_since, {time}), \
+         g.last_error, g.near_limit, g.vrf FROM {given} JOIN {table} s ON s.id = g.id \
+         WHERE NOT EXISTS (SELECT 1 FROM peering_sessionpoll p WHERE p.{column} = g.id)"
+    )
 }
 
 /// Notes when a router was polled.
