@@ -119,6 +119,17 @@ pub(crate) async fn run_task(
     task: &dyn Task,
     wait: bool,
 ) -> anyhow::Result<Finished> {
+    run_task_and(shared, output, task, wait, |_| {}).await
+}
+
+/// As [`run_task`]; `more` adds to what is printed as JSON what the job's record does not keep.
+pub(crate) async fn run_task_and(
+    shared: &Shared,
+    output: &Output,
+    task: &dyn Task,
+    wait: bool,
+    more: impl FnOnce(&mut Finished),
+) -> anyhow::Result<Finished> {
     let (loaded, store) = open(shared, output).await?;
     let terminal = Arc::new(Terminal::new(shared.verbosity(), log_format(shared, &loaded)));
     let runner = Runner {
@@ -134,8 +145,9 @@ pub(crate) async fn run_task(
     let finished = runner.run(task, cancel).await;
     watcher.abort();
     terminal.finish();
-    let finished = finished.context("the job record could not be written")?;
+    let mut finished = finished.context("the job record could not be written")?;
     store.close().await;
+    more(&mut finished);
     // The terminal shows a failure whatever was asked for, but what was partly done is only a warning there; without a
     // word cron would send no mail.
     if output.quiet && finished.exit != EXIT_OK && finished.status == Status::Completed {

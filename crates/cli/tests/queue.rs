@@ -302,3 +302,68 @@ async fn what_is_not_known_is_left_alone() {
     })
     .await;
 }
+
+/// Deployments through the queue, into files.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_configures_routers_and_makes_plans() {
+    each_engine(async |database| {
+        let program = Program::on(database).set("secret_key", "k".repeat(50));
+        let world = |text: &str| {
+            let routers: String = ["edge1", "edge2"]
+                .map(|name| {
+                    format!(
+                        "  - {{name: {name}, hostname: {name}.example.net, local_autonomous_system: 64500, \
+                         configuration_template: edge, napalm_args: {{file_target: {{directory: {}}}}}}}\n",
+                        program.path("files").display()
+                    )
+                })
+                .concat();
+            let world = format!(
+                "format: peering-manager objects\nversion: 1\n\
+                 autonomous_systems:\n  - {{asn: 64500, name: Own, affiliated: true}}\n\
+                 configurations:\n  - {{name: edge, template: \"{text} {{{{ router.hostname }}}}\"}}\n\
+                 routers:\n{routers}"
+            );
+            std::fs::write(program.path("world.yaml"), world).unwrap();
+        };
+        std::fs::create_dir(program.path("files")).unwrap();
+        let file = |name: &str| std::fs::read_to_string(program.path("files").join(name)).ok();
+        world("first");
+        program.run(["import", "world.yaml"]).await.expect(0);
+
+        let job = put(&program, &["configure_routers", "--user", "olga"]).await;
+        let more = put(&program, &["configure_routers", "--user", "olga", "--limit", "edge2"]).await;
+        assert_eq!((&job["place"], &more["place"]), (&json!(1), &json!(2)));
+        assert_eq!(file("edge1"), None, "nothing happens before a worker is there");
+        once(&program, 0).await;
+        assert_eq!(file("edge1").as_deref(), Some("first edge1.example.net"));
+        assert_eq!(file("edge2").as_deref(), Some("first edge2.example.net"));
+        let done = program.job(job["job"].as_i64().unwrap()).await;
+        assert_eq!((&done["status"], &done["outcome"]), (&json!("completed"), &json!("ok")), "{done}");
+        let listed = program.run(["deployments", "list", "--json"]).await.expect(0).json();
+        let rows = listed["deployments"].as_array().unwrap();
+        assert_eq!(rows.len(), 2, "the second job found nothing to do");
+        assert!(rows.iter().all(|row| row["user_name"] == "olga" && row["status"] == "written"), "{listed}");
+
+        world("second");
+        program.run(["import", "world.yaml"]).await.expect(0);
+        let job = put(&program, &["configure_routers", "--dry-run"]).await;
+        once(&program, 0).await;
+        assert_eq!(file("edge1").as_deref(), Some("first edge1.example.net"), "a plan changes nothing");
+        let plan = &program.job(job["job"].as_i64().unwrap()).await["data"]["plan"];
+        let words = ["configure_routers", "--apply", &plan.to_string(), "--limit", "edge1"];
+        put(&program, &words).await;
+        once(&program, 0).await;
+        assert_eq!(file("edge1").as_deref(), Some("second edge1.example.net"));
+        assert_eq!(file("edge2").as_deref(), Some("first edge2.example.net"));
+        // What is left of the plan shows its difference.
+        let left = program.run(["configure_routers", "--dry-run", "--json"]).await.expect(0).json();
+        let diffs: Vec<&Json> =
+            left["data"]["routers"].as_array().unwrap().iter().map(|one| &one["diff"]).collect();
+        assert!(
+            diffs[0].is_null() && diffs[1].as_str().unwrap().contains("+second edge2.example.net"),
+            "{left}"
+        );
+    })
+    .await;
+}

@@ -227,7 +227,7 @@ async fn polls_and_what_is_told_of_them_hold_no_secret() {
         let missing = format!("{{key_file: /nowhere/key, passphrase: {ARGUMENT}}}");
         import(&program, &world("127.0.0.1", &missing)).await;
         said.push(
-            program.run(["poll_bgp_sessions", "-vv"]).await.expect(0).says("/nowhere/key cannot be read"),
+            program.run(["poll_bgp_sessions", "-vv"]).await.expect(4).says("/nowhere/key cannot be read"),
         );
         polled(&program, today(), Some("active")).await;
         let job = job.to_string();

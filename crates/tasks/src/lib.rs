@@ -19,6 +19,7 @@ mod http;
 pub mod import_original;
 pub mod irr;
 pub mod objects;
+mod patience;
 mod peeringdb_export;
 mod peeringdb_flush;
 mod peeringdb_link;

@@ -131,6 +131,30 @@ async fn every_value_has_an_age_and_old_ones_are_stale() {
 }
 
 #[tokio::test]
+async fn a_session_that_went_down_between_two_polls_has_flapped() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let mut seen = Vec::new();
+        // Ten minutes lie between two polls.
+        for uptime in [3600, 4200, 59, 659] {
+            let mut one = neighbor("default", "198.51.100.1", 64_501, State::Established, 1);
+            one.uptime = Some(uptime);
+            scene.fake.answers("edge1.example.net", vec![one]);
+            scene.poll().await;
+            let found = show(&store, scene.freshness(), "198.51.100.1", 1).await.unwrap();
+            let poll = found.seen.session.poll.unwrap();
+            seen.push((poll.flaps, poll.since - epoch()));
+            scene.clock.pass(TimeDelta::minutes(10));
+        }
+        let before = TimeDelta::seconds(-3601);
+        let after = TimeDelta::minutes(19);
+        assert_eq!(seen, [(0, before), (0, before), (1, after), (1, after)]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_session_is_shown_with_its_history_by_number_or_address() {
     each_engine(async |store| {
         let (direct, [four, _]) = fill(&store).await;

@@ -1,10 +1,10 @@
 //! `configure_routers` and `drift`.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-use anyhow::anyhow;
 use clap::Args;
-use pm_tasks::{AnyTask, ConfigureRouters, Drift};
+use pm_tasks::{AnyTask, ConfigureRouters, Drift, Finished};
 
 use crate::app::{self, EXIT_DIFFERENT, EXIT_OK};
 use crate::commands::Shared;
@@ -62,11 +62,14 @@ pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) 
     if arguments.tasks {
         return app::enqueue(shared, output, &AnyTask::ConfigureRouters(task)).await;
     }
-    let finished = app::run_task(shared, output, &task, arguments.wait).await?;
-    if task.dry_run {
-        let diffs = task.diffs.lock().map_err(|_| anyhow!("the differences are lost"))?;
-        show(output, &diffs);
-    }
+    let (mut diffs, dry_run) = (BTreeMap::new(), task.dry_run);
+    let finished = app::run_task_and(shared, output, &task, arguments.wait, |finished| {
+        if dry_run {
+            diffs = taken(&task.diffs, finished);
+        }
+    });
+    let finished = finished.await?;
+    show(output, &diffs);
     Ok(finished.exit)
 }
 
@@ -79,10 +82,25 @@ pub(crate) struct DriftArguments {
 
 pub(crate) async fn drift(shared: &Shared, output: &Output, arguments: DriftArguments) -> anyhow::Result<u8> {
     let task = Drift { limit: arguments.limit, ..Drift::default() };
-    let finished = app::run_task(shared, output, &task, false).await?;
-    let diffs = task.diffs.lock().map_err(|_| anyhow!("the differences are lost"))?;
+    let mut diffs = BTreeMap::new();
+    let finished = app::run_task_and(shared, output, &task, false, |finished| {
+        diffs = taken(&task.diffs, finished);
+    });
+    let finished = finished.await?;
     show(output, &diffs);
     Ok(if finished.exit == EXIT_OK && !diffs.is_empty() { EXIT_DIFFERENT } else { finished.exit })
+}
+
+/// The differences, which are added to each router of what is printed as JSON.
+fn taken(diffs: &Mutex<BTreeMap<String, String>>, finished: &mut Finished) -> BTreeMap<String, String> {
+    let diffs = std::mem::take(&mut *diffs.lock().unwrap_or_else(PoisonError::into_inner));
+    for one in finished.data["routers"].as_array_mut().into_iter().flatten() {
+        let diff = one["router"].as_str().and_then(|router| diffs.get(router));
+        if let Some(diff) = diff.cloned() {
+            one["diff"] = diff.into();
+        }
+    }
+    diffs
 }
 
 /// Differences, router by router.

@@ -13,6 +13,7 @@ use pm_store::objects::secrets::keys_in_use;
 use pm_store::peeringdb::{lookup, runs};
 use pm_store::{Store, StoreError, health, locks, migrations, queue, releases};
 use pm_tasks::queue::workers_at_work;
+use pm_tasks::routers::NoWay;
 use pm_tasks::{Clock as _, SystemClock, secret_key};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
@@ -167,14 +168,15 @@ async fn routers(findings: &mut Findings, store: &Store, loaded: &Loaded) -> Res
     };
     let mut bridged = BTreeSet::new();
     for router in routers.into_iter().filter(|router| !router.disabled) {
-        match (router.target, router.ways) {
-            (Err(why), _) | (_, Err(why)) => {
-                findings
-                    .add(Weight::Warning, format!("The router {} cannot be worked on: {why}.", router.name));
+        let broken = match (router.target, router.ways) {
+            (Err(NoWay::Broken(why)), _) | (Ok(_), Err(why)) => why,
+            (Ok(target), Ok(_)) if target.needs_napalm() => {
+                bridged.insert(target.driver_name);
+                continue;
             }
-            (Ok(target), Ok(_)) if target.needs_napalm() => drop(bridged.insert(target.driver_name)),
-            _ => {}
-        }
+            _ => continue,
+        };
+        findings.add(Weight::Warning, format!("The router {} cannot be worked on: {broken}.", router.name));
     }
     napalm(findings, &loaded.config.napalm_python, &bridged).await;
     Ok(())

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::lasting::lasting;
 use crate::render::limited;
-use crate::routers::{Connector, Network, Reached, routers};
+use crate::routers::{Connector, Network, NoWay, Reached, routers};
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// Compares what routers run with what was deployed.
@@ -90,7 +90,8 @@ impl Drift {
         let mut session = transaction.session();
         let all = routers(&mut session, &context.config, &context.keyring).await?;
         let chosen = limited(all, self.limit.as_deref()).map_err(TaskError::Failed)?;
-        let mut deployed = deployments::in_force(&mut session).await?;
+        let ids: Vec<i64> = chosen.iter().map(|router| router.id).collect();
+        let mut deployed = deployments::in_force(&mut session, &ids).await?;
         transaction.rollback().await?;
         let total = chosen.len();
         let at_once = context.config.router_concurrency.max(1) as usize;
@@ -153,8 +154,13 @@ async fn compare(
         error: None,
         diff: String::new(),
     };
-    let Some(sealed) = last.and_then(|last| last.in_force.as_ref()) else {
+    let Some(last) = last else {
         one.skipped = Some("nothing was deployed to it yet".to_owned());
+        return one;
+    };
+    let Some(sealed) = &last.in_force else {
+        one.skipped =
+            Some(format!("what it ran after deployment {} could not be read then", last.deployment.id));
         return one;
     };
     let deployed = match deployments::open(&context.keyring, sealed) {
@@ -170,7 +176,7 @@ async fn compare(
             (one.added, one.removed) = diff.counts();
             diff.text().clone_into(&mut one.diff);
         }
-        Ok(None) => one.skipped = Some("it cannot be reached: it is disabled, or has no driver".to_owned()),
+        Ok(None) => one.skipped = Some("it is disabled, or has no driver".to_owned()),
         Err(error) => one.error = Some(error),
     }
     one
@@ -182,7 +188,11 @@ async fn running(network: &dyn Connector, router: &Reached) -> Result<Option<Str
         let held = target.read(name).map_err(|error| error.to_string())?;
         return Ok(Some(held.map_or_else(String::new, |text| text.expose().to_owned())));
     }
-    let Ok(target) = &router.target else { return Ok(None) };
+    let target = match &router.target {
+        Ok(target) => target,
+        Err(NoWay::Unmeant(_)) => return Ok(None),
+        Err(NoWay::Broken(reason)) => return Err(reason.clone()),
+    };
     let connection = network.connect(target).await.map_err(|error| error.to_string())?;
     let text = connection.running_config().await;
     connection.close().await;

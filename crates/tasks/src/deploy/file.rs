@@ -1,13 +1,13 @@
 //! A file or a repository in place of a router: nothing is confirmed, nobody is asked about sessions.
 
 use pm_router::{ConfigText, FileError, How};
-use pm_store::deployments::{Status, Step};
+use pm_store::deployments::{self, Status, Step};
 
 use super::Run;
-use super::guard::addresses;
+use super::guard::{Known, addresses};
 use super::lasting::lasting;
 use super::lock::Held;
-use super::report::{Deployed, Verdict, frozen};
+use super::report::{Deployed, Verdict};
 use super::router::Work;
 use crate::TaskError;
 
@@ -31,6 +31,9 @@ pub(super) async fn write(
         }
     };
     let before = before.as_ref().map_or("", ConfigText::expose);
+    if !run.task.dry_run {
+        settle(run, work, held, deployed, before).await?;
+    }
     candidate.diff().text().clone_into(&mut deployed.diff);
     (deployed.added, deployed.removed) = candidate.diff().counts();
     if before == work.rendering.text {
@@ -44,9 +47,10 @@ pub(super) async fn write(
         return Ok(());
     }
     let found = addresses(&work.rendering.text);
-    let mut new = run.record(work, deployed, How::Replace, work.known.sessions(&found), before)?;
+    let known = Known { running: addresses(before), ..work.known.clone() };
+    let mut new = run.record(work, deployed, How::Replace, known.sessions(&found), before)?;
     let percent = run.context.config.config_max_removed_percent;
-    if let Err(reason) = work.known.judge(&found, How::Replace, percent) {
+    if let Err(reason) = known.judge(&found, How::Replace, percent) {
         if run.task.force {
             deployed.warnings.push(format!("forced by {}: {reason}", run.task.user));
         } else {
@@ -76,8 +80,8 @@ pub(super) async fn write(
     }
     let id = match run.begin(work, held, &new).await? {
         Ok(id) => id,
-        Err(freeze) => {
-            deployed.ends(Verdict::NotBegun, frozen(&freeze));
+        Err(reason) => {
+            deployed.ends(Verdict::NotBegun, reason);
             return Ok(());
         }
     };
@@ -107,4 +111,36 @@ pub(super) async fn write(
             run.end(held, id, status, error.to_string()).await
         }
     }
+}
+
+/// What a process left half way: the file tells whether it had been written.
+async fn settle(
+    run: &Run<'_>,
+    work: &Work,
+    held: &Held,
+    deployed: &mut Deployed,
+    now: &str,
+) -> Result<(), TaskError> {
+    let keyring = &run.context.keyring;
+    for one in &work.unfinished {
+        let (status, what) = if keyring.is_fingerprint(&one.candidate, now) {
+            (Status::Written, "the file had been written")
+        } else if keyring.is_fingerprint(&one.running, &lasting(now)) {
+            (Status::Failed, "nothing of it was written")
+        } else {
+            (Status::Unknown, "the file holds something else than before, look at it")
+        };
+        let message = format!("the run that made it ended before it was done; {what}");
+        deployed.warnings.push(format!("deployment {}: {message}", one.id));
+        let in_force = match status {
+            Status::Written => {
+                Some(deployments::seal(keyring, now).map_err(|error| TaskError::Failed(error.to_string()))?)
+            }
+            _ => None,
+        };
+        let step =
+            Step { status: Some(status), ended: true, message: Some(message), in_force, ..Step::default() };
+        run.step(held, one.id, &step).await?;
+    }
+    Ok(())
 }

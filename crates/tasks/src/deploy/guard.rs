@@ -30,6 +30,9 @@ pub struct Known {
     pub deleted: BTreeSet<IpAddr>,
     /// Neighbours on the router.
     pub neighbors: BTreeSet<IpAddr>,
+    /// Addresses in the configuration that runs, as far as a new one takes its place. A neighbour that is not in it, such as
+    /// one that another file or a range of addresses makes, is not this one's to keep or to take away.
+    pub running: BTreeSet<IpAddr>,
 }
 
 impl Known {
@@ -53,18 +56,25 @@ impl Known {
 
     /// Whether a change by this configuration is meant to end the session.
     pub fn is_removal(&self, address: IpAddr, text: &BTreeSet<IpAddr>, how: How) -> bool {
-        self.unwanted(address) || (how == How::Replace && !text.contains(&address))
+        let goes = how == How::Replace && self.running.contains(&address) && !text.contains(&address);
+        self.unwanted(address) || goes
     }
 
-    /// Refuses a configuration that lacks too many sessions: of those that the last deployment had, or, before the first, that
-    /// the router has. One that is merged takes nothing away by not naming it, so there only sessions of the database count.
+    /// Refuses a configuration that lacks too many sessions. One that takes the place of what runs is measured by the sessions
+    /// in that, those of the last deployment and neighbours that somebody else configured alike. One that is merged takes
+    /// nothing away by not naming it: it is measured by the last deployment or, before the first, by what of the router's
+    /// neighbours is in the database.
     ///
     /// # Errors
     /// A sentence that names some of them.
     pub fn judge(&self, text: &BTreeSet<IpAddr>, how: How, percent: u8) -> Result<(), String> {
-        let before: Vec<IpAddr> = match (&self.last, how) {
-            (Some(last), _) => last.stored.iter().chain(&last.others).copied().collect(),
-            (None, How::Replace) => self.neighbors.iter().copied().collect(),
+        let last = self.last.iter().flat_map(|last| last.stored.iter().chain(&last.others)).copied();
+        let before: BTreeSet<IpAddr> = match (&self.last, how) {
+            (_, How::Replace) => last
+                .chain(self.neighbors.iter().copied())
+                .filter(|address| self.running.contains(address))
+                .collect(),
+            (Some(_), How::Merge) => last.collect(),
             (None, How::Merge) => {
                 self.neighbors.iter().filter(|address| self.stored.contains_key(address)).copied().collect()
             }
@@ -79,7 +89,10 @@ impl Known {
         }
         let named: Vec<String> = lacking.iter().take(5).map(IpAddr::to_string).collect();
         let more = if lacking.len() > named.len() { ", …" } else { "" };
-        let of = if self.last.is_some() { "of its last deployment" } else { "that the router has" };
+        let of = match (&self.last, how) {
+            (Some(_), How::Merge) => "of its last deployment",
+            _ => "that the router has",
+        };
         Err(format!(
             "the configuration lacks {} of {} sessions {of} ({}{more}), and not because they were disabled or deleted; \
              look at the template, or deploy with --force (config_max_removed_percent is {percent})",
@@ -120,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_template_that_lost_half_its_sessions_is_refused() {
-        let known = Known { last: Some(stored(0..10)), ..Known::default() };
+        let known = Known { last: Some(stored(0..10)), running: text(0..10), ..Known::default() };
         // What is not in the database any more was deleted there.
         assert_eq!(known.judge(&text(0..5), How::Replace, 20), Ok(()));
         let here = (0..10).map(|last| (ip(last), true)).collect();
@@ -137,7 +150,8 @@ mod tests {
     #[test]
     fn what_was_disabled_is_not_lacking() {
         let here = (0..10).map(|last| (ip(last), last < 5)).collect();
-        let known = Known { last: Some(stored(0..10)), stored: here, ..Known::default() };
+        let known =
+            Known { last: Some(stored(0..10)), stored: here, running: text(0..10), ..Known::default() };
         assert_eq!(known.judge(&text(0..5), How::Replace, 20), Ok(()));
         assert!(known.is_removal(ip(7), &text(0..10), How::Merge));
         assert!(
@@ -150,7 +164,7 @@ mod tests {
     #[test]
     fn neighbors_that_the_database_never_had_are_missed() {
         let last = Some(Sessions { stored: vec![ip(1)], others: (2..8).map(ip).collect() });
-        let known = Known { last, ..Known::default() };
+        let known = Known { last, running: text(1..8), ..Known::default() };
         assert!(known.judge(&text(1..2), How::Replace, 20).is_err());
         assert!(!known.is_removal(ip(3), &text(1..9), How::Replace));
         let deleted = (2..8).map(ip).collect();
@@ -158,10 +172,28 @@ mod tests {
     }
 
     #[test]
+    fn neighbors_that_somebody_configured_since_are_missed_and_those_of_other_files_are_not() {
+        let known = Known {
+            last: Some(stored(0..2)),
+            stored: (0..2).map(|last| (ip(last), true)).collect(),
+            neighbors: text(0..10),
+            running: text(0..10),
+            ..Known::default()
+        };
+        let error = known.judge(&text(0..2), How::Replace, 20).unwrap_err();
+        assert!(error.contains("lacks 8 of 10"), "{error}");
+        assert!(known.is_removal(ip(5), &text(0..2), How::Replace));
+        // They stand in another file, which is not replaced.
+        let known = Known { running: text(0..2), ..known };
+        assert_eq!(known.judge(&text(0..2), How::Replace, 20), Ok(()));
+        assert!(!known.is_removal(ip(5), &text(0..2), How::Replace), "if it goes down, it is lost");
+    }
+
+    #[test]
     fn the_first_deployment_is_compared_with_the_router() {
         let neighbors = text(0..10);
         let stored: BTreeMap<IpAddr, bool> = (0..4).map(|last| (ip(last), true)).collect();
-        let known = Known { stored, neighbors, ..Known::default() };
+        let known = Known { stored, running: neighbors.clone(), neighbors, ..Known::default() };
         let error = known.judge(&text(0..4), How::Replace, 20).unwrap_err();
         assert!(error.contains("that the router has"), "{error}");
         // A part of a configuration says nothing of neighbours that others keep.

@@ -26,8 +26,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
-use pm_store::deployments::{self, Deployment, Freeze, New, Status, Step};
+use pm_store::deployments::{self, Deployment, Last, New, Sessions, Status, Step};
 use pm_store::jobs::Level;
 use pm_store::tombstones;
 use serde::{Deserialize, Serialize};
@@ -37,8 +38,9 @@ use self::guard::Known;
 use self::lock::Held;
 use self::report::{finish, frozen};
 use self::router::Work;
+use crate::patience::patiently;
 use crate::render::{Made, each, limited};
-use crate::routers::{Connector, Network, Reached, routers};
+use crate::routers::{Connector, Network, NoWay, Reached, routers};
 use crate::{Done, Task, TaskContext, TaskError};
 
 pub use drift::{Drift, Drifted};
@@ -203,6 +205,7 @@ impl ConfigureRouters {
 
     /// Reads one moment of the database and renders from it.
     async fn select(&self, context: &TaskContext) -> Result<Selection, TaskError> {
+        let now = context.clock.now();
         let mut transaction = context.store.begin_reading().await?;
         let mut session = transaction.session();
         if let Some(freeze) = deployments::frozen(&mut session).await?
@@ -212,31 +215,34 @@ impl ConfigureRouters {
         }
         let all = routers(&mut session, &context.config, &context.keyring).await?;
         let mut chosen = limited(all, self.limit.as_deref()).map_err(TaskError::Failed)?;
-        let mut planned = self.planned(&mut session).await?;
-        if self.apply.is_some() {
-            chosen.retain(|router| planned.contains_key(&router.id));
+        let mut plan = self.plan(&mut session).await?;
+        if let Some(plan) = &plan {
+            chosen
+                .retain(|router| plan.open.contains_key(&router.id) || plan.refused.contains_key(&router.id));
+            if chosen.is_empty() {
+                return Err(TaskError::Failed(plan.nothing(self.limit.as_deref())));
+            }
         }
         let mut selection = Selection {
             sessions_without_router: deployments::sessions_without_router(&mut session).await?,
             ..Selection::default()
         };
-        let now = context.clock.now();
-        chosen.retain(|router| match self.skipped(router, now) {
-            Some((verdict, reason)) => {
-                let mut one = Deployed::new(&router.name);
-                one.ends(verdict, reason);
-                selection.left.push(one);
-                false
-            }
-            None => true,
+        chosen.retain(|router| {
+            let refused = plan.as_ref().and_then(|plan| plan.refused.get(&router.id));
+            let why = refused.map(refused_then).or_else(|| self.skipped(router, now));
+            let Some((verdict, reason)) = why else { return true };
+            let mut one = Deployed::new(&router.name);
+            one.ends(verdict, reason);
+            selection.left.push(one);
+            false
         });
         let names: BTreeSet<String> = chosen.iter().map(|router| router.name.clone()).collect();
-        let made = each(context, &mut session, &names, self.configuration.as_deref()).await?;
+        let chosen_for_all = plan.as_ref().and_then(|plan| plan.configuration.as_deref());
+        let template = self.configuration.as_deref().or(chosen_for_all);
+        let made = each(context, &mut session, &names, template).await?;
         let mut made: BTreeMap<String, Made> =
             made.into_iter().map(|one| (one.router.clone(), one)).collect();
-        let mut last = deployments::last_sessions(&mut session).await?;
         let mut stored = deployments::sessions(&mut session).await?;
-        let mut unfinished = deployments::unfinished(&mut session).await?;
         let ids: Vec<i64> = chosen.iter().map(|router| router.id).collect();
         let mut deleted: BTreeMap<i64, BTreeSet<IpAddr>> = BTreeMap::new();
         for one in tombstones::deleted(&mut session, &ids).await? {
@@ -250,74 +256,141 @@ impl ConfigureRouters {
                 selection.left.push(one);
                 continue;
             };
-            match result {
-                Err(error) => {
+            let rendering = match (broken(&router), result) {
+                (Some(reason), _) => {
+                    one.ends(Verdict::Failed, reason);
+                    selection.left.push(one);
+                    continue;
+                }
+                (None, Err(error)) => {
                     one.ends(Verdict::Failed, error.to_string());
                     selection.left.push(one);
+                    continue;
                 }
-                Ok(rendering) if rendering.text.trim().is_empty() => {
-                    let said = "its configuration is empty, and nothing is deployed without a configuration";
-                    one.ends(Verdict::Refused, said);
-                    selection.left.push(one);
-                }
-                Ok(rendering) => selection.works.push(Work {
-                    template,
-                    rendering,
-                    known: Known {
-                        last: last.remove(&router.id),
-                        stored: stored.remove(&router.id).unwrap_or_default(),
-                        deleted: deleted.remove(&router.id).unwrap_or_default(),
-                        ..Known::default()
-                    },
-                    unfinished: unfinished.remove(&router.id).unwrap_or_default(),
-                    planned: planned.remove(&router.id),
-                    reached: router,
-                }),
+                (None, Ok(rendering)) => rendering,
+            };
+            if rendering.text.trim().is_empty() {
+                let said = "its configuration is empty, and nothing is deployed without a configuration";
+                one.ends(Verdict::Refused, said);
+                selection.left.push(one);
+                continue;
             }
+            selection.works.push(Work {
+                template,
+                rendering,
+                rendered: now,
+                known: Known {
+                    stored: stored.remove(&router.id).unwrap_or_default(),
+                    deleted: deleted.remove(&router.id).unwrap_or_default(),
+                    ..Known::default()
+                },
+                unfinished: Vec::new(),
+                planned: plan.as_mut().and_then(|plan| plan.open.remove(&router.id)),
+                reached: router,
+            });
         }
         Ok(selection)
     }
 
-    /// What the plan that is to be applied has for each router.
-    async fn planned(
-        &self,
-        session: &mut pm_store::Session<'_>,
-    ) -> Result<BTreeMap<i64, Deployment>, TaskError> {
-        let Some(plan) = self.apply else { return Ok(BTreeMap::new()) };
-        if !deployments::has_plan(session, plan).await? {
-            return Err(TaskError::Failed(format!("there is no plan {plan}; `deployments list` shows them")));
-        }
-        let rows = deployments::of_plan(session, plan).await?;
-        let open: BTreeMap<i64, Deployment> = rows
-            .into_iter()
-            .filter(|row| row.status == Status::Planned && row.ended.is_none())
-            .filter_map(|row| Some((row.router?, row)))
-            .collect();
-        if open.is_empty() {
+    /// The plan that is to be applied.
+    async fn plan(&self, session: &mut pm_store::Session<'_>) -> Result<Option<Applied>, TaskError> {
+        let Some(number) = self.apply else { return Ok(None) };
+        let Some(plan) = deployments::plan(session, number).await? else {
             return Err(TaskError::Failed(format!(
-                "plan {plan} has nothing that is still to be deployed: it was applied, refused, or its routers are gone"
+                "there is no plan {number}; `deployments list` shows them"
+            )));
+        };
+        if let (Some(asked), planned) = (&self.configuration, &plan.configuration)
+            && planned.as_ref() != Some(asked)
+        {
+            let planned = planned.as_deref().map_or("each router's own template", |name| name);
+            return Err(TaskError::Failed(format!(
+                "plan {number} was made with {planned}; leave --configuration out, or make a new plan"
             )));
         }
-        Ok(open)
+        let rows = deployments::of_plan(session, number).await?;
+        let mut applied = Applied {
+            number,
+            configuration: plan.configuration,
+            open: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        };
+        for row in rows {
+            let Some(router) = row.router else { continue };
+            match row.status {
+                Status::Planned if row.ended.is_none() => drop(applied.open.insert(router, row)),
+                Status::Refused => drop(applied.refused.insert(router, row)),
+                _ => {}
+            }
+        }
+        if applied.open.is_empty() {
+            return Err(TaskError::Failed(applied.nothing(None)));
+        }
+        Ok(Some(applied))
     }
 
     /// Why a router is left alone.
-    fn skipped(&self, router: &Reached, now: chrono::DateTime<chrono::Utc>) -> Option<(Verdict, String)> {
-        let ways = match &router.ways {
-            Ok(ways) => ways,
-            Err(reason) => return Some((Verdict::Failed, reason.clone())),
-        };
-        if let (Err(reason), None) = (&router.target, &ways.file) {
-            return Some((Verdict::Skipped, reason.clone()));
-        }
+    fn skipped(&self, router: &Reached, now: DateTime<Utc>) -> Option<(Verdict, String)> {
         if router.disabled {
             return Some((Verdict::Skipped, "it is disabled".to_owned()));
         }
-        let window = ways.window.as_ref().filter(|window| !window.is_open(now))?;
+        let file = router.ways.as_ref().is_ok_and(|ways| ways.file.is_some());
+        if let Err(NoWay::Unmeant(reason)) = &router.target
+            && !file
+        {
+            return Some((Verdict::Skipped, reason.clone()));
+        }
+        self.is_shut(router, now).map(|reason| (Verdict::Skipped, reason))
+    }
+
+    /// Why the router may not be changed now.
+    fn is_shut(&self, router: &Reached, now: DateTime<Utc>) -> Option<String> {
         if self.dry_run || self.force {
             return None;
         }
-        Some((Verdict::Skipped, format!("now is outside its deploy window {:?}", window.text())))
+        let window = router.ways.as_ref().ok()?.window.as_ref()?;
+        (!window.is_open(now)).then(|| format!("now is outside its deploy window {:?}", window.text()))
+    }
+}
+
+/// A plan that is being made true.
+struct Applied {
+    number: i64,
+    /// The template that was chosen for all routers, if one was.
+    configuration: Option<String>,
+    /// What is still to be done, by router.
+    open: BTreeMap<i64, Deployment>,
+    /// What a guard refused when it was planned, by router.
+    refused: BTreeMap<i64, Deployment>,
+}
+
+impl Applied {
+    /// The text for somebody who finds nothing in it.
+    fn nothing(&self, limit: Option<&str>) -> String {
+        match limit {
+            Some(limit) => format!("plan {} has nothing for {limit}", self.number),
+            None => format!(
+                "plan {} has nothing that is still to be deployed: it was applied, refused, or its routers are gone",
+                self.number
+            ),
+        }
+    }
+}
+
+/// What becomes of a router that a guard refused when it was planned.
+fn refused_then(row: &Deployment) -> (Verdict, String) {
+    let why = row.message.as_deref().unwrap_or("a guard said no");
+    let said =
+        format!("it was refused when it was planned, and a new plan with --force would overrule that: {why}");
+    (Verdict::Refused, said)
+}
+
+/// What is wrong with the way to a router that is meant to be configured.
+fn broken(router: &Reached) -> Option<String> {
+    match (&router.target, &router.ways) {
+        (_, Err(reason)) => Some(reason.clone()),
+        (Err(NoWay::Broken(reason)), Ok(ways)) if ways.file.is_none() => Some(reason.clone()),
+        _ => None,
     }
 }
 
@@ -360,17 +433,20 @@ impl Run<'_> {
     async fn some(&self, works: Vec<Work>, before: usize, total: usize) -> Vec<Deployed> {
         let mut done = Vec::with_capacity(works.len());
         let at_once = self.context.config.router_concurrency.max(1) as usize;
-        let works = futures::stream::iter(works).map(async |work| router::deploy(self, &work).await);
+        let works = futures::stream::iter(works).map(async |work| router::deploy(self, work).await);
         let mut works = works.buffer_unordered(at_once);
         while let Some(deployed) = works.next().await {
-            if deployed.spoilt {
-                self.spoilt.fetch_add(1, Ordering::SeqCst);
-            }
             self.tell(&deployed);
             done.push(deployed);
             self.context.reporter.progress(before + done.len(), total, "configuring routers");
         }
         done
+    }
+
+    /// Notes that a configuration took a router or its sessions down, or was refused by it, at the moment when that is known:
+    /// no other router is begun once there are too many such.
+    fn spoil(&self) {
+        self.spoilt.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Why no router is begun any more.
@@ -402,7 +478,9 @@ impl Run<'_> {
         let now = self.context.clock.now();
         let mut transaction = self.context.store.begin().await?;
         let mut session = transaction.session();
-        let plan = deployments::open_plan(&mut session, &self.task.user, self.context.job, now).await?;
+        let template = self.task.configuration.as_deref();
+        let plan =
+            deployments::open_plan(&mut session, &self.task.user, self.context.job, template, now).await?;
         self.context.commit(transaction).await?;
         Ok(plan)
     }
@@ -418,35 +496,71 @@ impl Run<'_> {
         Ok(id)
     }
 
-    /// Records a deployment that is about to be made, unless everything has been stopped meanwhile.
-    async fn begin(&self, work: &Work, held: &Held, new: &New) -> Result<Result<i64, Freeze>, TaskError> {
-        let _one_at_a_time = self.writing.lock().await;
+    /// Records a deployment that is about to be made, unless there is a reason not to make it: everything has been stopped
+    /// meanwhile, or the router's window has closed.
+    async fn begin(&self, work: &Work, held: &Held, new: &New) -> Result<Result<i64, String>, TaskError> {
         let now = self.context.clock.now();
-        let mut transaction = self.context.store.begin().await?;
+        if let Some(reason) = self.task.is_shut(&work.reached, now) {
+            return Ok(Err(reason));
+        }
+        let _one_at_a_time = self.writing.lock().await;
+        patiently(async || {
+            let mut transaction = self.context.store.begin().await?;
+            let mut session = transaction.session();
+            held.hold(&mut session, self.context).await?;
+            if let Some(freeze) = deployments::frozen(&mut session).await? {
+                return Ok(Err(frozen(&freeze)));
+            }
+            let id = deployments::insert(&mut session, new, now).await?;
+            if let Some(planned) = &work.planned {
+                let message = Some(format!("applied as deployment {id} by {}", self.task.user));
+                let step = Step { ended: true, message, ..Step::default() };
+                deployments::step(&mut session, planned.id, &step, now).await?;
+            }
+            self.context.commit(transaction).await?;
+            Ok(Ok(id))
+        })
+        .await
+    }
+
+    /// What happened to a router since the run began, now that its lock is held: fills in what the work has to know of it.
+    /// Gives why it is left alone.
+    async fn catch_up(&self, work: &mut Work) -> Result<Option<String>, TaskError> {
+        let mut transaction = self.context.store.begin_reading().await?;
         let mut session = transaction.session();
-        held.hold(&mut session, self.context).await?;
-        if let Some(freeze) = deployments::frozen(&mut session).await? {
-            return Ok(Err(freeze));
+        let last = deployments::last(&mut session, work.reached.id).await?;
+        work.unfinished = deployments::unfinished(&mut session, work.reached.id).await?;
+        let planned = match &work.planned {
+            Some(planned) => deployments::find(&mut session, planned.id).await?,
+            None => None,
+        };
+        transaction.rollback().await?;
+        if let Some(message) = planned.filter(|one| one.deployment.ended.is_some()) {
+            return Ok(Some(message.deployment.message.unwrap_or_else(|| "the plan is over".to_owned())));
         }
-        let id = deployments::insert(&mut session, new, now).await?;
-        if let Some(planned) = &work.planned {
-            let message = Some(format!("applied as deployment {id} by {}", self.task.user));
-            let step = Step { ended: true, message, ..Step::default() };
-            deployments::step(&mut session, planned.id, &step, now).await?;
+        let newer = last.iter().rev().find(|one| one.rendered.is_some_and(|moment| moment > work.rendered));
+        if let Some(newer) = newer {
+            return Ok(Some(format!(
+                "deployment {} came meanwhile, from newer objects; run it again",
+                newer.id
+            )));
         }
-        self.context.commit(transaction).await?;
-        Ok(Ok(id))
+        work.known.last = baseline(last, &work.template);
+        Ok(None)
     }
 
     async fn step(&self, held: &Held, id: i64, step: &Step) -> Result<(), TaskError> {
         let _one_at_a_time = self.writing.lock().await;
         let now = self.context.clock.now();
-        let mut transaction = self.context.store.begin().await?;
-        let mut session = transaction.session();
-        held.hold(&mut session, self.context).await?;
-        deployments::step(&mut session, id, step, now).await?;
-        self.context.commit(transaction).await?;
-        Ok(())
+        patiently(async || {
+            let mut transaction = self.context.store.begin().await?;
+            let mut session = transaction.session();
+            held.hold(&mut session, self.context).await?;
+            deployments::step(&mut session, id, step, now).await?;
+            self.context.commit(transaction).await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Notes how a deployment ended.
@@ -460,6 +574,17 @@ impl Run<'_> {
         };
         self.step(held, id, &step).await
     }
+}
+
+/// Sessions of the last deployment by the same template. One by another, such as a part that was deployed once, says nothing
+/// of what this one should have, unless there is no other.
+fn baseline(mut last: Vec<Last>, template: &str) -> Option<Sessions> {
+    let own = last.iter().position(|one| one.template == template);
+    let one = match own {
+        Some(at) => last.swap_remove(at),
+        None => last.pop()?,
+    };
+    Some(one.sessions)
 }
 
 fn changed(done: &[Deployed]) -> usize {

@@ -94,9 +94,6 @@ pub struct Deployed {
     /// What changes, with passwords hidden. Kept with the deployment, not with the job.
     #[serde(skip)]
     pub diff: String,
-    /// Whether the configuration itself seems to be the trouble, so that others should not get it.
-    #[serde(skip)]
-    pub spoilt: bool,
 }
 
 impl Deployed {
@@ -111,7 +108,6 @@ impl Deployed {
             lost: Vec::new(),
             warnings: Vec::new(),
             diff: String::new(),
-            spoilt: false,
         }
     }
 
@@ -122,7 +118,6 @@ impl Deployed {
 
     /// Something went wrong on the router before anything was changed.
     pub(super) fn fails(&mut self, error: &Error) {
-        self.spoilt |= matches!(error, Error::Rejected { .. });
         self.ends(Verdict::Failed, error.to_string());
     }
 

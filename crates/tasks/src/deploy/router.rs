@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use pm_router::{Candidate, ConfigText, Diff, Error, How, Neighbors, Pending, Router};
 use pm_store::deployments::{self, Deployment, New, Sessions, Status, Step};
 use serde_json::Value as Json;
@@ -11,7 +12,7 @@ use serde_json::Value as Json;
 use super::guard::{Known, addresses};
 use super::lasting::lasting;
 use super::lock::{self, Held, Taken};
-use super::report::{Deployed, Verdict, frozen};
+use super::report::{Deployed, Verdict};
 use super::{Run, settle, watch};
 use crate::TaskError;
 use crate::render::Rendering;
@@ -25,9 +26,11 @@ pub(super) struct Work {
     pub(super) template: String,
     /// What was rendered.
     pub(super) rendering: Rendering,
-    /// What is known of its sessions; the neighbours come from the router.
+    /// The moment of the database that it was rendered from.
+    pub(super) rendered: DateTime<Utc>,
+    /// What is known of its sessions; the last deployment comes when its lock is held, the rest from the router.
     pub(super) known: Known,
-    /// Deployments that a process left half way.
+    /// Deployments that a process left half way, when its lock is held.
     pub(super) unfinished: Vec<Deployment>,
     /// What was planned, when a plan is applied.
     pub(super) planned: Option<Deployment>,
@@ -40,9 +43,7 @@ pub(super) type Place = (String, IpAddr);
 pub(super) struct Made {
     pub(super) id: i64,
     pub(super) pending: Option<Pending>,
-    pub(super) how: How,
-    pub(super) text: BTreeSet<IpAddr>,
-    /// Neighbours that were up before.
+    /// Neighbours that were up before and are meant to stay.
     pub(super) up: BTreeSet<Place>,
     /// The configuration that ran before.
     pub(super) before: ConfigText,
@@ -51,7 +52,7 @@ pub(super) struct Made {
 }
 
 /// Everything for one router. What goes wrong is in what comes back.
-pub(super) async fn deploy(run: &Run<'_>, work: &Work) -> Deployed {
+pub(super) async fn deploy(run: &Run<'_>, mut work: Work) -> Deployed {
     let mut deployed = Deployed::new(&work.reached.name);
     deployed.warnings.extend(work.rendering.warnings.iter().cloned());
     if let Some(reason) = run.stopped() {
@@ -75,9 +76,13 @@ pub(super) async fn deploy(run: &Run<'_>, work: &Work) -> Deployed {
         }
     };
     let work_on_it = async {
+        if let Some(reason) = run.catch_up(&mut work).await? {
+            deployed.ends(Verdict::NotBegun, reason);
+            return Ok(());
+        }
         match &work.reached.ways {
-            Ok(ways) if ways.file.is_some() => super::file::write(run, work, &held, &mut deployed).await,
-            _ => on_router(run, work, &held, &mut deployed).await,
+            Ok(ways) if ways.file.is_some() => super::file::write(run, &work, &held, &mut deployed).await,
+            _ => on_router(run, &work, &held, &mut deployed).await,
         }
     };
     if let Err(error) = held.during(context, work_on_it).await {
@@ -100,8 +105,8 @@ async fn on_router(
 ) -> Result<(), TaskError> {
     let target = match &work.reached.target {
         Ok(target) => target,
-        Err(reason) => {
-            deployed.ends(Verdict::Skipped, reason.clone());
+        Err(no_way) => {
+            deployed.ends(Verdict::Failed, no_way.reason());
             return Ok(());
         }
     };
@@ -167,6 +172,9 @@ async fn over(
     let candidate = match loader.load(&text).await {
         Ok(candidate) => candidate,
         Err(error) => {
+            if matches!(error, Error::Rejected { .. }) {
+                run.spoil();
+            }
             deployed.fails(&error);
             return Ok(None);
         }
@@ -199,8 +207,6 @@ fn timer(run: &Run<'_>, work: &Work, deployed: &mut Deployed, router: &dyn Route
 
 struct Prepared {
     new: New,
-    how: How,
-    text: BTreeSet<IpAddr>,
     up: BTreeSet<Place>,
 }
 
@@ -222,7 +228,8 @@ fn prepare(
     }
     let text = addresses(&work.rendering.text);
     let here = neighbors.neighbors.iter().map(|neighbor| neighbor.address).collect();
-    let known = Known { neighbors: here, ..work.known.clone() };
+    let running = addresses(before.expose());
+    let known = Known { neighbors: here, running, ..work.known.clone() };
     let mut new = run.record(work, deployed, how, known.sessions(&text), before.expose())?;
     let percent = run.context.config.config_max_removed_percent;
     if let Err(reason) = known.judge(&text, how, percent) {
@@ -235,7 +242,7 @@ fn prepare(
         }
     }
     if new.status == Status::Committing
-        && let Some(reason) = moved(run, work, before)
+        && let Some(reason) = moved(run, work, before, how)
     {
         deployed.ends(Verdict::Refused, reason);
         return Ok(None);
@@ -246,13 +253,21 @@ fn prepare(
     }
     new.warnings.clone_from(&deployed.warnings);
     let up = neighbors.neighbors.iter().filter(|one| one.is_up());
-    let up = up.map(|one| (one.vrf.clone(), one.address)).collect();
-    Ok(Some(Prepared { new, how, text, up }))
+    let stays = up.filter(|one| !known.is_removal(one.address, &text, how));
+    let up = stays.map(|one| (one.vrf.clone(), one.address)).collect();
+    Ok(Some(Prepared { new, up }))
 }
 
 /// Whether a plan is no longer what would happen.
-fn moved(run: &Run<'_>, work: &Work, before: &ConfigText) -> Option<String> {
+fn moved(run: &Run<'_>, work: &Work, before: &ConfigText, how: How) -> Option<String> {
     let planned = work.planned.as_ref()?;
+    if planned.load_mode != mode(how) {
+        return Some(format!(
+            "it was planned to {} and would now {}; plan again",
+            planned.load_mode,
+            mode(how)
+        ));
+    }
     let keyring = &run.context.keyring;
     if !keyring.is_fingerprint(&planned.candidate, &work.rendering.text) {
         return Some("its configuration is another one than when it was planned; plan again".to_owned());
@@ -278,7 +293,7 @@ async fn commit(
     before: ConfigText,
     timer: Duration,
 ) -> Result<Option<Made>, TaskError> {
-    let Prepared { new, how, text, up } = prepared;
+    let Prepared { new, up } = prepared;
     if let Some(reason) = run.stopped() {
         deployed.ends(Verdict::NotBegun, reason);
         forget(candidate, deployed).await;
@@ -286,14 +301,14 @@ async fn commit(
     }
     let id = match run.begin(work, held, &new).await? {
         Ok(id) => id,
-        Err(freeze) => {
-            deployed.ends(Verdict::NotBegun, frozen(&freeze));
+        Err(reason) => {
+            deployed.ends(Verdict::NotBegun, reason);
             forget(candidate, deployed).await;
             return Ok(None);
         }
     };
     deployed.deployment = Some(id);
-    let made = |pending| Made { id, pending, how, text, up, before, timer };
+    let made = |pending| Made { id, pending, up, before, timer };
     match candidate.commit(timer).await {
         Ok(pending) => {
             let known = serde_json::to_value(&pending).unwrap_or(Json::Null);
@@ -301,23 +316,37 @@ async fn commit(
             run.step(held, id, &step).await?;
             Ok(Some(made(Some(pending))))
         }
-        // Whether it is in force is found out over a new connection.
-        Err(error @ (Error::Lost { .. } | Error::Timeout { .. })) => {
-            deployed.message = Some(error.to_string());
-            Ok(Some(made(None)))
-        }
-        Err(error) => {
+        Err(error) if is_known(&error) => {
             let (verdict, status) = match &error {
                 Error::RolledBack { .. } => (Verdict::RolledBack, Status::RolledBack),
                 Error::NotRestored { .. } => (Verdict::Unknown, Status::Unknown),
                 _ => (Verdict::Failed, Status::Failed),
             };
-            deployed.spoilt = !matches!(error, Error::Busy { .. } | Error::Changed { .. });
+            if !matches!(error, Error::Busy { .. } | Error::Changed { .. }) {
+                run.spoil();
+            }
             deployed.ends(verdict, error.to_string());
             run.end(held, id, status, error.to_string()).await?;
             Ok(None)
         }
+        // Whether it is in force is found out over a new connection.
+        Err(error) => {
+            deployed.message = Some(error.to_string());
+            Ok(Some(made(None)))
+        }
     }
+}
+
+/// Whether an error of a commit says what became of the change. After any other one the router may have it.
+fn is_known(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Rejected { .. }
+            | Error::Busy { .. }
+            | Error::Changed { .. }
+            | Error::RolledBack { .. }
+            | Error::NotRestored { .. }
+    )
 }
 
 /// The name of a way to load.
@@ -352,6 +381,7 @@ impl Run<'_> {
             template: work.template.clone(),
             load_mode: mode(how),
             forced: self.task.force,
+            rendered: work.rendered,
             input_hash: work.rendering.input.clone(),
             candidate: deployments::fingerprint(keyring, text).map_err(failed)?,
             running: deployments::fingerprint(keyring, &lasting(running)).map_err(failed)?,

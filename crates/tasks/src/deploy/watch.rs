@@ -26,8 +26,8 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// What the looks came to.
 enum Seen {
-    /// All is well; this is the connection that says so.
-    Well(Box<dyn Router>),
+    /// No more sessions are gone than may be, and these are; this is the connection that says so.
+    Well(Box<dyn Router>, Vec<Place>),
     /// Sessions are gone.
     Lost(Box<dyn Router>, Vec<Place>),
     /// The router could not be reached.
@@ -48,13 +48,23 @@ pub(super) async fn look_after(
 ) -> Result<(), TaskError> {
     let begun = Instant::now();
     if made.pending.is_none() {
+        // It may be this change that cut the way.
+        run.spoil();
         let said = deployed.message.take().unwrap_or_default();
         return go_back(run, held, deployed, target, &made, begun, &said).await;
     }
     let watched = work.reached.ways.as_ref().is_ok_and(|ways| ways.watched);
-    let seen = look(run, work, target, &made, begun, watched).await;
+    let seen = look(run, target, &made, begun, watched).await;
     match seen {
-        Seen::Well(router) => confirm(run, held, deployed, &*router, &made).await,
+        Seen::Well(router, lost) => {
+            if !lost.is_empty() {
+                deployed.lost = lost.iter().map(|(vrf, address)| named(vrf, *address)).collect();
+                let said =
+                    format!("{} sessions that were up are gone ({})", lost.len(), short(&deployed.lost));
+                deployed.warnings.push(format!("{said}; post_check_max_lost lets that pass"));
+            }
+            confirm(run, held, deployed, &*router, &made).await
+        }
         Seen::Lost(router, lost) => {
             deployed.lost = lost.iter().map(|(vrf, address)| named(vrf, *address)).collect();
             let said = format!(
@@ -63,7 +73,7 @@ pub(super) async fn look_after(
                 short(&deployed.lost),
                 run.context.config.post_check_max_lost
             );
-            deployed.spoilt = true;
+            run.spoil();
             let undone = match first {
                 Some(first) => undo_at_once(first, &*router, &made).await,
                 None => undo(&*router, made.pending.as_ref(), made.before.expose()).await,
@@ -78,7 +88,7 @@ pub(super) async fn look_after(
             }
         }
         Seen::Away(error) => {
-            deployed.spoilt = true;
+            run.spoil();
             let said = format!("after the commit the router could not be reached: {error}");
             if let (Some(first), Some(pending)) = (first, &made.pending)
                 && let Err(error) = first.roll_back(pending).await
@@ -124,14 +134,7 @@ fn short(names: &[String]) -> String {
     format!("{}{more}", names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
-async fn look(
-    run: &Run<'_>,
-    work: &Work,
-    target: &Target,
-    made: &Made,
-    begun: Instant,
-    watched: bool,
-) -> Seen {
+async fn look(run: &Run<'_>, target: &Target, made: &Made, begun: Instant, watched: bool) -> Seen {
     let config = &run.context.config;
     let least = Duration::from_secs(if watched { config.post_check_min_seconds.into() } else { 0 });
     let most = Duration::from_secs(config.post_check_seconds.into()).max(least);
@@ -155,13 +158,14 @@ async fn look(
             Err(_) => continue,
         };
         if !watched {
-            return Seen::Well(connection);
+            return Seen::Well(connection, Vec::new());
         }
         match connection.neighbors().await {
             Ok(now) => {
-                let lost = lost(work, made, &now);
-                if lost.len() <= allowed {
-                    return Seen::Well(connection);
+                let lost = lost(made, &now);
+                // Those that may be gone for good may come back as well.
+                if lost.is_empty() || (lost.len() <= allowed && is_last) {
+                    return Seen::Well(connection, lost);
                 }
                 if is_last {
                     return Seen::Lost(connection, lost);
@@ -178,16 +182,15 @@ async fn look(
     }
 }
 
-/// Sessions that were up, are not any more, and were meant to stay.
-fn lost(work: &Work, made: &Made, now: &Neighbors) -> Vec<Place> {
+/// Sessions that were up, were meant to stay, and are not up any more.
+fn lost(made: &Made, now: &Neighbors) -> Vec<Place> {
     let up: BTreeSet<Place> = now
         .neighbors
         .iter()
         .filter(|neighbor| neighbor.is_up())
         .map(|neighbor| (neighbor.vrf.clone(), neighbor.address))
         .collect();
-    let gone = made.up.difference(&up);
-    gone.filter(|(_, address)| !work.known.is_removal(*address, &made.text, made.how)).cloned().collect()
+    made.up.difference(&up).cloned().collect()
 }
 
 async fn confirm(
@@ -223,7 +226,7 @@ async fn confirm(
                 Error::RolledBack { .. } => (Verdict::RolledBack, Status::RolledBack),
                 _ => (Verdict::Unknown, Status::Unknown),
             };
-            deployed.spoilt = true;
+            run.spoil();
             deployed.ends(verdict, error.to_string());
             return run.end(held, made.id, status, error.to_string()).await;
         }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use pm_router::{Error, Router, Target};
 
 pub use poll::{Looked, PollBgpSessions, PollReport, Strange};
-pub use reach::{Reached, routers};
+pub use reach::{NoWay, Reached, routers};
 
 /// The way to routers. Tests have their own.
 #[async_trait]

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
 use pm_router::{Neighbor, Neighbors, Target};
 use pm_store::jobs::{Level, Outcome};
@@ -25,7 +25,8 @@ use tokio::sync::Mutex;
 
 use super::locks::{RouterLocks, a_few};
 use super::matching::{choose, not_understood, plain, state_name, strangers};
-use super::{Connector, Network, Reached, routers};
+use super::{Connector, Network, NoWay, Reached, routers};
+use crate::patience::patiently;
 use crate::render::hosts::limited;
 use crate::runner::{ASK_AGAIN, who};
 use crate::{Done, Task, TaskContext, TaskError};
@@ -230,15 +231,20 @@ impl Run<'_> {
         let mut looked = Looked { router: router.name.clone(), ..Looked::default() };
         let say = |level, message: &str| self.context.reporter.say(level, Some(router.name.clone()), message);
         let target = match &router.target {
-            _ if !router.polled => Err("polling its sessions is not enabled".to_owned()),
-            Err(reason) => Err(reason.clone()),
+            _ if !router.polled => Err(NoWay::Unmeant("polling its sessions is not enabled".to_owned())),
+            Err(no_way) => Err(no_way.clone()),
             Ok(target) => Ok(target),
         };
         let target = match target {
             Ok(target) => target,
-            Err(reason) => {
+            Err(NoWay::Unmeant(reason)) => {
                 say(Level::Warning, &format!("{}: skipped, {reason}", router.name));
                 looked.skipped = Some(reason);
+                return Ok(looked);
+            }
+            Err(NoWay::Broken(reason)) => {
+                say(Level::Failure, &format!("{}: {reason}", router.name));
+                looked.error = Some(reason);
                 return Ok(looked);
             }
         };
@@ -253,7 +259,7 @@ impl Run<'_> {
                 return Ok(looked);
             }
         };
-        let rows = compare(ours, &neighbors, &mut looked);
+        let rows = compare(ours, &neighbors, asked, &mut looked);
         let strangers = strangers(&neighbors, &looked.strange);
         let has = still_there(ours, &neighbors);
         let deleted = match self.store(router.id, &rows, &strangers, asked, has).await {
@@ -287,17 +293,21 @@ impl Run<'_> {
     ) -> Result<tombstones::Looked, TaskError> {
         let _one_at_a_time = self.writing.lock().await;
         let now = self.context.clock.now();
-        let mut transaction = self.context.store.begin().await?;
-        let mut session = transaction.session();
-        self.locks.hold(&mut session, router).await?;
-        for (kind, rows) in rows {
-            polls::store(&mut session, *kind, rows, now).await?;
-        }
-        kept::replace(&mut session, router, strangers, now).await?;
-        polls::stamp(&mut session, router, now).await?;
-        let deleted = tombstones::looked(&mut session, router, asked, has).await?;
-        self.locks.let_go(&mut session, router).await?;
-        self.context.commit(transaction).await?;
+        let deleted = patiently(async || {
+            let mut transaction = self.context.store.begin().await?;
+            let mut session = transaction.session();
+            self.locks.hold(&mut session, router).await?;
+            for (kind, rows) in rows {
+                polls::store(&mut session, *kind, rows, now).await?;
+            }
+            kept::replace(&mut session, router, strangers, now).await?;
+            polls::stamp(&mut session, router, now).await?;
+            let deleted = tombstones::looked(&mut session, router, asked, &has).await?;
+            self.locks.let_go(&mut session, router).await?;
+            self.context.commit(transaction).await?;
+            Ok(deleted)
+        })
+        .await?;
         Ok(deleted)
     }
 }
@@ -333,6 +343,7 @@ fn still_there<'a>(
 fn compare(
     ours: &[Expected],
     neighbors: &Neighbors,
+    asked: DateTime<Utc>,
     looked: &mut Looked,
 ) -> BTreeMap<SessionKind, Vec<Polled>> {
     let mut by_address: BTreeMap<IpAddr, Vec<&Neighbor>> = BTreeMap::new();
@@ -349,7 +360,7 @@ fn compare(
                 looked.updated += 1;
                 looked.established += usize::from(neighbor.is_up());
                 let near_limit = near_limit(session, neighbor);
-                let row = Polled { near_limit: near_limit.is_some(), ..polled(session.id, neighbor) };
+                let row = Polled { near_limit: near_limit.is_some(), ..polled(session.id, neighbor, asked) };
                 looked.near_limit.extend(near_limit);
                 row
             }
@@ -381,7 +392,7 @@ fn named(session: &Expected) -> String {
     format!("AS{} {} {}", session.asn, session.name, session.address)
 }
 
-fn polled(id: i64, neighbor: &Neighbor) -> Polled {
+fn polled(id: i64, neighbor: &Neighbor, asked: DateTime<Utc>) -> Polled {
     let sum = |count: fn(&pm_router::Prefixes) -> Option<u64>| {
         let sum = neighbor.prefixes.values().filter_map(count).fold(0, u64::saturating_add);
         i64::try_from(sum).unwrap_or(i64::MAX)
@@ -395,7 +406,14 @@ fn polled(id: i64, neighbor: &Neighbor) -> Polled {
         last_error: neighbor.last_error.as_deref().map(plain),
         near_limit: false,
         vrf: Some(plain(&neighbor.vrf)),
+        up_since: neighbor.uptime.and_then(|uptime| came_up(asked, uptime)),
     }
+}
+
+/// The earliest moment at which a session can have come up that has been up for so many whole seconds.
+fn came_up(asked: DateTime<Utc>, uptime: u64) -> Option<DateTime<Utc>> {
+    let seconds = i64::try_from(uptime).ok()?.checked_add(1)?;
+    asked.checked_sub_signed(TimeDelta::try_seconds(seconds)?)
 }
 
 fn near_limit(session: &Expected, neighbor: &Neighbor) -> Option<String> {

@@ -16,6 +16,24 @@ use crate::TaskError;
 use crate::deploy::Ways;
 use crate::render::hosts::Host;
 
+/// Why there is no way to a router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoWay {
+    /// There is not meant to be one: it is disabled, or has no platform or driver.
+    Unmeant(String),
+    /// Something is wrong with its arguments, its password or its key.
+    Broken(String),
+}
+
+impl NoWay {
+    /// In words.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Unmeant(reason) | Self::Broken(reason) => reason,
+        }
+    }
+}
+
 /// A router of the database.
 #[derive(Clone)]
 pub struct Reached {
@@ -30,7 +48,7 @@ pub struct Reached {
     /// Whether its sessions are polled.
     pub polled: bool,
     /// The way there, or why there is none.
-    pub target: Result<Target, String>,
+    pub target: Result<Target, NoWay>,
     /// How it is given its configuration, or what is wrong with what its arguments say of that.
     pub ways: Result<Ways, String>,
 }
@@ -95,18 +113,29 @@ fn options(router: &Record, platform: Option<&Record>, config: &Config) -> Map<S
 fn target(
     router: &Record,
     platform: Option<&Record>,
+    options: Map<String, Json>,
+    config: &Config,
+    keyring: &Keyring,
+) -> Result<Target, NoWay> {
+    let unmeant = |reason: String| Err(NoWay::Unmeant(reason));
+    if router.text("status") == "disabled" {
+        return unmeant("it is disabled".to_owned());
+    }
+    let Some(platform) = platform else { return unmeant("it has no platform".to_owned()) };
+    let driver = platform.text("napalm_driver");
+    if driver.is_empty() {
+        return unmeant(format!("its platform {} names no driver", platform.text("name")));
+    }
+    way(router, driver, options, config, keyring).map_err(NoWay::Broken)
+}
+
+fn way(
+    router: &Record,
+    driver: &str,
     mut options: Map<String, Json>,
     config: &Config,
     keyring: &Keyring,
 ) -> Result<Target, String> {
-    if router.text("status") == "disabled" {
-        return Err("it is disabled".to_owned());
-    }
-    let Some(platform) = platform else { return Err("it has no platform".to_owned()) };
-    let driver = platform.text("napalm_driver");
-    if driver.is_empty() {
-        return Err(format!("its platform {} names no driver", platform.text("name")));
-    }
     let mut taken = |name: &str| options.remove(name);
     let text = |value: Option<Json>| value.and_then(|value| value.as_str().map(str::to_owned));
     let known = Platform::from_name(driver);

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "for tests")]
 
 mod fake;
+mod meanwhile;
+mod plans;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -18,7 +20,8 @@ use pm_store::Store;
 use pm_store::changes::Author;
 use pm_store::deployments::{self, Deployment, Status};
 use pm_store::objects::models::{
-    autonomous_system, configuration, direct_peering_session, platform, relationship, router,
+    autonomous_system, configuration, connection, direct_peering_session, internet_exchange,
+    internet_exchange_peering_session, platform, relationship, router,
 };
 use pm_store::objects::problems::Rules;
 use pm_store::objects::record::Draft;
@@ -377,6 +380,7 @@ async fn lost_sessions_undo_the_change_and_keep_the_others_from_it() {
         scene.config.post_check_max_lost = 4;
         let finished = scene.run(only("edge1")).await;
         assert_eq!(verdicts(&finished)["edge1"], "confirmed", "{}", finished.message);
+        assert_eq!(finished.data["routers"][0]["lost"].as_array().unwrap().len(), 4, "and that is said");
         // And a router's sessions may be left out of account.
         scene.config.post_check_max_lost = 0;
         scene
@@ -438,7 +442,8 @@ async fn routers_in_trouble_do_not_hold_up_the_others() {
 async fn a_router_that_is_cut_off_goes_back_by_itself() {
     each_engine(async |store| {
         fill(&store).await;
-        let scene = Scene::new(&store);
+        let mut scene = Scene::new(&store);
+        scene.config.deploy_max_failures = 0;
         assert_eq!(scene.deploy().await.exit, 0);
         let before = scene.routers.running("edge1");
         scene.sql("UPDATE devices_configuration SET template = template || 'no route back\n'").await;
@@ -605,6 +610,103 @@ async fn routers_have_windows_and_may_be_files() {
         let forced = scene.run(ConfigureRouters { force: true, ..only("edge1") }).await;
         assert_eq!(verdicts(&forced)["edge1"], "confirmed", "{}", forced.message);
         assert_eq!(verdicts(&scene.deploy().await)["edge2"], "unchanged");
+        // A process that dies while it writes leaves a record that the next one ends.
+        scene
+            .sql(
+                "UPDATE devices_deployment SET status = 'committing', ended = NULL, in_force = NULL \
+                 WHERE router_name = 'edge2'",
+            )
+            .await;
+        let finished = scene.run(only("edge2")).await;
+        let told = finished.data["routers"][0]["warnings"].to_string();
+        assert!(told.contains("the file had been written"), "{told}");
+        let rows = scene.deployments().await;
+        let row = rows.iter().find(|row| row.router_name == "edge2").unwrap();
+        assert_eq!((row.status, row.ended.is_some()), (Status::Written, true));
+    })
+    .await;
+}
+
+/// Sessions at an exchange hang on the router of their connection.
+#[tokio::test]
+async fn sessions_at_exchanges_count_like_direct_ones() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let author = Author { user_id: None, user_name: "test".into(), request_id: "r".into() };
+        let keyring = Keyring::from_texts(["k".repeat(50).as_str()]);
+        let row = store.row("SELECT id FROM devices_router WHERE name = 'edge1'", vec![]).await.unwrap();
+        let edge: i64 = row.unwrap().get(0).unwrap();
+        let row = store.row("SELECT id FROM peering_autonomoussystem WHERE asn = 64501", vec![]).await.unwrap();
+        let peer: i64 = row.unwrap().get(0).unwrap();
+        let mut transaction = store.begin().await.unwrap();
+        let mut session = transaction.session();
+        let mut create = async |draft: Draft| {
+            let rules = Rules { checked: false, community_values: false };
+            let writing = Writing { author: &author, now: epoch(), keyring: &keyring, rules };
+            write::create(&mut session, writing, &[draft]).await.unwrap()[0].id
+        };
+        let exchange = Draft::new(&internet_exchange::MODEL).with("name", "EX").with("slug", "ex");
+        let exchange = create(exchange).await;
+        let link = |router: Option<i64>| {
+            let draft = Draft::new(&connection::MODEL).with("internet_exchange_point", exchange);
+            router.map_or(draft.clone(), |router| draft.with("router", router))
+        };
+        let (here, nowhere) = (create(link(Some(edge))).await, create(link(None)).await);
+        for (connection, last) in [(here, 1), (here, 2), (here, 3), (here, 4), (nowhere, 5)] {
+            create(
+                Draft::new(&internet_exchange_peering_session::MODEL)
+                    .with("autonomous_system", peer)
+                    .with("ixp_connection", connection)
+                    .with("ip_address", format!("198.51.100.{last}").as_str()),
+            )
+            .await;
+        }
+        transaction.commit().await.unwrap();
+        scene
+            .sql(
+                "UPDATE devices_configuration SET template = template || \
+                 '{% for s in router | ixp_sessions %}{% if s.enabled %}neighbor {{ s | ip }} 64501\n{% endif %}{% endfor %}'",
+            )
+            .await;
+        let finished = scene.run(only("edge1")).await;
+        assert_eq!(finished.exit, 0, "{}", finished.data);
+        assert_eq!(finished.data["sessions_without_router"], 1);
+        assert!(scene.routers.running("edge1").contains("neighbor 198.51.100.4 64501"));
+        // A template that forgets them is refused, and their being disabled is no such thing.
+        scene.sql("UPDATE devices_configuration SET template = replace(template, 's | ip', '\"\"') || 'x'").await;
+        let refused = scene.run(only("edge1")).await;
+        assert_eq!(refused.exit, 3, "{}", refused.data);
+        assert!(refused.message.contains("lacks 8 of 8 sessions"), "{}", refused.message);
+        scene.sql("UPDATE peering_internetexchangepeeringsession SET status = 'disabled'").await;
+        let refused = scene.run(only("edge1")).await;
+        assert!(refused.message.contains("lacks 4 of 8 sessions"), "{}", refused.message);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_router_to_which_no_way_leads_is_a_failure() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let set = async |name: &str, arguments: Json| {
+            scene
+                .sql(&format!("UPDATE devices_router SET napalm_args = '{arguments}' WHERE name = '{name}'"))
+                .await;
+        };
+        set("edge1", json!({"key_file": "/no/such/key"})).await;
+        set("edge2", json!({"load_mode": "both"})).await;
+        // What is wrong with one that nobody configures is nobody's trouble.
+        set("bare", json!({"load_mode": "both"})).await;
+        scene.sql("UPDATE devices_router SET platform_id = NULL WHERE name = 'edge3'").await;
+        let finished = scene.deploy().await;
+        assert_eq!(finished.exit, 4, "{}", finished.message);
+        let all = verdicts(&finished);
+        assert_eq!(EDGES.map(|edge| all[edge].as_str()), ["failed", "failed", "skipped"]);
+        assert_eq!(all["bare"], "skipped");
+        assert!(message(&finished, "edge1").contains("/no/such/key cannot be read"));
+        assert!(message(&finished, "edge3").contains("no platform"));
     })
     .await;
 }
