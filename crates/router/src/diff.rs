@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::mask::mask_line;
+use crate::mask::Masker;
 
 /// What a candidate would change, for people: passwords are hidden, so a changed one shows as two equal lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,7 @@ impl Diff {
         let mut diff = Self::default();
         for hunk in changes.unified_diff().context_radius(3).iter_hunks() {
             let _ = writeln!(diff.text, "{}", hunk.header());
+            let mut masker = Masker::default();
             for change in hunk.iter_changes() {
                 let sign = match change.tag() {
                     similar::ChangeTag::Equal => ' ',
@@ -28,7 +29,7 @@ impl Diff {
                     similar::ChangeTag::Insert => '+',
                 };
                 diff.count(sign);
-                diff.push(sign, change.value().trim_end_matches(['\n', '\r']));
+                diff.push(sign, &masker.line(change.value().trim_end_matches(['\n', '\r'])));
             }
         }
         diff
@@ -37,9 +38,10 @@ impl Diff {
     /// From lines that are taken away and lines that are added.
     pub(crate) fn from_lines<'a>(lines: impl Iterator<Item = (char, &'a str)>) -> Self {
         let mut diff = Self::default();
+        let mut masker = Masker::default();
         for (sign, line) in lines {
             diff.count(sign);
-            diff.push(sign, line);
+            diff.push(sign, &masker.line(line));
         }
         diff
     }
@@ -52,9 +54,9 @@ impl Diff {
         }
     }
 
-    fn push(&mut self, sign: char, line: &str) {
+    fn push(&mut self, sign: char, masked: &str) {
         self.text.push(sign);
-        self.text.push_str(&mask_line(line));
+        self.text.push_str(masked);
         self.text.push('\n');
     }
 
