@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "for tests")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -13,8 +11,7 @@ use pm_router::{
     ConfigText, Credentials, Endpoint, Error, Family, HostKeys, How, Key, Limits, Platform, Router, State,
     Target, Tls, Way, connect, mask_text,
 };
-use serde_json::{Value as Json, json};
-use support::{folders, parts, variable};
+use serde_json::json;
 
 const PASSWORD: &str = "hunter2-planted";
 const SECRET: &str = "enable-planted";
@@ -365,29 +362,4 @@ async fn what_only_napalm_can_do_is_left_to_it() {
     let error = connect(&target).await.err().unwrap();
     assert!(told(&error).contains("source_address"), "{error}");
     assert_eq!(cli.packets(), 0);
-}
-
-#[tokio::test]
-async fn recorded_answers_over_the_wire_come_to_what_napalm_makes_of_them() {
-    let Some(place) = variable("EXTRA_CASES").map(|place| place.join("napalm")) else {
-        println!("skipped: EXTRA_CASES not set");
-        return;
-    };
-    let mut count = 0;
-    for (platform, options) in [(Platform::Ios, ios()), (Platform::NxosSsh, nxos())] {
-        for case in folders(&place.join(platform.name())) {
-            let Ok(expected) = std::fs::read_to_string(case.join("expected_result.json")) else { continue };
-            let expected: Json = serde_json::from_str(&expected).unwrap();
-            let (_cli, router) = router(Options { answers: parts(&case), ..options.clone() }).await;
-            let found = if case.file_name().unwrap().to_str().unwrap().starts_with("get_bgp_neighbors_detail")
-            {
-                serde_json::to_value(router.napalm_detail().await.unwrap())
-            } else {
-                serde_json::to_value(router.napalm_neighbors().await.unwrap())
-            };
-            assert_eq!(found.unwrap(), expected, "{}", case.display());
-            count += 1;
-        }
-    }
-    println!("{count} recorded cases");
 }

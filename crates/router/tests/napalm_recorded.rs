@@ -36,8 +36,19 @@ fn recorded_answers_come_to_what_napalm_makes_of_them() {
         return;
     };
     let mut wrong = Vec::new();
-    let mut count = 0;
-    for platform in Platform::ALL {
+    let mut all = 0;
+    // IOS-XR's agent, and those that have a driver of our own (`recorded_transports.rs`).
+    let platforms = [
+        Platform::Junos,
+        Platform::IosxrNetconf,
+        Platform::Iosxr,
+        Platform::Eos,
+        Platform::Nxos,
+        Platform::NxosSsh,
+        Platform::Ios,
+    ];
+    for platform in platforms {
+        let mut count = 0;
         for case in folders(&place.join(platform.name())) {
             let Ok(expected) = std::fs::read_to_string(case.join("expected_result.json")) else { continue };
             let expected: Json = serde_json::from_str(&expected).unwrap();
@@ -59,10 +70,9 @@ fn recorded_answers_come_to_what_napalm_makes_of_them() {
             }
             count += 1;
         }
+        assert!(count > 0, "no recorded answers in {}", place.join(platform.name()).display());
+        all += count;
     }
-    if count == 0 {
-        println!("skipped: no recorded answers in {}", place.display());
-    }
-    println!("{count} recorded cases");
-    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    println!("{all} recorded cases");
+    assert!(wrong.is_empty(), "{} of {all}:\n{}", wrong.len(), wrong.join("\n"));
 }

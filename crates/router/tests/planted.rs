@@ -15,7 +15,7 @@ use pm_lab::routers::eapi::{self, Eapi, Fault};
 use pm_lab::routers::netconf::{Kind, Options, Router as StandIn};
 use pm_lab::routers::nxapi::{self, NxApi};
 use pm_router::{
-    ConfigText, Credentials, DaemonKind, Endpoint, Error, HostKeys, How, Limits, Pending, Platform, Router,
+    ConfigText, Credentials, DaemonKind, Diff, Endpoint, Error, HostKeys, How, Limits, Pending, Platform, Router,
     Target, Tls, Way, connect, parse, parse_vendor,
 };
 use serde_json::{Map, Value as Json, json};
@@ -350,8 +350,20 @@ fn parsers() {
             Err(why) => seen.text(platform.name(), pm_router::mask_text(&why)),
         }
     }
+    // One keyword after another.
+    for text in [
+        "key-string password 7 Planted-1",
+        "authentication md5 1 key \"Planted-2\"; ## SECRET-DATA",
+        " ip ospf message-digest-key 1 md5 7 Planted-3",
+        "ntp authentication-key 1 md5 Planted-4 7",
+        "snmp {\n    community Planted-5;\n    community Planted-6 {\n        authorization read-only;\n    }\n}",
+        "<authentication-key>Planted-7</authentication-key>",
+    ] {
+        seen.text("masked", pm_router::mask_text(text));
+        seen.debug("difference", &Diff::between("", text));
+    }
     seen.debug("pending", &Pending { platform: Platform::Junos, id: "x".into(), seconds: 1 });
-    seen.check("parsers", 3);
+    seen.check("parsers", 15);
 }
 
 #[derive(Clone, Default)]

@@ -147,7 +147,7 @@ impl Drop for Eapi {
     }
 }
 
-fn acceptor(certificate: &[u8], key: &[u8]) -> std::io::Result<tokio_rustls::TlsAcceptor> {
+pub(super) fn acceptor(certificate: &[u8], key: &[u8]) -> std::io::Result<tokio_rustls::TlsAcceptor> {
     use tokio_rustls::rustls::ServerConfig;
     use tokio_rustls::rustls::pki_types::pem::PemObject;
     use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -166,11 +166,11 @@ fn acceptor(certificate: &[u8], key: &[u8]) -> std::io::Result<tokio_rustls::Tls
 }
 
 /// Where connections come in. The handshakes of several go on at the same time.
-struct Door {
-    listener: TcpListener,
-    tls: Option<tokio_rustls::TlsAcceptor>,
-    delay: Duration,
-    arrived: JoinSet<Option<(Box<dyn Wire>, SocketAddr)>>,
+pub(super) struct Door {
+    pub(super) listener: TcpListener,
+    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(super) delay: Duration,
+    pub(super) arrived: JoinSet<Option<(Box<dyn Wire>, SocketAddr)>>,
 }
 
 impl axum::serve::Listener for Door {

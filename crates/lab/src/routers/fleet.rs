@@ -13,7 +13,8 @@ use super::{eapi, netconf};
 
 /// The certificate (PEM) by which stand-ins with HTTPS are known, for 127.0.0.1 alone. Everybody can have its key.
 pub const CERTIFICATE: &str = include_str!("certificate.pem");
-const KEY: &str = include_str!("certificate.key");
+/// Its key (PEM).
+pub const KEY: &str = include_str!("certificate.key");
 
 /// Whose router it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,8 +1,9 @@
-//! A switch with NX-API (JSON-RPC over HTTP): given answers to what is shown, and nothing else.
+//! A switch with NX-API (JSON-RPC over HTTP or HTTPS): given answers to what is shown, and nothing else.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -11,7 +12,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::eapi::{Door, acceptor};
+use super::fleet;
 
 /// What the switch is.
 #[derive(Clone, Debug, Default)]
@@ -41,14 +45,25 @@ struct Shared {
 }
 
 impl NxApi {
-    /// Starts on a free port of 127.0.0.1.
+    /// Starts on a free port of 127.0.0.1, with plain HTTP.
     pub async fn start(options: Options) -> std::io::Result<Self> {
+        Self::start_behind(options, None).await
+    }
+
+    /// Starts with HTTPS; [`fleet::CERTIFICATE`] is its certificate.
+    pub async fn start_with_tls(options: Options) -> std::io::Result<Self> {
+        Self::start_behind(options, Some(acceptor(fleet::CERTIFICATE.as_bytes(), fleet::KEY.as_bytes())?))
+            .await
+    }
+
+    async fn start_behind(options: Options, tls: Option<tokio_rustls::TlsAcceptor>) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { options, silent: Mutex::default() });
         let app = axum::Router::new().route("/ins", post(handle)).with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
-            let _ = axum::serve(listener, app).await;
+            let door = Door { listener, tls, delay: Duration::ZERO, arrived: JoinSet::new() };
+            let _ = axum::serve(door, app).await;
         });
         Ok(Self { address, shared, task })
     }
