@@ -228,8 +228,19 @@ pub trait Router: Send + Sync {
     /// The way to load a candidate, or `None` where the platform has none of this kind.
     fn loader(&self, how: How) -> Option<Loader<'_>>;
 
-    /// The change that waits for its confirmation.
+    /// The change that waits for its confirmation, as far as the router tells.
     async fn pending(&self) -> Result<Option<Pending>, Error>;
+
+    /// Whether [`Router::pending`] finds the changes of other connections, too. Where it does not, only the name of a change
+    /// leads to it.
+    fn finds_pending(&self) -> bool {
+        true
+    }
+
+    /// Whether a change is gone with this connection unless it is confirmed over it.
+    fn holds(&self, _change: &Pending) -> bool {
+        false
+    }
 
     /// Makes a change permanent.
     ///

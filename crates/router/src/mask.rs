@@ -8,7 +8,7 @@ pub const MASK: &str = "******";
 const KEYWORDS: &[&str] =
     &["password", "secret", "key", "key-string", "passphrase", "passwd", "md5", "ascii-text", "hexadecimal"];
 
-/// In lines about SNMP, and in those about IPsec, there are more.
+/// In lines about SNMP, and in those about `IPsec`, there are more.
 const OF_SNMP: &[&str] = &[
     "community",
     "community-name",

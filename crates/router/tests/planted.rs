@@ -15,8 +15,8 @@ use pm_lab::routers::eapi::{self, Eapi, Fault};
 use pm_lab::routers::netconf::{Kind, Options, Router as StandIn};
 use pm_lab::routers::nxapi::{self, NxApi};
 use pm_router::{
-    ConfigText, Credentials, DaemonKind, Diff, Endpoint, Error, HostKeys, How, Limits, Pending, Platform, Router,
-    Target, Tls, Way, connect, parse, parse_vendor,
+    ConfigText, Credentials, DaemonKind, Diff, Endpoint, Error, HostKeys, How, Limits, Pending, Platform,
+    Router, Target, Tls, Way, connect, parse, parse_vendor,
 };
 use serde_json::{Map, Value as Json, json};
 

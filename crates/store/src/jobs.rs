@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::{Row, Store, StoreError, Value};
+use crate::{Row, Session, Store, StoreError, Value};
 
 macro_rules! choices {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
@@ -327,6 +327,13 @@ pub async fn close(store: &Store, id: i64, close: &Close, now: DateTime<Utc>) ->
 /// Error text of a job whose process vanished.
 pub const ABANDONED: &str =
     "the process that ran it ended without closing it (killed, or the host went down)";
+
+/// Adds to the error of a job that its process did not close what was found out about it since.
+pub async fn add_to_error(session: &mut Session<'_>, id: i64, text: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE core_job SET error = error || '; ' || ? WHERE id = ? AND status = 'errored' AND error IS NOT NULL";
+    session.execute(sql, vec![text.into(), id.into()]).await?;
+    Ok(())
+}
 
 const SELECT: &str = "SELECT j.*, u.username FROM core_job j LEFT JOIN auth_user u ON u.id = j.user_id";
 

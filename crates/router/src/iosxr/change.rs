@@ -181,7 +181,7 @@ impl IosXr {
 }
 
 /// The name under which the router knows a change, and what ran after it.
-fn names(id: &str) -> (Option<&str>, &str) {
+pub(super) fn names(id: &str) -> (Option<&str>, &str) {
     let (persist, digest) = id.rsplit_once('/').unwrap_or((id, ""));
     (Some(persist).filter(|persist| !persist.is_empty()), digest)
 }

@@ -154,6 +154,15 @@ impl Router for IosXr {
         Ok(self.waiting.lock().await.clone())
     }
 
+    fn finds_pending(&self) -> bool {
+        false
+    }
+
+    /// Without a name of the router's the session is all that a change is known by (RFC 6241, section 8.4.1).
+    fn holds(&self, change: &Pending) -> bool {
+        change::names(&change.id).0.is_none()
+    }
+
     async fn confirm(&self, change: &Pending) -> Result<(), Error> {
         self.confirm_change(change).await
     }

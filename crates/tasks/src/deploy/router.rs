@@ -126,8 +126,10 @@ async fn on_router(
     };
     let made = over(run, work, held, deployed, &*router).await;
     match made {
-        // Only the connection that made it can undo what has no timer.
-        Ok(Some(made)) if made.timer.is_zero() => {
+        // Only the connection that made it can undo what has no timer, or confirm what hangs on it.
+        Ok(Some(made))
+            if made.timer.is_zero() || made.pending.as_ref().is_some_and(|it| router.holds(it)) =>
+        {
             let seen = watch::look_after(run, work, held, deployed, target, made, Some(&*router)).await;
             router.close().await;
             seen

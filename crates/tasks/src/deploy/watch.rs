@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use pm_router::{Error, Neighbors, Router, Target};
+use pm_router::{Error, Neighbors, Pending, Router, Target};
 use pm_store::deployments::{self, Status, Step};
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use crate::TaskError;
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How long after its timer a router may take to go back and to answer.
-const GRACE: Duration = Duration::from_secs(30);
+pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// What the looks came to.
 enum Seen {
@@ -34,6 +34,15 @@ enum Seen {
     Away(Error),
     /// The run is to end.
     Cancelled,
+}
+
+/// How the router was reached, and can be again.
+struct Watched<'a> {
+    target: &'a Target,
+    /// When the commit was over.
+    begun: Instant,
+    /// The connection that made the change, where it is still needed.
+    first: Option<&'a dyn Router>,
 }
 
 /// Sees a change to its end.
@@ -63,7 +72,7 @@ pub(super) async fn look_after(
                     format!("{} sessions that were up are gone ({})", lost.len(), short(&deployed.lost));
                 deployed.warnings.push(format!("{said}; post_check_max_lost lets that pass"));
             }
-            confirm(run, held, deployed, &*router, &made).await
+            confirm(run, held, deployed, router, &made, &Watched { target, begun, first }).await
         }
         Seen::Lost(router, lost) => {
             deployed.lost = lost.iter().map(|(vrf, address)| named(vrf, *address)).collect();
@@ -116,7 +125,7 @@ fn what_next(made: &Made) -> String {
     format!("the router undoes it within {seconds} s")
 }
 
-/// What has no timer is undone over the connection that made it.
+/// What has no timer, or hangs on the connection that made it, is undone over that one.
 async fn undo_at_once(first: &dyn Router, router: &dyn Router, made: &Made) -> Result<Found, Error> {
     if let Some(pending) = &made.pending {
         first.roll_back(pending).await?;
@@ -197,36 +206,51 @@ async fn confirm(
     run: &Run<'_>,
     held: &Held,
     deployed: &mut Deployed,
-    router: &dyn Router,
+    mut router: Box<dyn Router>,
     made: &Made,
+    watched: &Watched<'_>,
 ) -> Result<(), TaskError> {
     let Some(pending) = &made.pending else { return Ok(()) };
-    let confirmed = if made.timer.is_zero() { Ok(()) } else { router.confirm(pending).await };
-    if let Err(error @ (Error::Lost { .. } | Error::Timeout { .. })) = &confirmed {
-        // Whether it is confirmed, only the router knows.
-        let waits = router.pending().await;
-        if !matches!(waits, Ok(None)) {
+    let confirmed = match watched.first {
+        _ if made.timer.is_zero() => Ok(()),
+        Some(first) if first.holds(pending) => first.confirm(pending).await,
+        _ => router.confirm(pending).await,
+    };
+    let (confirmed, again) = match confirmed {
+        // Whether it got through, only the router knows. To ask it once more says so.
+        Err(error) if !is_certain(&error) => {
             router.close().await;
-            deployed.ends(
-                Verdict::Unknown,
-                format!("{error}; whether the change is confirmed is not known, the next run will tell"),
-            );
-            return Ok(());
+            match confirm_again(run, watched, pending, made, error).await {
+                Ok((connection, confirmed)) => {
+                    router = connection;
+                    (confirmed, true)
+                }
+                Err(error) => {
+                    let said = format!(
+                        "{error}; whether the change is confirmed is not known, the next run will tell"
+                    );
+                    deployed.ends(Verdict::Unconfirmed, said);
+                    return Ok(());
+                }
+            }
         }
-    }
+        confirmed => (confirmed, false),
+    };
     match confirmed {
-        Ok(()) | Err(Error::Lost { .. } | Error::Timeout { .. }) => deployed.verdict = Verdict::Confirmed,
+        Ok(()) => deployed.verdict = Verdict::Confirmed,
         Err(error @ Error::NotSaved { .. }) => {
             deployed.warnings.push(error.to_string());
             deployed.verdict = Verdict::Confirmed;
         }
         Err(error) => {
+            run.spoil();
+            // The second time a router may take what it confirmed for something that it does not know.
+            let is_back = !again || is_back(&*router, made).await;
             router.close().await;
             let (verdict, status) = match &error {
-                Error::RolledBack { .. } => (Verdict::RolledBack, Status::RolledBack),
+                Error::RolledBack { .. } if is_back => (Verdict::RolledBack, Status::RolledBack),
                 _ => (Verdict::Unknown, Status::Unknown),
             };
-            run.spoil();
             deployed.ends(verdict, error.to_string());
             return run.end(held, made.id, status, error.to_string()).await;
         }
@@ -247,6 +271,45 @@ async fn confirm(
         in_force,
     };
     run.step(held, made.id, &step).await
+}
+
+/// Whether an error of a confirmation says what became of the change.
+fn is_certain(error: &Error) -> bool {
+    matches!(error, Error::RolledBack { .. } | Error::NotSaved { .. } | Error::NotRestored { .. })
+}
+
+async fn is_back(router: &dyn Router, made: &Made) -> bool {
+    let running = router.running_config().await;
+    running.is_ok_and(|running| lasting(running.expose()) == lasting(made.before.expose()))
+}
+
+/// Confirms over a new connection, until the router says what became of it; no longer than its timer may run. Gives that
+/// connection.
+async fn confirm_again(
+    run: &Run<'_>,
+    watched: &Watched<'_>,
+    pending: &Pending,
+    made: &Made,
+    mut last: Error,
+) -> Result<(Box<dyn Router>, Result<(), Error>), Error> {
+    let end = watched.begun + Duration::from_secs(pending.seconds).max(made.timer) + GRACE;
+    while Instant::now() < end && !run.context.cancel.is_cancelled() {
+        match run.network.connect(watched.target).await {
+            Ok(router) => match router.confirm(pending).await {
+                Err(error) if !is_certain(&error) => {
+                    router.close().await;
+                    last = error;
+                }
+                confirmed => return Ok((router, confirmed)),
+            },
+            Err(error) => last = error,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = run.context.cancel.cancelled() => {}
+        }
+    }
+    Err(last)
 }
 
 /// Waits until the router can be reached again, and finds out what it runs; undoes what it still waits to be told.

@@ -32,6 +32,10 @@ pub enum Trouble {
     LostBeforeCommit,
     /// Every session goes down with a commit.
     SessionsDie,
+    /// The connection is lost while a confirmation is sent, and it gets through.
+    LostAfterConfirm,
+    /// The connection is lost before a confirmation gets through.
+    LostBeforeConfirm,
 }
 
 #[derive(Default)]
@@ -43,6 +47,9 @@ pub struct Box_ {
     pub open_now: usize,
     /// Nothing undoes a commit by itself.
     pub timerless: bool,
+    /// It does not tell what waits for a confirmation.
+    pub silent: bool,
+    confirmed: Option<(String, String)>,
     previous: Option<String>,
     down: BTreeSet<IpAddr>,
     pending: Option<(Pending, String, Instant)>,
@@ -93,6 +100,15 @@ impl Box_ {
 /// Routers by hostname.
 #[derive(Default)]
 pub struct Routers(Mutex<BTreeMap<String, Arc<Mutex<Box_>>>>);
+
+impl Box_ {
+    /// As if somebody else had made a change that waits for its confirmation.
+    pub fn somebody_commits(&mut self, id: &str, text: &str) {
+        let pending = Pending { platform: Platform::Bird, id: id.to_owned(), seconds: 600 };
+        let before = std::mem::replace(&mut self.running, text.to_owned());
+        self.pending = Some((pending, before, Instant::now() + Duration::from_mins(10)));
+    }
+}
 
 impl Routers {
     pub fn of(&self, host: &str) -> Arc<Mutex<Box_>> {
@@ -180,17 +196,38 @@ impl Router for Connection {
     fn loader(&self, how: How) -> Option<Loader<'_>> {
         (how == How::Replace).then(|| Loader::new(self, how))
     }
+    fn finds_pending(&self) -> bool {
+        !self.one.lock().unwrap().silent
+    }
     async fn pending(&self) -> Result<Option<Pending>, Error> {
         let mut one = self.one.lock().unwrap();
         one.wake();
+        if one.silent {
+            return Ok(None);
+        }
         Ok(one.pending.as_ref().map(|(pending, ..)| pending.clone()))
     }
     async fn confirm(&self, change: &Pending) -> Result<(), Error> {
         let mut one = self.one.lock().unwrap();
         one.wake();
+        let lost =
+            || Error::Lost { host: self.host.clone(), step: Step::Confirm, message: "reset".to_owned() };
+        if one.trouble == Some(Trouble::LostBeforeConfirm) {
+            one.trouble = None;
+            return Err(lost());
+        }
+        // What was confirmed and still runs is confirmed.
+        if one.confirmed.as_ref() == Some(&(change.id.clone(), one.running.clone())) {
+            return Ok(());
+        }
         match one.pending.take() {
             Some((pending, ..)) if pending.id == change.id => {
                 one.confirms += 1;
+                one.confirmed = Some((pending.id, one.running.clone()));
+                if one.trouble == Some(Trouble::LostAfterConfirm) {
+                    one.trouble = None;
+                    return Err(lost());
+                }
                 Ok(())
             }
             _ => Err(Error::RolledBack { host: self.host.clone() }),

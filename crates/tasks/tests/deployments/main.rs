@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "for tests")]
 
 mod fake;
+mod left;
 mod meanwhile;
 mod plans;
 #[path = "../support/mod.rs"]
@@ -499,7 +500,10 @@ async fn a_process_that_died_before_it_confirmed_leaves_nothing_behind() {
         let finished = scene.run(only("edge1")).await;
         assert_eq!(finished.exit, 0, "{}", finished.message);
         let warnings = finished.data["routers"][0]["warnings"].to_string();
-        assert!(warnings.contains("ended before it confirmed it; it was undone now"), "{warnings}");
+        assert!(warnings.contains("ended before it recorded how it ended; it was undone now"), "{warnings}");
+        let job =
+            pm_store::jobs::get(&store, scene.deployments().await[1].job.unwrap()).await.unwrap().unwrap();
+        assert!(job.error.unwrap().contains("edge1: deployment 4: it was undone now"), "its job tells it");
         let rows = scene.deployments().await;
         assert_eq!((rows[1].status, rows[0].status), (Status::RolledBack, Status::Confirmed));
         assert_ne!(scene.routers.running("edge1"), before);
