@@ -54,6 +54,7 @@ const FRR: &str = "router bgp 64500
   neighbor {{ s | ip }} prefix-list own4 out
   neighbor {{ s | ip }} maximum-prefix {{ s | max_prefix }}
  exit-address-family
+{% endfor %}{% for s in deleted_sessions %} no neighbor {{ s | ip }}
 {% endfor %}";
 
 /// A database, the program and what it is to know.
@@ -413,4 +414,17 @@ async fn limit(lab: &Lab) {
     place.run(&["import", &place.file("more.yaml").display().to_string()]).await.expect(0);
     let ran = place.configure(&[]).await.expect(0);
     assert_eq!(ran.json()["data"]["sessions_without_router"], 1, "{ran}");
+
+    // A session that is deleted here is taken from the router by a merge, and remembered until a poll has seen it gone.
+    place.run(&["objects", "delete", "direct-peering-session", "id=1"]).await.expect(0);
+    let still = place.run(&["poll_bgp_sessions", "--json"]).await.expect(0).json();
+    assert_eq!(still["data"]["routers"][0]["deleted_standing"].as_array().unwrap().len(), 1, "{still}");
+    let ran = place.configure(&[]).await.expect(0);
+    assert_eq!(verdict(&ran, "edge1")["verdict"], "confirmed", "{ran}");
+    assert!(!running(lab).contains("neighbor 192.0.2.2 "), "{}", running(lab));
+    assert!(running(lab).contains("neighbor 192.0.2.9 remote-as 64509"), "{}", running(lab));
+    let gone = place.run(&["poll_bgp_sessions", "--json"]).await.expect(0).json();
+    assert_eq!(gone["data"]["routers"][0]["deleted_gone"], 1, "{gone}");
+    let ran = place.configure(&[]).await.expect(0);
+    assert_eq!(verdict(&ran, "edge1")["verdict"], "unchanged", "{ran}");
 }

@@ -356,6 +356,11 @@ async fn a_worker_configures_routers_and_makes_plans() {
         once(&program, 0).await;
         assert_eq!(file("edge1").as_deref(), Some("second edge1.example.net"));
         assert_eq!(file("edge2").as_deref(), Some("first edge2.example.net"));
+        let listed =
+            program.run(["deployments", "list", "--router", "edge1", "--json"]).await.expect(0).json();
+        let newest = listed["deployments"][0]["id"].to_string();
+        let diff = program.run(["deployments", "diff", &newest]).await.expect(0).stdout;
+        assert!(diff.contains("-first edge1") && diff.contains("+second edge1"), "{diff}");
         // What is left of the plan shows its difference.
         let left = program.run(["configure_routers", "--dry-run", "--json"]).await.expect(0).json();
         let diffs: Vec<&Json> =

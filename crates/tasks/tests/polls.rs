@@ -272,6 +272,24 @@ async fn deleted_sessions_are_remembered_until_their_router_has_them_no_more() {
 
 /// Routers with arguments of their own, one after the other: driver, arguments, and what becomes of them.
 #[tokio::test]
+async fn a_session_that_went_past_its_limit_is_told_of_whatever_it_counts() {
+    each_engine(async |store| {
+        let (_, [four, _]) = fill(&store).await;
+        let scene = Scene::new(&store);
+        let mut past = neighbor("default", "198.51.100.1", 64_501, State::Idle, 0);
+        past.over_limit = true;
+        scene.fake.answers("edge1.example.net", vec![past]);
+        let finished = scene.poll(Some("edge1")).await;
+        let told = finished.data["routers"][0]["near_limit"][0].as_str().unwrap();
+        assert!(told.contains("198.51.100.1: down because it went past its limit of prefixes"), "{told}");
+        let mut connection = store.connection().await.unwrap();
+        let standings = polls::standings(&mut connection.session(), SessionKind::Ixp).await.unwrap();
+        assert!(standings[&four].near_limit);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn arguments_choose_the_driver_and_the_way() {
     let cases = [
         ("iosxr", json!({}), Ok((Platform::Iosxr, false))),
