@@ -132,12 +132,22 @@ enum Part {
     /// Reads what a router with many neighbours sends, and prints how long that took
     #[command(hide = true)]
     Parse {
-        /// Whose answer
-        answer: parsers::Answer,
-        /// How long it is
-        octets: usize,
+        /// The parser's name
+        name: String,
+        /// Where the answer is
+        file: PathBuf,
         /// How often
         rounds: u32,
+    },
+    /// Writes what a router with many neighbours sends
+    #[command(hide = true)]
+    MakeAnswer {
+        /// The name of the parser that reads it
+        name: String,
+        /// How long it is
+        octets: usize,
+        /// Where to write it
+        file: PathBuf,
     },
     /// Polls and changes real BIRD routers over a long way, and prints what that took
     #[command(hide = true)]
@@ -186,7 +196,8 @@ async fn run_part(part: Part) -> anyhow::Result<()> {
         Part::Lists { host, sources, names } => lists::run(&host, &sources, &names).await,
         Part::Render { database, rounds } => render::run(&database, rounds).await,
         Part::Poll { directory, count, concurrency } => fleet::poll(&directory, count, concurrency).await,
-        Part::Parse { answer, octets, rounds } => parsers::run(answer, octets, rounds),
+        Part::Parse { name, file, rounds } => parsers::run(&name, &file, rounds),
+        Part::MakeAnswer { name, octets, file } => parsers::make(&name, octets, &file),
         Part::Daemons { inventory, rounds } => daemons::measure(&inventory, rounds).await,
         Part::Aggregate { rounds } => lists::aggregate(rounds),
     }

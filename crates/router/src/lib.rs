@@ -59,7 +59,7 @@ pub use napalm::{
     NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf, parse_napalm,
     parse_vendor,
 };
-pub use neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+pub use neighbor::{Family, Neighbor, Neighbors, PrefixCounts, Prefixes, State};
 pub use parsers::{PARSERS, Parser, Parts};
 pub use ssh::{Credentials, Endpoint, HostKeys, Jump, Key, Limits, Ssh, Way};
 pub use target::{Target, Tls, connect};

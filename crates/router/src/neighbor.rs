@@ -1,9 +1,11 @@
 //! A BGP neighbour as a router sees it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Index;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The states of a session (RFC 4271, section 8.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,16 +28,17 @@ pub enum State {
 impl State {
     /// The state by its name in the RFC, whatever the case; what follows the name (`Idle (Admin)`) is left aside.
     pub fn from_name(name: &str) -> Option<Self> {
-        let word: String = name.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
-        Some(match word.to_ascii_lowercase().as_str() {
-            "idle" => Self::Idle,
-            "connect" => Self::Connect,
-            "active" => Self::Active,
-            "opensent" => Self::OpenSent,
-            "openconfirm" => Self::OpenConfirm,
-            "established" => Self::Established,
-            _ => return None,
-        })
+        const NAMES: [(&str, State); 6] = [
+            ("established", State::Established),
+            ("idle", State::Idle),
+            ("connect", State::Connect),
+            ("active", State::Active),
+            ("opensent", State::OpenSent),
+            ("openconfirm", State::OpenConfirm),
+        ];
+        let name = name.trim_start();
+        let end = name.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(name.len());
+        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name[..end])).map(|(_, state)| *state)
     }
 }
 
@@ -49,6 +52,10 @@ pub enum Family {
     Ipv6,
 }
 
+impl Family {
+    const ALL: [Self; 2] = [Self::Ipv4, Self::Ipv6];
+}
+
 /// Numbers of prefixes of one family. `None`: the platform does not tell, or not while the session is down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prefixes {
@@ -58,6 +65,122 @@ pub struct Prefixes {
     pub accepted: Option<u64>,
     /// What the neighbour is sent.
     pub advertised: Option<u64>,
+}
+
+/// Numbers of prefixes, by family: what a map does, without the half kilobyte that a map of two takes in each neighbour.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct PrefixCounts([Option<Prefixes>; Family::ALL.len()]);
+
+impl PrefixCounts {
+    /// The numbers of a family.
+    pub fn get(&self, family: &Family) -> Option<&Prefixes> {
+        self.0[*family as usize].as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, family: &Family) -> Option<&mut Prefixes> {
+        self.0[*family as usize].as_mut()
+    }
+
+    /// Whether this family is among them.
+    pub fn contains_key(&self, family: &Family) -> bool {
+        self.get(family).is_some()
+    }
+
+    /// Sets the numbers of a family; those that were there come back.
+    pub fn insert(&mut self, family: Family, prefixes: Prefixes) -> Option<Prefixes> {
+        self.0[family as usize].replace(prefixes)
+    }
+
+    /// Every family with its numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (&Family, &Prefixes)> {
+        Family::ALL.iter().zip(&self.0).filter_map(|(family, one)| Some((family, one.as_ref()?)))
+    }
+
+    /// The families.
+    pub fn keys(&self) -> impl Iterator<Item = &Family> {
+        self.iter().map(|(family, _)| family)
+    }
+
+    /// The numbers of every family.
+    pub fn values(&self) -> impl Iterator<Item = &Prefixes> {
+        self.0.iter().flatten()
+    }
+
+    /// The same, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Prefixes> {
+        self.0.iter_mut().flatten()
+    }
+
+    /// How many families there are.
+    pub fn len(&self) -> usize {
+        self.values().count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Index<&Family> for PrefixCounts {
+    type Output = Prefixes;
+
+    fn index(&self, family: &Family) -> &Prefixes {
+        match self.get(family) {
+            Some(prefixes) => prefixes,
+            None => panic!("there are no numbers of {family:?}"),
+        }
+    }
+}
+
+impl fmt::Debug for PrefixCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl Extend<(Family, Prefixes)> for PrefixCounts {
+    fn extend<I: IntoIterator<Item = (Family, Prefixes)>>(&mut self, all: I) {
+        for (family, prefixes) in all {
+            self.insert(family, prefixes);
+        }
+    }
+}
+
+impl FromIterator<(Family, Prefixes)> for PrefixCounts {
+    fn from_iter<I: IntoIterator<Item = (Family, Prefixes)>>(all: I) -> Self {
+        let mut counts = Self::default();
+        counts.extend(all);
+        counts
+    }
+}
+
+impl IntoIterator for PrefixCounts {
+    type Item = (Family, Prefixes);
+    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<(Family, Prefixes)>, 2>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Family::ALL.map(|family| Some((family, self.0[family as usize]?))).into_iter().flatten()
+    }
+}
+
+impl<const N: usize> From<[(Family, Prefixes); N]> for PrefixCounts {
+    fn from(all: [(Family, Prefixes); N]) -> Self {
+        all.into_iter().collect()
+    }
+}
+
+impl Serialize for PrefixCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for PrefixCounts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
+    }
 }
 
 /// A neighbour.
@@ -86,7 +209,7 @@ pub struct Neighbor {
     /// Seconds since the session went down, where the platform tells; `None` while it is up or when it never was.
     pub downtime: Option<u64>,
     /// Prefixes per family of the session.
-    pub prefixes: BTreeMap<Family, Prefixes>,
+    pub prefixes: PrefixCounts,
     /// Whether the session is down because it went past its limit of prefixes.
     pub over_limit: bool,
     /// Why the session went down last, in the router's words.
@@ -110,7 +233,7 @@ impl Neighbor {
             enabled: true,
             uptime: None,
             downtime: None,
-            prefixes: BTreeMap::new(),
+            prefixes: PrefixCounts::default(),
             over_limit: false,
             last_error: None,
             flaps: None,
@@ -135,7 +258,7 @@ pub struct Neighbors {
 
 impl Neighbors {
     pub(crate) fn sorted(mut self) -> Self {
-        self.neighbors.sort_by(|a, b| (&a.vrf, a.address).cmp(&(&b.vrf, b.address)));
+        sort(&mut self.neighbors);
         // They hold words of the router's.
         self.left_out.iter_mut().for_each(|reason| *reason = crate::mask::excerpt(reason));
         self
@@ -147,9 +270,62 @@ impl Neighbors {
     }
 }
 
+/// By VRF and address; those of the same place stay in their order. Nothing is held beside them but their numbers, where
+/// what the standard library does takes as much again.
+pub(crate) fn sort(all: &mut [Neighbor]) {
+    fn key(one: &Neighbor) -> (&str, IpAddr) {
+        (&one.vrf, one.address)
+    }
+    if all.is_sorted_by_key(key) {
+        return;
+    }
+    let mut from: Vec<usize> = (0..all.len()).collect();
+    from.sort_by_key(|&at| key(&all[at]));
+    for begin in 0..all.len() {
+        let mut at = begin;
+        while from[at] != begin {
+            let next = std::mem::replace(&mut from[at], at);
+            all.swap(at, next);
+            at = next;
+        }
+        from[at] = at;
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::State;
+    use proptest::prelude::*;
+
+    use super::{Family, Neighbor, PrefixCounts, Prefixes, State, sort};
+
+    proptest! {
+        #[test]
+        fn sorted_as_the_standard_library_does(places in proptest::collection::vec((0_u8..4, 0_u8..4), 0..40)) {
+            let all = places.iter().zip(0..).map(|((vrf, address), number)| {
+                let mut one = Neighbor::new(&vrf.to_string(), [192, 0, 2, *address].into(), State::Idle);
+                one.flaps = Some(number);
+                one
+            });
+            let mut all: Vec<_> = all.collect();
+            let mut expected = all.clone();
+            expected.sort_by(|a, b| (&a.vrf, a.address).cmp(&(&b.vrf, b.address)));
+            sort(&mut all);
+            prop_assert_eq!(all, expected);
+        }
+    }
+
+    #[test]
+    fn numbers_by_family() {
+        let some = Prefixes { received: Some(1), ..Prefixes::default() };
+        let mut all = PrefixCounts::from([(Family::Ipv6, some)]);
+        assert_eq!((all.len(), all.get(&Family::Ipv4), all[&Family::Ipv6]), (1, None, some));
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(text, r#"{"ipv6":{"received":1,"accepted":null,"advertised":null}}"#);
+        assert_eq!(serde_json::from_str::<PrefixCounts>(&text).unwrap(), all);
+        assert_eq!(all.insert(Family::Ipv6, Prefixes::default()), Some(some));
+        all.extend([(Family::Ipv4, some)]);
+        assert!(all.keys().eq([&Family::Ipv4, &Family::Ipv6]) && !all.is_empty());
+    }
 
     #[test]
     fn names_of_states() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, de};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
@@ -245,44 +246,15 @@ impl std::fmt::Display for Word<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Word<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a text or a number")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Word<'de>, E> {
-                Ok(Word(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Word<'de>, E> {
-                Ok(Word(Cow::Owned(text.to_owned())))
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Word<'de>, E> {
-                Ok(Word(Cow::Owned(number.to_string())))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Word<'de>, E> {
-                Ok(Word(Cow::Owned(number.to_string())))
-            }
-            fn visit_f64<E>(self, number: f64) -> Result<Word<'de>, E> {
-                Ok(Word(Cow::Owned(number.to_string())))
-            }
-            fn visit_unit<E>(self) -> Result<Word<'de>, E> {
-                Ok(Word::default())
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<Word<'de>, E> {
-                Ok(Word(Cow::Owned(value.to_string())))
-            }
+        // As it is written: a number is not made one, and 1.10 stays an AS number.
+        let said = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(Self(match said.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(text) if !text.contains('\\') => Cow::Borrowed(text),
+            Some(_) => Cow::Owned(serde_json::from_str(said).unwrap_or_default()),
             // One odd field must not take the others' rows along.
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Word<'de>, A::Error> {
-                while list.next_element::<de::IgnoredAny>()?.is_some() {}
-                Ok(Word::default())
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Word<'de>, A::Error> {
-                while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
-                Ok(Word::default())
-            }
-        }
-        deserializer.deserialize_any(Any)
+            None if said == "null" || said.starts_with(['{', '[']) => Cow::default(),
+            None => Cow::Borrowed(said),
+        }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! NX-OS over SSH: the tables of `show bgp all summary vrf all`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -17,8 +18,15 @@ struct Section<'a> {
     family: &'a str,
     router_id: &'a str,
     local_as: &'a str,
-    rows: Vec<Row<'a>>,
+    /// As they are printed, those that were wrapped with all their lines.
+    rows: Vec<&'a str>,
     odd: Vec<String>,
+}
+
+impl<'a> Section<'a> {
+    fn rows(&self) -> impl Iterator<Item = Row<'a>> {
+        self.rows.iter().filter_map(|text| Row::read(text))
+    }
 }
 
 /// A row, put together again if it was wrapped.
@@ -27,10 +35,28 @@ struct Row<'a> {
     remote_as: &'a str,
     time: &'a str,
     /// The state, or the number of prefixes while it is established.
-    state: String,
+    state: Cow<'a, str>,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// `None` if it has too few columns, or no address in front.
+    fn read(text: &'a str) -> Option<Self> {
+        let mut rest = text.trim_ascii();
+        let mut words = [""; 9];
+        for word in &mut words {
+            let end = rest.bytes().position(|octet| octet.is_ascii_whitespace())?;
+            (*word, rest) = (&rest[..end], rest[end..].trim_ascii_start());
+        }
+        let [address, _, remote_as, _, _, _, _, _, time] = words;
+        crate::vendor::address(address)?;
+        let state = if rest.contains(['\n', '\t', '\r']) || rest.contains("  ") {
+            Cow::Owned(rest.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+        } else {
+            Cow::Borrowed(rest)
+        };
+        (!state.is_empty()).then_some(Self { address, remote_as, time, state })
+    }
+
     fn received(&self) -> Option<u64> {
         self.state.parse().ok()
     }
@@ -38,11 +64,12 @@ impl Row<'_> {
 
 /// All neighbours.
 pub(crate) fn neighbors(text: &str) -> Result<Neighbors, String> {
-    let mut rows = Gathered::default();
-    for section in sections(text)? {
+    let sections = sections(text)?;
+    let mut rows = Gathered::of(sections.iter().map(|section| section.rows.len()).sum());
+    for section in sections {
         rows.leave_out(section.odd.iter().map(|odd| format!("{odd} in VRF {}", section.vrf)));
-        for row in &section.rows {
-            rows.add(section.vrf, row.address, neighbor(&section, row));
+        for row in section.rows() {
+            rows.add(section.vrf, row.address, neighbor(&section, &row));
         }
     }
     Ok(rows.neighbors())
@@ -91,7 +118,7 @@ pub(crate) fn napalm_neighbors(text: &str) -> Result<Value, String> {
             Some((family, "Unicast" | "EVPN")) => family.to_ascii_lowercase(),
             _ => continue,
         };
-        let peers = section.rows.iter().map(|row| {
+        let peers = section.rows().map(|row| {
             let received = row.received();
             let peer = json!({
                 "is_enabled": !is_shut(&row.state),
@@ -122,12 +149,17 @@ pub(crate) fn napalm_neighbors(text: &str) -> Result<Value, String> {
 fn sections(text: &str) -> Result<Vec<Section<'_>>, String> {
     let mut all = Vec::new();
     let mut section = Section::default();
-    let mut words: Vec<&str> = Vec::new();
+    // Where the row that is being read begins and ends.
+    let mut row: Option<(usize, usize)> = None;
     let mut in_table = false;
     let mut lines = 0;
-    for line in text.lines() {
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        let begin = end;
+        end += line.len();
+        let line = line.trim_end_matches(['\n', '\r']);
         if let Some(rest) = line.strip_prefix(HEADING) {
-            section.finish(&mut words);
+            section.finish(text, row.take());
             section.move_to(&mut all, lines);
             let (vrf, rest) = rest.trim_start().split_once(',').unwrap_or((rest.trim(), ""));
             section.vrf = vrf.trim();
@@ -136,15 +168,15 @@ fn sections(text: &str) -> Result<Vec<Section<'_>>, String> {
             lines = 0;
             continue;
         }
-        if line.trim().is_empty() {
+        if line.trim_ascii_start().is_empty() {
             continue;
         }
         lines += 1;
         if in_table {
             if !line.starts_with([' ', '\t']) {
-                section.finish(&mut words);
+                section.finish(text, row.take());
             }
-            words.extend(line.split_whitespace());
+            row = Some((row.map_or(begin, |(begin, _)| begin), end));
         } else if let Some(rest) = line.strip_prefix("BGP router identifier ") {
             if let Some((id, rest)) = rest.split_once(", ") {
                 section.router_id = id.trim();
@@ -158,7 +190,7 @@ fn sections(text: &str) -> Result<Vec<Section<'_>>, String> {
             in_table = true;
         }
     }
-    section.finish(&mut words);
+    section.finish(text, row);
     let headed = !section.vrf.is_empty() || !all.is_empty();
     section.move_to(&mut all, lines);
     if headed || text.trim().is_empty() || text.contains("BGP") || text.contains("bgp") || text.contains('%')
@@ -170,27 +202,25 @@ fn sections(text: &str) -> Result<Vec<Section<'_>>, String> {
 }
 
 impl<'a> Section<'a> {
-    /// A row from the words of one, two or three lines.
-    fn finish(&mut self, words: &mut Vec<&'a str>) {
-        if words.is_empty() {
-            return;
+    /// A row of one, two or three lines.
+    fn finish(&mut self, text: &'a str, row: Option<(usize, usize)>) {
+        let Some((begin, end)) = row else { return };
+        let row = &text[begin..end];
+        if Row::read(row).is_some() {
+            return self.rows.push(row);
         }
-        match words.as_slice() {
-            [address, _, remote_as, _, _, _, _, _, time, state @ ..]
-                if !state.is_empty() && crate::vendor::address(address).is_some() =>
-            {
-                self.rows.push(Row { address, remote_as, time, state: state.join(" ") });
+        let mut words = row.split_ascii_whitespace();
+        match (words.next(), words.next(), words.next()) {
+            (Some(first), _, _) if crate::vendor::address(first).is_some() => {
+                self.odd
+                    .push(format!("{first}: its row has {} columns", row.split_ascii_whitespace().count()));
             }
-            [first, ..] if crate::vendor::address(first).is_some() => {
-                self.odd.push(format!("{first}: its row has {} columns", words.len()));
-            }
-            [first, "4", remote_as, ..] if as_number(remote_as).is_some() => {
+            (Some(first), Some("4"), Some(remote_as)) if as_number(remote_as).is_some() => {
                 self.odd.push(format!("{first}: its address is none"));
             }
             // A prompt, or a remark.
             _ => {}
         }
-        words.clear();
     }
 
     fn move_to(&mut self, all: &mut Vec<Self>, lines: usize) {

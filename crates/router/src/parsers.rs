@@ -95,7 +95,7 @@ pub const PARSERS: &[Parser] = &[
     Parser {
         name: "ios_detail",
         parts: IOS_DETAIL,
-        read: |parts| napalm(Platform::Ios, "get_bgp_neighbors_detail", parts),
+        read: |parts| crate::ios::detail(parts).map(|_| Neighbors::default()),
     },
     Parser { name: "napalm", parts: &["neighbors", "detail"], read: crate::bridge::recorded },
     Parser { name: "netconf", parts: &["reply"], read: |parts| document(first(parts, "reply")) },
@@ -118,10 +118,6 @@ fn daemon(kind: DaemonKind, parts: &Parts) -> Result<Neighbors, String> {
 
 fn vendor(platform: Platform, parts: &Parts) -> Result<Neighbors, String> {
     napalm::parse_vendor(platform, parts)
-}
-
-fn napalm(platform: Platform, getter: &str, parts: &Parts) -> Result<Neighbors, String> {
-    napalm::parse_napalm(platform, getter, parts).map(|_| Neighbors::default())
 }
 
 /// All that is looked for in an answer over NETCONF besides neighbours.

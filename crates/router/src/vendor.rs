@@ -1,7 +1,5 @@
 //! What the parsers of the vendors' outputs share.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
 use crate::{Neighbor, Neighbors};
@@ -83,22 +81,21 @@ pub(crate) fn leading_number(text: &str) -> Option<u64> {
 /// Rows of tables with a row per family, put together to neighbours.
 #[derive(Default)]
 pub(crate) struct Gathered {
-    found: BTreeMap<(String, IpAddr), Neighbor>,
+    rows: Vec<Neighbor>,
     left_out: Vec<String>,
 }
 
 impl Gathered {
+    /// Where there are about so many rows.
+    pub fn of(rows: usize) -> Self {
+        Self { rows: Vec::with_capacity(rows), left_out: Vec::new() }
+    }
+
     /// A row; of a neighbour that is there already, only the families count.
     pub fn add(&mut self, vrf: &str, address: &str, row: Result<Neighbor, String>) {
-        let one = match row {
-            Ok(one) => one,
-            Err(reason) => return self.left_out.push(format!("{address:.60} in VRF {vrf}: {reason}")),
-        };
-        match self.found.entry((one.vrf.clone(), one.address)) {
-            Entry::Vacant(place) => {
-                place.insert(one);
-            }
-            Entry::Occupied(mut place) => place.get_mut().prefixes.extend(one.prefixes),
+        match row {
+            Ok(one) => self.rows.push(one),
+            Err(reason) => self.left_out.push(format!("{address:.60} in VRF {vrf}: {reason}")),
         }
     }
 
@@ -109,7 +106,15 @@ impl Gathered {
 
     /// All of it.
     pub fn neighbors(self) -> Neighbors {
-        Neighbors { neighbors: self.found.into_values().collect(), left_out: self.left_out }.sorted()
+        let mut all = Neighbors { neighbors: self.rows, left_out: self.left_out }.sorted();
+        all.neighbors.dedup_by(|again, first| {
+            let same = again.vrf == first.vrf && again.address == first.address;
+            if same {
+                first.prefixes.extend(std::mem::take(&mut again.prefixes));
+            }
+            same
+        });
+        all
     }
 }
 

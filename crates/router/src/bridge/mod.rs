@@ -5,6 +5,7 @@
 
 mod beside;
 mod faults;
+mod lenient;
 mod neighbors;
 mod process;
 
@@ -87,11 +88,10 @@ pub async fn napalm_versions(
 
 /// Neighbours out of what the two getters of a driver gave, as JSON.
 pub(crate) fn recorded(parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
-    let part = |name: &str| parts.get(name).filter(|text| !text.trim().is_empty());
-    let read =
-        |text: &String| serde_json::from_str::<Json>(text).map_err(|error| crate::mask::json_error(&error));
-    let short = part("neighbors").map(read).transpose()?.as_ref().map(neighbors::short).transpose()?;
-    let long = part("detail").map(read).transpose()?.as_ref().map(neighbors::long).transpose()?;
+    let part = |name: &str| parts.get(name).map(String::as_str).filter(|text| !text.trim().is_empty());
+    let json = serde_json::Deserializer::from_str;
+    let short = part("neighbors").map(|text| neighbors::short(&mut json(text))).transpose()?;
+    let long = part("detail").map(|text| neighbors::long(&mut json(text))).transpose()?;
     Ok(neighbors::joined(short.as_ref(), long.as_ref(), "other"))
 }
 

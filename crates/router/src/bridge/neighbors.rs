@@ -3,86 +3,126 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value as Json};
+use serde::{Deserialize, Deserializer};
 
+use super::lenient::{Dictionary, Fields, Said};
+use crate::mask::json_error;
 use crate::napalm::{NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf};
 use crate::{Family, Neighbor, Neighbors, Prefixes, State};
 
-/// The short shape; what is missing or of another kind is -1, false or empty.
-pub(super) fn short(said: &Json) -> Result<NapalmNeighbors, String> {
-    let vrfs = object(said, "get_bgp_neighbors")?.iter().map(|(name, vrf)| {
-        let peers = object(vrf.get("peers").unwrap_or(&Json::Null), "peers")?;
-        let peers = peers.iter().map(|(key, peer)| (key.clone(), short_peer(peer))).collect();
-        Ok((name.clone(), NapalmVrf { router_id: text(vrf, "router_id"), peers }))
-    });
-    vrfs.collect()
-}
-
-fn short_peer(peer: &Json) -> NapalmPeer {
-    let families = peer.get("address_family").and_then(Json::as_object);
-    let families = families
-        .into_iter()
-        .flatten()
-        .map(|(name, counts)| (name.clone(), lay_over(NapalmPrefixes::default(), counts)));
-    let address_family = families.collect();
-    NapalmPeer { address_family, ..lay_over(NapalmPeer::default(), peer) }
-}
-
-/// The long shape.
-pub(super) fn long(said: &Json) -> Result<NapalmDetail, String> {
-    let mut vrfs = NapalmDetail::new();
-    for (name, by_as) in object(said, "get_bgp_neighbors_detail")? {
-        let of_vrf = vrfs.entry(name.clone()).or_default();
-        for (asn, peers) in object(by_as, "a VRF")? {
-            let peers = peers.as_array().ok_or_else(|| format!("AS {asn} has no list of neighbours"))?;
-            let peers = peers.iter().map(|peer| lay_over(NapalmDetailPeer::default(), peer)).collect();
-            of_vrf.insert(asn.clone(), peers);
+/// A shape as drivers fill it: what is missing or of another kind is -1, false or empty.
+macro_rules! shape {
+    ($(#[$attribute:meta])* $name:ident gives $shape:ident; $($text:ident)*; $($number:ident)*; $($flag:ident)*) => {
+        $(#[$attribute])*
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct $name<'a> {
+            $(#[serde(borrow)] $text: Said<'a>,)*
+            $(#[serde(borrow)] $number: Said<'a>,)*
+            $(#[serde(borrow)] $flag: Said<'a>,)*
         }
-    }
-    Ok(vrfs)
-}
 
-fn object<'a>(value: &'a Json, what: &str) -> Result<&'a Map<String, Json>, String> {
-    static NONE: std::sync::LazyLock<Map<String, Json>> = std::sync::LazyLock::new(Map::new);
-    match value {
-        Json::Object(fields) => Ok(fields),
-        Json::Null => Ok(&NONE),
-        _ => Err(format!("{what} is not a dictionary")),
-    }
-}
-
-fn text(value: &Json, field: &str) -> String {
-    value.get(field).and_then(Json::as_str).unwrap_or_default().to_owned()
-}
-
-/// The fields of the value as far as they are of the kind that is expected; a number that is missing is -1.
-fn lay_over<T: Serialize + DeserializeOwned + Default>(empty: T, value: &Json) -> T {
-    let Ok(Json::Object(mut fields)) = serde_json::to_value(&empty) else { return empty };
-    for (name, field) in &mut fields {
-        let said = value.get(name).unwrap_or(&Json::Null);
-        match field {
-            Json::Number(_) => *field = whole(said).into(),
-            Json::Bool(_) | Json::String(_)
-                if std::mem::discriminant(field) == std::mem::discriminant(said) =>
-            {
-                *field = said.clone();
+        impl $name<'_> {
+            fn shape(self) -> $shape {
+                $shape {
+                    $($text: self.$text.text(),)*
+                    $($number: self.$number.number(),)*
+                    $($flag: self.$flag.flag(),)*
+                }
             }
-            _ => {}
         }
-    }
-    serde_json::from_value(Json::Object(fields)).unwrap_or(empty)
+    };
 }
 
-/// A number, which may come as a fraction or as text; -1 if it is none.
-fn whole(said: &Json) -> i64 {
-    match said {
-        Json::String(digits) => digits.trim().parse().unwrap_or(-1),
-        #[expect(clippy::cast_possible_truncation, reason = "casts of floats stop at the ends of the range")]
-        Json::Number(number) => number.as_i64().or(number.as_f64().map(|one| one as i64)).unwrap_or(-1),
-        _ => -1,
+shape! {
+    #[expect(clippy::struct_field_names, reason = "as NAPALM has it")]
+    SaidPrefixes gives NapalmPrefixes;
+    ;
+    received_prefixes accepted_prefixes sent_prefixes;
+}
+
+shape! {
+    SaidDetail gives NapalmDetailPeer;
+    router_id local_address routing_table remote_address import_policy export_policy connection_state previous_connection_state last_event;
+    local_as remote_as local_port remote_port input_messages output_messages input_updates output_updates messages_queued_out holdtime configured_holdtime keepalive configured_keepalive active_prefix_count received_prefix_count accepted_prefix_count suppressed_prefix_count advertised_prefix_count flap_count;
+    up local_address_configured multihop multipath remove_private_as suppress_4byte_as local_as_prepend
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SaidVrf<'a> {
+    #[serde(borrow)]
+    router_id: Said<'a>,
+    #[serde(borrow)]
+    peers: Dictionary<'a, Fields<SaidPeer<'a>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SaidPeer<'a> {
+    #[serde(borrow)]
+    local_as: Said<'a>,
+    #[serde(borrow)]
+    remote_as: Said<'a>,
+    #[serde(borrow)]
+    remote_id: Said<'a>,
+    #[serde(borrow)]
+    is_up: Said<'a>,
+    #[serde(borrow)]
+    is_enabled: Said<'a>,
+    #[serde(borrow)]
+    description: Said<'a>,
+    #[serde(borrow)]
+    uptime: Said<'a>,
+    #[serde(borrow)]
+    address_family: Fields<Dictionary<'a, Fields<SaidPrefixes<'a>>>>,
+}
+
+impl SaidPeer<'_> {
+    fn shape(self) -> NapalmPeer {
+        let families = self.address_family.0.0.into_iter();
+        NapalmPeer {
+            local_as: self.local_as.number(),
+            remote_as: self.remote_as.number(),
+            remote_id: self.remote_id.text(),
+            is_up: self.is_up.flag(),
+            is_enabled: self.is_enabled.flag(),
+            description: self.description.text(),
+            uptime: self.uptime.number(),
+            address_family: families.map(|(name, counts)| (name.into_owned(), counts.0.shape())).collect(),
+        }
     }
+}
+
+/// The short shape, out of JSON.
+pub(super) fn short<'de, D>(said: D) -> Result<NapalmNeighbors, String>
+where
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    let vrfs = Dictionary::<Fields<SaidVrf<'_>>>::deserialize(said)
+        .map_err(|error| format!("get_bgp_neighbors: {}", json_error(&error)))?;
+    let vrfs = vrfs.0.into_iter().map(|(name, Fields(vrf))| {
+        let peers = vrf.peers.0.into_iter().map(|(key, peer)| (key.into_owned(), peer.0.shape()));
+        (name.into_owned(), NapalmVrf { router_id: vrf.router_id.text(), peers: peers.collect() })
+    });
+    Ok(vrfs.collect())
+}
+
+/// The long shape, out of JSON.
+pub(super) fn long<'de, D>(said: D) -> Result<NapalmDetail, String>
+where
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    let vrfs = Dictionary::<Dictionary<'_, Vec<Fields<SaidDetail<'_>>>>>::deserialize(said)
+        .map_err(|error| format!("get_bgp_neighbors_detail: {}", json_error(&error)))?;
+    let mut all = NapalmDetail::new();
+    for (name, by_as) in vrfs.0 {
+        let of_vrf = all.entry(name.into_owned()).or_default();
+        for (asn, peers) in by_as.0 {
+            of_vrf.insert(asn.into_owned(), peers.into_iter().map(|peer| peer.0.shape()).collect());
+        }
+    }
+    Ok(all)
 }
 
 /// Both getters as one list. `long` is `None` where the driver has only the short one, and the other way round.

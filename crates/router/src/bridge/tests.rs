@@ -33,8 +33,8 @@ fn odd_values_are_not_known() {
     let counts = one.prefixes[&Family::Ipv4];
     assert_eq!((counts.received, counts.accepted, counts.advertised), (Some(3), None, None));
     assert_eq!(one.prefixes.len(), 1);
-    assert!(short(&json!([])).is_err());
-    assert!(short(&json!({})).unwrap().is_empty());
+    assert!(short(json!([])).is_err());
+    assert!(short(json!({})).unwrap().is_empty());
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn the_long_shape_tells_more() {
     assert_eq!(down.prefixes[&Family::Ipv4].received, None);
     let up = all.get("default", "2001:db8::1".parse().unwrap()).unwrap();
     assert_eq!(up.prefixes[&Family::Ipv6].accepted, Some(5));
-    assert!(long(&json!({"global": {"64501": {}}})).is_err());
+    assert!(long(json!({"global": {"64501": {}}})).is_err());
 }
 
 /// A native driver that only reads.

@@ -230,7 +230,7 @@ struct Families {
 }
 
 impl Families {
-    fn prefixes(&self, up: bool) -> std::collections::BTreeMap<Family, Prefixes> {
+    fn prefixes(&self, up: bool) -> crate::PrefixCounts {
         [(Family::Ipv4, &self.ipv4_unicast), (Family::Ipv6, &self.ipv6_unicast)]
             .into_iter()
             .filter_map(|(family, info)| {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Deserialize;
 
-use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+use crate::neighbor::{Family, Neighbor, Neighbors, PrefixCounts, Prefixes, State};
 
 /// `bgpctl -j show neighbor`, and lines of an address and how many of its prefixes are in the RIB.
 pub(super) fn neighbors(text: &str, accepted: Option<&str>) -> Result<Neighbors, String> {
@@ -66,7 +66,7 @@ fn neighbor(entry: &Entry, accepted: &HashMap<IpAddr, u64>) -> Result<Neighbor, 
 }
 
 /// `OpenBGPD` counts all families of a session together: with more than one, the numbers belong to none of them.
-fn prefixes(entry: &Entry, up: bool, accepted: Option<u64>) -> std::collections::BTreeMap<Family, Prefixes> {
+fn prefixes(entry: &Entry, up: bool, accepted: Option<u64>) -> PrefixCounts {
     let negotiated = entry.session.as_ref().and_then(|session| session.capabilities.as_ref());
     let names = negotiated.filter(|_| up).unwrap_or(&entry.config.capabilities);
     let families: Vec<Family> = names

@@ -1,9 +1,6 @@
 //! IOS: what NAPALM's `get_bgp_neighbors_detail` says, from `show ip bgp all sum` and a command per neighbour.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-
+use crate::napalm::{NapalmDetail, NapalmDetailPeer};
 use crate::vendor::{as_number, canonical, leading_number};
 
 /// A row of `show ip bgp all sum`.
@@ -105,11 +102,14 @@ struct OfFamily<'a> {
 }
 
 /// The shape of `get_bgp_neighbors_detail`; `answer` finds what a command gave.
-pub(super) fn napalm<'a>(summary: &str, answer: impl Fn(&str) -> Option<&'a str>) -> Result<Value, String> {
+pub(super) fn napalm<'a>(
+    summary: &str,
+    answer: impl Fn(&str) -> Option<&'a str>,
+) -> Result<NapalmDetail, String> {
     if summary.contains("Invalid input detected") {
         return Err("BGP does not run".to_owned());
     }
-    let mut vrfs: BTreeMap<String, BTreeMap<String, Vec<Value>>> = BTreeMap::new();
+    let mut vrfs = NapalmDetail::new();
     for row in rows(summary) {
         let Some(text) = row.command().and_then(|command| answer(&command)) else { continue };
         let general = general(text);
@@ -121,52 +121,49 @@ pub(super) fn napalm<'a>(summary: &str, answer: impl Fn(&str) -> Option<&'a str>
         let remote_as = as_number(row.remote_as).unwrap_or(0).to_string();
         vrfs.entry(vrf.to_owned()).or_default().entry(remote_as).or_default().push(peer);
     }
-    serde_json::to_value(vrfs).map_err(|error| error.to_string())
+    Ok(vrfs)
 }
 
-fn shape(row: &Row<'_>, general: &General<'_>, text: &str, vrf: &str) -> Value {
+fn shape(row: &Row<'_>, general: &General<'_>, text: &str, vrf: &str) -> NapalmDetailPeer {
     let (family, complete) = first_family(text);
-    let known = |number: Option<u64>| number.unwrap_or(0);
+    let known = |number: Option<u64>| i64::try_from(number.unwrap_or(0)).unwrap_or(i64::MAX);
     // Without any message, NAPALM takes nothing but the names of the policies from the family's part.
     let count = |number: Option<u64>| if complete { known(number) } else { 0 };
+    let asn = |text: &str| as_number(text).map_or(0, i64::from);
     let address = |text: &str| if text.is_empty() { String::new() } else { canonical(text) };
-    json!({
-        "up": row.time != "never",
-        "local_as": as_number(row.local_as).unwrap_or(0),
-        "remote_as": as_number(row.remote_as).unwrap_or(0),
-        "router_id": address(general.router_id),
-        "local_address": address(general.local.0),
-        "local_address_configured": complete && family.same_link,
-        "local_port": known(general.local.1),
-        "routing_table": vrf,
-        "remote_address": canonical(general.address),
-        "remote_port": known(general.remote_port),
-        "multihop": false,
-        "multipath": complete && family.multipaths != "0",
-        "remove_private_as": false,
-        "import_policy": family.import,
-        "export_policy": family.export,
-        "input_messages": known(general.total[1]),
-        "output_messages": known(general.total[0]),
-        "input_updates": known(general.updates[1]),
-        "output_updates": known(general.updates[0]),
-        "messages_queued_out": row.queued.parse().unwrap_or(0_u64),
-        "connection_state": general.state,
-        "previous_connection_state": "",
-        "last_event": if complete && family.reset != "never" { family.reset } else { "" },
-        "suppress_4byte_as": !general.four_octets.is_empty() && general.four_octets != "advertised and received",
-        "local_as_prepend": false,
-        "holdtime": known(general.hold_time),
-        "configured_holdtime": 0,
-        "keepalive": known(general.keepalive),
-        "configured_keepalive": 0,
-        "active_prefix_count": count(family.best),
-        "received_prefix_count": count(family.prefixes[1]).saturating_add(count(family.denied_in)),
-        "accepted_prefix_count": count(family.prefixes[1]),
-        "suppressed_prefix_count": count(family.denied_in),
-        "advertised_prefix_count": count(family.prefixes[0]),
-        "flap_count": count(family.flaps),
-    })
+    NapalmDetailPeer {
+        up: row.time != "never",
+        local_as: asn(row.local_as),
+        remote_as: asn(row.remote_as),
+        router_id: address(general.router_id),
+        local_address: address(general.local.0),
+        local_address_configured: complete && family.same_link,
+        local_port: known(general.local.1),
+        routing_table: vrf.to_owned(),
+        remote_address: canonical(general.address),
+        remote_port: known(general.remote_port),
+        multipath: complete && family.multipaths != "0",
+        import_policy: family.import.to_owned(),
+        export_policy: family.export.to_owned(),
+        input_messages: known(general.total[1]),
+        output_messages: known(general.total[0]),
+        input_updates: known(general.updates[1]),
+        output_updates: known(general.updates[0]),
+        messages_queued_out: known(row.queued.parse().ok()),
+        connection_state: general.state.to_owned(),
+        last_event: if complete && family.reset != "never" { family.reset.to_owned() } else { String::new() },
+        suppress_4byte_as: !general.four_octets.is_empty()
+            && general.four_octets != "advertised and received",
+        holdtime: known(general.hold_time),
+        keepalive: known(general.keepalive),
+        active_prefix_count: count(family.best),
+        received_prefix_count: count(family.prefixes[1]).saturating_add(count(family.denied_in)),
+        accepted_prefix_count: count(family.prefixes[1]),
+        suppressed_prefix_count: count(family.denied_in),
+        advertised_prefix_count: count(family.prefixes[0]),
+        flap_count: count(family.flaps),
+        ..NapalmDetailPeer::default()
+    }
 }
 
 fn general(text: &str) -> General<'_> {

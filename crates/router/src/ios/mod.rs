@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::Neighbors;
+use crate::{NapalmDetail, Neighbors};
 
 /// All neighbours in short.
 pub(crate) const SUMMARY: &str = "show bgp all summary";
@@ -39,9 +39,17 @@ pub(crate) fn napalm(getter: &str, parts: &BTreeMap<String, String>) -> Result<V
             let texts = parse::COMMANDS.iter().map(|(_, command)| part(command).unwrap_or(""));
             Ok(parse::napalm(part(SUMMARY).unwrap_or("").trim(), texts))
         }
-        "get_bgp_neighbors_detail" => detail::napalm(part(DETAIL_SUMMARY).unwrap_or(""), part),
+        "get_bgp_neighbors_detail" => {
+            serde_json::to_value(self::detail(parts)?).map_err(|error| error.to_string())
+        }
         _ => Err(format!("NAPALM has no {getter} here")),
     }
+}
+
+/// The shape of NAPALM's `get_bgp_neighbors_detail`.
+pub(crate) fn detail(parts: &BTreeMap<String, String>) -> Result<NapalmDetail, String> {
+    let part = |command: &str| parts.get(&file_name(command)).map(String::as_str);
+    detail::napalm(part(DETAIL_SUMMARY).unwrap_or(""), part)
 }
 
 /// All neighbours.

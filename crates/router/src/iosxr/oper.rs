@@ -411,7 +411,9 @@ impl Names {
                 accepted,
                 advertised: count(self.advertised),
             };
-            one.prefixes.entry(family).or_insert(counts);
+            if !one.prefixes.contains_key(&family) {
+                one.prefixes.insert(family, counts);
+            }
         }
         Ok(one)
     }

@@ -175,9 +175,7 @@ impl Router for CliRouter {
         let summary = answers.get(&ios::file_name(ios::DETAIL_SUMMARY)).map_or("", String::as_str);
         let commands = ios::detail_commands(summary);
         answers.extend(self.ask(Step::Neighbors, &commands).await?);
-        ios::napalm("get_bgp_neighbors_detail", &answers)
-            .and_then(|shape| serde_json::from_value(shape).map_err(|error| error.to_string()))
-            .map_err(|why| self.unreadable(&why))
+        ios::detail(&answers).map_err(|why| self.unreadable(&why))
     }
 
     async fn running_config(&self) -> Result<ConfigText, Error> {

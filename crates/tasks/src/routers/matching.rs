@@ -94,8 +94,6 @@ pub(super) fn state_name(state: State) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use pm_store::polls::SessionKind;
 
     use super::*;
@@ -113,7 +111,7 @@ mod tests {
             enabled: true,
             uptime: None,
             downtime: None,
-            prefixes: BTreeMap::new(),
+            prefixes: pm_router::PrefixCounts::default(),
             over_limit: false,
             last_error: None,
             flaps: None,

@@ -87,7 +87,7 @@ impl Box_ {
                     enabled: true,
                     uptime: None,
                     downtime: None,
-                    prefixes: BTreeMap::new(),
+                    prefixes: pm_router::PrefixCounts::default(),
                     over_limit: false,
                     last_error: None,
                     flaps: None,

@@ -212,7 +212,7 @@ pub fn neighbor(vrf: &str, address: &str, asn: u32, state: State, received: u64)
         enabled: true,
         uptime: None,
         downtime: None,
-        prefixes: BTreeMap::from([(family, counts)]),
+        prefixes: [(family, counts)].into(),
         over_limit: false,
         last_error: (state != State::Established).then(|| "Hold Timer Expired".to_owned()),
         flaps: None,
