@@ -101,6 +101,14 @@ pub const PARSERS: &[Parser] = &[
     Parser { name: "netconf", parts: &["reply"], read: |parts| document(first(parts, "reply")) },
     Parser { name: "rpc_json", parts: &["reply"], read: |parts| rpc_json(first(parts, "reply")) },
     Parser { name: "shapes", parts: &["document"], read: |parts| Ok(shapes(first(parts, "document"))) },
+    Parser {
+        name: "terminal",
+        parts: &["shown"],
+        read: |parts| {
+            crate::terminal::shown(first(parts, "shown"));
+            Ok(Neighbors::default())
+        },
+    },
     Parser { name: "texts", parts: &["old", "new"], read: |parts| Ok(texts(parts)) },
 ];
 

@@ -66,6 +66,34 @@ fn every_parser_has_seeds() {
     }
 }
 
+/// The targets are built by cargo-fuzz alone, so they hold nothing but what is built here: one of the two checks.
+#[test]
+fn every_parser_is_a_target_of_the_fuzzer() {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = std::fs::read_to_string(place.join("Cargo.toml")).unwrap();
+    let checks =
+        PARSERS.iter().map(|one| (one.name, "parser", format!("anything(\"{}\", octets)", one.name)));
+    let framing = ("framing", "framing", "pieces_make_no_difference(octets)".to_owned());
+    let mut count = 0;
+    for (name, file, check) in checks.chain([framing]) {
+        let target = std::fs::read_to_string(place.join(format!("fuzz_targets/{name}.rs"))).unwrap();
+        let (comment, code) = target.split_once('\n').unwrap();
+        assert!(comment.starts_with("//! "), "{name}");
+        let expected = format!(
+            "#![no_main]\n\n#[path = \"../checks/{file}.rs\"]\nmod check;\n\n\
+             libfuzzer_sys::fuzz_target!(|octets: &[u8]| check::{check});\n"
+        );
+        assert_eq!(code, expected, "{name}");
+        let entry = format!(
+            "[[bin]]\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\ntest = false\ndoc = false\nbench = false\n"
+        );
+        assert!(manifest.contains(&entry), "{name} is not in Cargo.toml");
+        count += 1;
+    }
+    assert_eq!(std::fs::read_dir(place.join("fuzz_targets")).unwrap().count(), count);
+    assert_eq!(manifest.matches("[[bin]]").count(), count);
+}
+
 /// A seed of up to a thousand octets is cut off at each of them, a longer one at some.
 #[test]
 fn what_is_cut_off_does_no_harm() {

@@ -21,6 +21,7 @@ use secrecy::SecretString;
 use crate::bridge::Secrets;
 use crate::driver::{ConfigText, How, Loader, Pending, Platform, Router};
 use crate::{Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target, ios, nxos_ssh};
+use exchange::Exchange;
 use refusal::Refusal;
 use session::{Manner, Terminal};
 
@@ -120,6 +121,30 @@ impl CliRouter {
     fn reads_only(&self, step: Step) -> Error {
         self.failed(step, "changes of this platform go through NAPALM")
     }
+}
+
+/// Reads a text as all that a router shows after two commands, as what it says of itself, and as a configuration.
+pub(crate) fn shown(text: &str) {
+    let commands = ["show version".to_owned(), "show running-config".to_owned()];
+    let mut exchange = Exchange::new(b"r1#".to_vec(), &commands);
+    let mut mark = 0;
+    for line in text.lines() {
+        while let Some(command) = exchange.next(40) {
+            mark += 1;
+            exchange.typed(command, format!("!{mark}"), mark % 2 == 1);
+        }
+        if exchange::is_prompt(line.as_bytes()) {
+            exchange.late_mark();
+        }
+        if line.is_empty() {
+            exchange.forget();
+        }
+        exchange.line(line.as_bytes());
+    }
+    for answer in exchange.answers() {
+        let _ = Refusal::of(&answer).map(Refusal::line);
+    }
+    let _ = (facts::ios(text), facts::nxos(text), facts::configuration(text));
 }
 
 #[async_trait]
