@@ -17,7 +17,8 @@ use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 pub use host_keys::HostKeys;
 pub use way::{Jump, Way};
@@ -276,9 +277,21 @@ impl Ssh {
 
 impl Ssh {
     async fn prepare(&self, more: bool) {
-        if more && let Ok(channel) = self.handle.channel_open_session().await {
-            *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(channel);
+        let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if !more || spare().is_some() {
+            return;
         }
+        let Ok(channel) = self.handle.channel_open_session().await else { return };
+        // Another command may have been quicker. A channel that is only dropped stays open on the router, which allows few.
+        let channel = {
+            let mut spare = spare();
+            if spare.is_none() {
+                *spare = Some(channel);
+                return;
+            }
+            channel
+        };
+        let _ = channel.close().await;
     }
 }
 
@@ -337,7 +350,7 @@ impl Side<'_> {
         })
     }
 
-    /// All addresses of the host, one after another; with an address to come from, those of its kind.
+    /// The first address of the host that takes the connection; with an address to come from, those of its kind count.
     async fn dial(&self, source: Option<IpAddr>) -> Result<TcpStream, Error> {
         let Endpoint { host, port } = self.endpoint;
         let all = tokio::net::lookup_host((host.as_str(), *port)).await;
@@ -346,16 +359,53 @@ impl Side<'_> {
             Some(source) if !all.is_empty() => format!("it has no address that {source} can talk to"),
             _ => "the name has no address".to_owned(),
         };
-        for address in all {
-            if source.is_some_and(|source| source.is_ipv4() != address.is_ipv4()) {
-                continue;
+        let fitting = all
+            .into_iter()
+            .filter(|address| source.is_none_or(|source| source.is_ipv4() == address.is_ipv4()));
+        first_of(fitting, |address| dial_from(source, address)).await.map_err(|error| {
+            if let Some(error) = error {
+                last = error;
             }
-            match dial_from(source, address).await {
-                Ok(socket) => return Ok(socket),
-                Err(error) => last = error,
-            }
+            self.failed(last)
+        })
+    }
+}
+
+/// How long an address has the way for itself before the next one is tried beside it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// What the first of these gives that gives something. One that says nothing does not hold up the others, which would take
+/// their time from them. The error is the last one's; `None` if there is nobody to ask.
+async fn first_of<T, F>(
+    addresses: impl Iterator<Item = SocketAddr>,
+    dial: impl Fn(SocketAddr) -> F,
+) -> Result<T, Option<String>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, String>> + Send + 'static,
+{
+    let mut addresses = addresses.peekable();
+    let mut attempts = JoinSet::new();
+    let mut last = None;
+    loop {
+        if let Some(address) = addresses.next() {
+            attempts.spawn(dial(address));
         }
-        Err(self.failed(last))
+        let head_start = async {
+            match addresses.peek() {
+                Some(_) => sleep(HEAD_START).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            done = attempts.join_next() => match done {
+                Some(Ok(Ok(found))) => return Ok(found),
+                Some(Ok(Err(error))) => last = Some(error),
+                Some(Err(_)) => {}
+                None => return Err(last),
+            },
+            () = head_start => {}
+        }
     }
 }
 
@@ -371,3 +421,6 @@ async fn dial_from(source: Option<IpAddr>, to: SocketAddr) -> Result<TcpStream, 
     socket.set_nodelay(true).map_err(told)?;
     socket.connect(to).await.map_err(told)
 }
+
+#[cfg(test)]
+mod tests;
