@@ -258,6 +258,23 @@ async fn keys_passwords_and_host_keys() {
         vec![Key { text: std::fs::read_to_string(&file).unwrap().into(), passphrase: None }];
     assert_eq!(connect(&with_key).await.unwrap().neighbors().await.unwrap().neighbors.len(), 3);
 
+    // The same, encrypted.
+    let encrypted = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-p", "-P", "", "-N", "phrase-planted", "-f"])
+        .arg(&file)
+        .status();
+    assert!(encrypted.unwrap().success());
+    let text = std::fs::read_to_string(&file).unwrap();
+    for (passphrase, fits) in [(Some("phrase-planted"), true), (Some("other-planted"), false), (None, false)]
+    {
+        let passphrase = passphrase.map(|text| text.to_owned().into());
+        with_key.credentials.keys = vec![Key { text: text.clone().into(), passphrase }];
+        match connect(&with_key).await {
+            Ok(router) => assert!(fits && router.facts().await.is_ok()),
+            Err(error) => assert!(!fits && matches!(error, Error::Login { .. }), "{}", told(&error)),
+        }
+    }
+
     let mut wrong = target(&cli, Platform::Ios);
     wrong.credentials.password = Some("other-planted".to_owned().into());
     let error = connect(&wrong).await.err().unwrap();
