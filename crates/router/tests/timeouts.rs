@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream::iter;
+use pm_lab::routers::cli::{self, Cli};
 use pm_lab::routers::eapi::{self, Eapi, Fault};
 use pm_lab::routers::netconf::{Kind, Options, Router as StandIn};
 use pm_lab::routers::nxapi::{self, NxApi};
 use pm_router::{
-    ConfigText, Credentials, Endpoint, Error, HostKeys, How, Limits, Pending, Platform, Step, Target, Tls,
-    Way, connect,
+    ConfigText, Credentials, Endpoint, Error, HostKeys, How, Jump, Limits, Pending, Platform, Step, Target,
+    Tls, Way, connect,
 };
 use serde_json::{Map, json};
 
@@ -65,6 +66,8 @@ enum Act {
     Discard,
     Confirm,
     RollBack,
+    /// To undo what was confirmed.
+    Restore,
 }
 
 impl Act {
@@ -79,7 +82,7 @@ impl Act {
             Self::Commit => Step::Commit,
             Self::Discard => Step::Discard,
             Self::Confirm => Step::Confirm,
-            Self::RollBack => Step::RollBack,
+            Self::RollBack | Self::Restore => Step::RollBack,
         }
     }
 }
@@ -109,6 +112,10 @@ async fn run(target: &Target, act: Act, fall_silent: impl FnOnce()) -> (Error, D
         Act::Confirm | Act::RollBack if router.loader(How::Merge).is_some() => {
             change = load().await.unwrap().commit(Duration::from_hours(1)).await.unwrap();
         }
+        Act::Restore => {
+            change = load().await.unwrap().commit(Duration::from_hours(1)).await.unwrap();
+            router.confirm(&change).await.unwrap();
+        }
         _ => {}
     }
     fall_silent();
@@ -123,7 +130,7 @@ async fn run(target: &Target, act: Act, fall_silent: impl FnOnce()) -> (Error, D
         Act::Commit => candidate.unwrap().commit(Duration::from_hours(1)).await.map(drop),
         Act::Discard => candidate.unwrap().discard().await,
         Act::Confirm => router.confirm(&change).await,
-        Act::RollBack => router.roll_back(&change).await,
+        Act::RollBack | Act::Restore => router.roll_back(&change).await,
     };
     let error = done.err().unwrap_or_else(|| panic!("{act:?}: it is answered"));
     let took = begun.elapsed();
@@ -232,6 +239,9 @@ async fn iosxr_stops_answering() {
         ("commit", 0, Act::Confirm),
         ("get-config", 0, Act::Confirm),
         ("cancel-commit", 0, Act::RollBack),
+        ("cancel-commit", 0, Act::Restore),
+        ("get-config", 0, Act::Restore),
+        ("roll-back-configuration-last", 0, Act::Restore),
     ];
     all(cases.into_iter().map(|case| netconf(Kind::IosXr, Platform::IosxrNetconf, case))).await;
 }
@@ -319,6 +329,131 @@ async fn eos_stops_answering() {
     all(cases.into_iter().map(|(at, act)| eos(at, act))).await;
 }
 
+/// What is confirmed is in force: that it is not saved is said, and in time.
+#[tokio::test]
+async fn eos_stops_answering_when_it_saves() {
+    let options = eapi::Options {
+        user: "netops".into(),
+        password: PASSWORD.into(),
+        running: "hostname one\n".into(),
+        ..eapi::Options::default()
+    };
+    let switch = Eapi::start(options).await.unwrap();
+    let mut target = target(switch.address, Platform::Eos);
+    target.options.insert("transport".into(), json!("http"));
+    let router = connect(&target).await.unwrap();
+    let text = ConfigText::new("hostname other\n");
+    let candidate = router.loader(How::Merge).unwrap().load(&text).await.unwrap();
+    let change = candidate.commit(Duration::from_hours(1)).await.unwrap();
+    switch.fault("write memory", Fault::Deaf);
+    let begun = Instant::now();
+    let error = router.confirm(&change).await.unwrap_err();
+    assert!(matches!(error, Error::NotSaved { .. }), "{error}");
+    assert!(begun.elapsed() >= LIMIT && begun.elapsed() < LIMIT + SLACK, "{:?}", begun.elapsed());
+    assert!(switch.running().contains("other") && !switch.startup().contains("other"));
+}
+
+#[tokio::test]
+async fn command_lines_stop_answering() {
+    let one = async |(platform, at, act): (Platform, &'static str, Act)| {
+        let ios = platform == Platform::Ios;
+        let commands =
+            ["show version", "show running-config", "show bgp all summary", "show bgp all summary vrf all"];
+        let options = cli::Options {
+            kind: if ios { cli::Kind::Ios } else { cli::Kind::Nxos },
+            hostname: "r1".into(),
+            user: "netops".into(),
+            password: PASSWORD.into(),
+            privileged: true,
+            answers: commands.map(|command| (command.to_owned(), "one\ntwo\n".to_owned())).into(),
+            fault: cli::Fault::Hang(at.to_owned()),
+            ..cli::Options::default()
+        };
+        let router = Cli::start(options).await.unwrap();
+        let mut target = target(router.address(), platform);
+        target.host_keys = HostKeys::Fingerprint(router.fingerprint().to_owned());
+        let (error, took) = run(&target, act, || {}).await;
+        check(&format!("{} {at}", platform.name()), act, &error, took, LIMIT);
+    };
+    let cases = [
+        (Platform::Ios, "show version", Act::Facts),
+        (Platform::Ios, "show bgp all summary", Act::Neighbors),
+        (Platform::Ios, "show running-config", Act::Config),
+        (Platform::NxosSsh, "show version", Act::Facts),
+        (Platform::NxosSsh, "show bgp all summary vrf all", Act::Neighbors),
+        (Platform::NxosSsh, "show running-config", Act::Config),
+    ];
+    all(cases.into_iter().map(one)).await;
+}
+
+/// A jump host that lets in, and never says whether it gets to the router.
+struct Nowhere;
+
+impl russh::server::Handler for Nowhere {
+    type Error = russh::Error;
+
+    async fn auth_password(&mut self, _: &str, _: &str) -> Result<russh::server::Auth, russh::Error> {
+        Ok(russh::server::Auth::Accept)
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        _: russh::Channel<russh::server::Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        _: russh::server::ChannelOpenHandle,
+        _: &mut russh::server::Session,
+    ) -> Result<(), russh::Error> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_jump_host_stops_answering() {
+    let listen = async || tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = listen().await;
+    let options = Options {
+        kind: Kind::Junos,
+        config: String::new(),
+        password: PASSWORD.into(),
+        answers: BTreeMap::new(),
+        minute: Duration::from_mins(1),
+    };
+    let login = StandIn::start(options).await.unwrap();
+    login.fall_silent("login", 0);
+    let nowhere = listen().await;
+    let key =
+        russh::keys::PrivateKey::from(russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&[1; 32]));
+    let host_key = key.public_key().fingerprint(russh::keys::HashAlg::Sha256).to_string();
+    let cases = [
+        ("TCP", silent.local_addr().unwrap(), host_key.clone(), Step::Connect),
+        ("login", login.address(), login.fingerprint(), Step::Login),
+        ("the way on", nowhere.local_addr().unwrap(), host_key, Step::Connect),
+    ];
+    let config = std::sync::Arc::new(russh::server::Config { keys: vec![key], ..Default::default() });
+    let server = tokio::spawn(async move {
+        let (stream, _) = nowhere.accept().await.unwrap();
+        russh::server::run_stream(config, stream, Nowhere).await.unwrap().await
+    });
+    all(cases.into_iter().map(async |(what, address, host_key, step)| {
+        let mut target = target("127.0.0.1:1".parse().unwrap(), Platform::Junos);
+        target.limits = Limits { connect: LIMIT, login: LIMIT, ..target.limits };
+        target.way.jump = Some(Jump {
+            endpoint: Endpoint { host: address.ip().to_string(), port: address.port() },
+            credentials: target.credentials.clone(),
+            host_keys: HostKeys::Fingerprint(host_key),
+        });
+        let begun = Instant::now();
+        let error = connect(&target).await.err().unwrap();
+        check_step(what, step, &error, begun.elapsed(), LIMIT);
+        assert_eq!(error.to_string().contains("jump host"), what != "the way on", "{error}");
+    }))
+    .await;
+    server.abort();
+}
+
 #[tokio::test]
 async fn nxos_stops_answering() {
     let nxos = async |(at, act): (&'static str, Act)| {
@@ -372,6 +507,8 @@ async fn nobody_speaks() {
         Platform::IosxrNetconf,
         Platform::Eos,
         Platform::Nxos,
+        Platform::Ios,
+        Platform::NxosSsh,
     ];
     all(platforms.into_iter().map(one)).await;
     silent.abort();
