@@ -1,22 +1,23 @@
 //! Passwords in credentials, in candidates, in what runs and in what routers say, with every driver: they show in no error, no
 //! difference, no entry that is left out, nothing that is printed for debugging, and no log, however much is logged.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
-use std::io::Write;
+use std::fmt::{Debug, Write as _};
+use std::io::Write as Output;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pm_lab::routers::cli::{self, Cli};
 use pm_lab::routers::eapi::{self, Eapi, Fault};
 use pm_lab::routers::netconf::{Kind, Options, Router as StandIn};
 use pm_lab::routers::nxapi::{self, NxApi};
 use pm_router::{
-    ConfigText, Credentials, DaemonKind, Diff, Endpoint, Error, HostKeys, How, Limits, Pending, Platform,
-    Router, Target, Tls, Way, connect, parse, parse_vendor,
+    ConfigText, Credentials, DaemonKind, Diff, Endpoint, Error, FileTarget, Git, HostKeys, How, Jump, Limits,
+    Pending, Platform, Router, Target, Tls, Way, connect, parse, parse_vendor,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -289,6 +290,187 @@ async fn bridge() {
     seen.check("napalm", 12);
 }
 
+/// IOS and NX-OS at a command line, directly and through a jump host.
+async fn command_line(kind: cli::Kind, platform: Platform) {
+    let said =
+        "BGP neighbor is 192.0.2.1,  remote AS 64501, external link\n  BGP state = password Planted-said\n";
+    let table = "BGP summary information for VRF default, address family IPv4 Unicast\nNeighbor V AS PfxRcd\n\
+        192.0.2.1 4 64501 1 1 1 0 0 1d password Planted-said\n";
+    let answers = [
+        ("show bgp all summary", "BGP router identifier 192.0.2.254, local AS number 64500\n"),
+        ("show bgp ipv4 unicast neighbors", said),
+        ("show bgp ipv6 unicast neighbors", "% Permission denied for password Planted-said\n"),
+        ("show bgp all summary vrf all", table),
+        ("show version", "Cisco IOS Software, Version 15.2\n"),
+        ("show running-config", "enable secret 5 Planted-running\nend\n"),
+    ];
+    let options = cli::Options {
+        kind,
+        hostname: "r1".into(),
+        user: "netops".into(),
+        password: PASSWORD.into(),
+        secret: Some("Planted-enable".into()),
+        answers: answers.map(|(command, text)| (command.to_owned(), text.to_owned())).into(),
+        ..cli::Options::default()
+    };
+    let router = Cli::start(options).await.unwrap();
+    let mut to = target(router.address(), platform);
+    to.host_keys = HostKeys::Fingerprint(router.fingerprint().to_owned());
+    to.python = "/nonexistent/python3".into();
+    to.options.insert("secret".into(), json!("Planted-enable"));
+    let mut seen = Seen::default();
+    wrong_password(&mut seen, &to).await;
+    if kind == cli::Kind::Ios {
+        let mut wrong = to.clone();
+        wrong.options.insert("secret".into(), json!("Planted-wrong"));
+        seen.error("enable", &connect(&wrong).await.err().unwrap());
+    }
+    let one = connect(&to).await.unwrap();
+    read(&mut seen, &*one).await;
+    change(&mut seen, &*one, How::Merge, "enable secret 5 Planted-candidate\n", true).await;
+    one.close().await;
+    let mut through = to.clone();
+    let credentials =
+        Credentials { password: Some("Planted-jump".to_owned().into()), ..to.credentials.clone() };
+    let endpoint = to.endpoint.clone();
+    through.way.jump = Some(Jump { endpoint, credentials, host_keys: to.host_keys.clone() });
+    seen.error("jump host", &connect(&through).await.err().unwrap());
+    // It lets us in, and carries nothing on.
+    if let Some(jump) = &mut through.way.jump {
+        jump.credentials.password = Some(PASSWORD.to_owned().into());
+    }
+    seen.error("jump host", &connect(&through).await.err().unwrap());
+    seen.check(platform.name(), 1);
+}
+
+/// A server that gives the same to every command.
+#[derive(Clone)]
+struct Always(String);
+
+impl russh::server::Handler for Always {
+    type Error = russh::Error;
+
+    async fn auth_password(&mut self, _: &str, password: &str) -> Result<russh::server::Auth, russh::Error> {
+        let rejected = russh::server::Auth::Reject { proceed_with_methods: None, partial_success: false };
+        Ok(if password == PASSWORD { russh::server::Auth::Accept } else { rejected })
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        _: russh::Channel<russh::server::Msg>,
+        reply: russh::server::ChannelOpenHandle,
+        _: &mut russh::server::Session,
+    ) -> Result<(), russh::Error> {
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: russh::ChannelId,
+        _: &[u8],
+        session: &mut russh::server::Session,
+    ) -> Result<(), russh::Error> {
+        session.data(channel, self.0.clone().into_bytes())?;
+        session.extended_data(channel, 1, b"sh: password Planted-said: not found\n".to_vec())?;
+        session.exit_status_request(channel, 0)?;
+        session.close(channel)
+    }
+}
+
+/// A daemon, of which every script has this answer.
+async fn daemon(platform: Platform, neighbors: &str) {
+    let sections = [
+        ("host", 0, "r1"),
+        ("uptime", 0, "99.5"),
+        ("version", 0, "FRRouting 10.0 password Planted-said"),
+        ("id", 0, "password Planted-said"),
+        ("clock", 0, "1795472060"),
+        ("status", 0, "Current server time is 2026-11-23 22:12:09.933"),
+        ("protocols", 0, neighbors),
+        ("neighbors", 0, neighbors),
+        ("config", 0, "frr version 10\nneighbor 192.0.2.1 password Planted-running"),
+        ("busy", 0, "password Planted-said"),
+        ("check", 1, "line 2: \"neighbor 192.0.2.1 pasword x key Planted-candidate\" is unknown"),
+        ("end", 1, ""),
+    ];
+    let mut text = String::new();
+    for (name, status, lines) in sections {
+        let _ = writeln!(text, "@@ {name} {status}");
+        for line in lines.lines() {
+            let _ = writeln!(text, " {line}");
+        }
+    }
+    let key =
+        russh::keys::PrivateKey::from(russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&[1; 32]));
+    let host_key = key.public_key().fingerprint(russh::keys::HashAlg::Sha256).to_string();
+    let config = Arc::new(russh::server::Config { keys: vec![key], ..Default::default() });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut to = target(listener.local_addr().unwrap(), platform);
+    to.host_keys = HostKeys::Fingerprint(host_key);
+    let server = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let session = russh::server::run_stream(Arc::clone(&config), stream, Always(text.clone()));
+            tokio::spawn(async move { session.await.unwrap().await });
+        }
+    });
+    let mut seen = Seen::default();
+    wrong_password(&mut seen, &to).await;
+    let one = connect(&to).await.unwrap();
+    read(&mut seen, &*one).await;
+    seen.outcome("neighbours", &one.neighbors().await);
+    let text = "neighbor 192.0.2.1 password Planted-candidate\n";
+    change(&mut seen, &*one, How::Replace, text, true).await;
+    change(&mut seen, &*one, How::Merge, text, false).await;
+    let waiting = Pending { platform, id: "c1/20261128-120000-1".into(), seconds: 60 };
+    seen.outcome("confirm", &one.confirm(&waiting).await);
+    seen.outcome("undo", &one.roll_back(&waiting).await);
+    seen.check(platform.name(), 1);
+    server.abort();
+}
+
+async fn daemons() {
+    let said = "password Planted-said";
+    let neighbor = json!({ said: { "bgpState": "secret Planted-said" } });
+    let frr = format!("{}\n{}", json!({}), json!({ "default": neighbor }));
+    daemon(Platform::Frr, &frr).await;
+    daemon(Platform::Bird, &format!("Name Proto\n{said} BGP --- start {said}\n")).await;
+    let openbgpd = json!({ "neighbors": [{ "remote_addr": said, "state": said, "remote_as": "1",
+        "last_updown_sec": 1, "config": {} }] });
+    daemon(Platform::Openbgpd, &openbgpd.to_string()).await;
+    let conf = |address: &str| {
+        json!({ "conf": { "neighbor_address": address, "auth_password": "Planted-said", "peer_asn": 64501 },
+            "state": { "session_state": 1, "auth_password": "Planted-said" } })
+    };
+    daemon(Platform::Gobgp, &json!([conf("192.0.2.1"), conf(said)]).to_string()).await;
+}
+
+/// A repository that is not there, behind a URL with a password.
+async fn repository() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new("git");
+    if !command.arg("init").arg("-q").arg(directory.path()).status().is_ok_and(|status| status.success()) {
+        println!("skipped: no git");
+        return;
+    }
+    let settings = Git {
+        remote: Some("https://user:Planted-url@127.0.0.1:9/x.git".into()),
+        branch: Some("main".into()),
+        program: "git".into(),
+        name: "x".into(),
+        email: "x@example.net".into(),
+        limit: LONG,
+    };
+    let files = FileTarget::git(directory.path(), settings);
+    let mut seen = Seen::default();
+    let candidate = files.load("r1.conf", &ConfigText::new("password Planted-file\n")).unwrap();
+    seen.debug("difference", candidate.diff());
+    let error = candidate.commit("Peers").await.unwrap_err();
+    seen.debug("push", &error);
+    seen.text("push", error.to_string());
+    seen.check("git", 1);
+}
+
 /// Where a router's words come to be a reason why something is left out, or cannot be read.
 fn parsers() {
     let part = |name: &str, text: &str| BTreeMap::from([(name.to_owned(), text.to_owned())]);
@@ -369,7 +551,7 @@ fn parsers() {
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Log {
+impl Output for Log {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(octets);
         Ok(octets.len())
@@ -396,6 +578,10 @@ async fn no_secret_shows() {
     Box::pin(eos()).await;
     Box::pin(nxos()).await;
     Box::pin(bridge()).await;
+    Box::pin(command_line(cli::Kind::Ios, Platform::Ios)).await;
+    Box::pin(command_line(cli::Kind::Nxos, Platform::NxosSsh)).await;
+    Box::pin(daemons()).await;
+    Box::pin(repository()).await;
     let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
     assert!(log.contains("russh") && log.contains("hyper"), "the libraries log, too: {} octets", log.len());
     for secret in ["Planted", "bmV0b3BzOlBsYW50ZWQ"] {
