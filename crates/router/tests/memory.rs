@@ -23,6 +23,11 @@ fn peak(does: impl FnOnce()) -> usize {
 /// One test, because what others hold would count.
 #[test]
 fn memory_grows_with_the_answer_and_no_more() {
+    for parser in PARSERS {
+        let is_other = ["netconf", "rpc_json", "shapes", "terminal", "texts"].contains(&parser.name);
+        let is_measured = many::GOALS.iter().any(|goal| goal.name == parser.name && goal.speed >= 50);
+        assert!(is_other != is_measured, "{} has no goal", parser.name);
+    }
     for many::Goal { name, memory, .. } in many::GOALS {
         let parser = Parser::named(name).unwrap();
         for count in [2000, 3000] {
