@@ -25,7 +25,8 @@ undo() {
     leave
 }
 
-stop_timer() { [ -s "$C/pid" ] && kill -TERM -- "-$(cat "$C/pid")" 2>/dev/null; return 0; }
+# With `-s`: Debian's shell takes `-TERM --` for no number.
+stop_timer() { [ -s "$C/pid" ] && kill -s TERM -- "-$(cat "$C/pid")" 2>/dev/null; return 0; }
 
 load() {
     mkdir -p "$D" || { section nowhere 1; end; }
