@@ -1,10 +1,11 @@
-NAME=bird.conf GRACE=2 FORCE=
+NAME=bird.conf GRACE=2 ENDED=undone FORCE=
 K=${FILE%/*}/.candidate.c
 [ -z "$C" ] || K=${FILE%/*}/.candidate.${C##*/}
 alive() {
     o=$(lim 20 birdc configure status 2>&1) || { printf '%s\n' "$o"; return 1; }
-    case $o in *unconfirmed*) [ -d "$D/pending" ] || { printf 'unconfirmed\n'; return 3; } ;; esac
+    case $o in *unconfirmed*) waits || { printf 'unconfirmed\n'; return 3; } ;; esac
 }
+unconfirmed() { o=$(lim 20 birdc configure status 2>&1); case $o in *unconfirmed*) return 0 ;; *) return 1 ;; esac; }
 current() { cat "$FILE" >"$1"; }
 # Beside the configuration, so that what it includes is found.
 place() { K=${FILE%/*}/.candidate.${C##*/}; cp "$1" "$K" && chmod --reference="$FILE" "$K"; }
@@ -14,6 +15,8 @@ apply() {
     both apply lim 120 birdc "configure \"$K\" timeout $T"
     case $o in *'ndo scheduled'*) ;; *) return 1 ;; esac
     case $o in *Reconfigured*|*'Reconfiguration in progress'*) ;; *) return 1 ;; esac
+    # Its time begins when it has read the file.
+    date +%s >"$C/now" && mv "$C/now" "$C/begun"
 }
 keep() {
     o=$(lim 30 birdc configure confirm 2>&1)
@@ -31,4 +34,3 @@ restore() {
 save() { place "$1" && mv "$K" "$FILE"; }
 forget() { rm -f "$K"; }
 tidy() { find "${FILE%/*}/" -maxdepth 1 -name '.candidate.c.*' -mtime +7 -exec rm -f {} + 2>/dev/null; }
-foreign() { o=$(lim 20 birdc configure status 2>&1); case $o in *unconfirmed*) section foreign ;; esac; }

@@ -218,6 +218,10 @@ impl Daemon {
         if answer.has("undone") {
             return Err(Error::RolledBack { host });
         }
+        if answer.has("failed") {
+            let message = self.complaints(answer.text("failed"));
+            return Err(Error::NotRestored { host, message, place: change.id.clone() });
+        }
         if answer.has("unknown") {
             return Err(self.failed(step, "the daemon does not answer; the change goes on waiting"));
         }
@@ -272,4 +276,147 @@ fn gobgp_addresses(text: &str) -> Vec<IpAddr> {
         .collect();
     all.sort_unstable();
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use super::super::shell::{Section, sections};
+    use super::CHANGE;
+
+    /// A daemon that reads nothing, and takes its time to restore.
+    const OWN: &str = r#"
+NAME=conf GRACE=0 ENDED=failed
+alive() { :; }
+current() { cat "$FILE" >"$1"; }
+check() { :; }
+arm() { start_timer; }
+apply() { cat "$C/new/conf" >"$FILE"; }
+restore() { sleep "$(cat "$D/slow")"; cat "$C/old/conf" >"$FILE"; }
+save() { cat "$1" >"$FILE"; }
+"#;
+
+    struct Machine(tempfile::TempDir);
+
+    impl Machine {
+        /// With so many seconds that restoring takes.
+        fn new(slow: u32) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::create_dir(directory.path().join("d")).unwrap();
+            std::fs::write(directory.path().join("d/slow"), slow.to_string()).unwrap();
+            let machine = Self(directory);
+            std::fs::write(machine.file(), "old\n").unwrap();
+            machine
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.path().join("conf")
+        }
+
+        fn config(&self) -> String {
+            std::fs::read_to_string(self.file()).unwrap()
+        }
+
+        fn script(&self, id: &str, seconds: u32, call: &str) -> String {
+            format!(
+                "{}\nFILE={} HOW=replace C={id} T={seconds} D={}\n{CHANGE}\n{OWN}\n{call}\n",
+                include_str!("prelude.sh"),
+                self.file().display(),
+                self.0.path().join("d").display(),
+            )
+        }
+
+        fn run(&self, id: &str, seconds: u32, call: &str, input: &str) -> Vec<(String, Section)> {
+            let given = self.0.path().join("input");
+            std::fs::write(&given, input).unwrap();
+            let output = Command::new("sh")
+                .arg("-c")
+                .arg(self.script(id, seconds, call))
+                .env("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22")
+                .stdin(std::fs::File::open(given).unwrap())
+                .output()
+                .unwrap();
+            sections(&String::from_utf8(output.stdout).unwrap()).into_iter().collect()
+        }
+
+        fn load(&self, text: &str) -> String {
+            let said = self.run("", 0, "load", text);
+            said.iter().find(|(name, _)| name == "change").unwrap().1.text.trim().to_owned()
+        }
+
+        /// The last word of a step.
+        fn says(&self, id: &str, call: &str) -> String {
+            let words = self.run(id, 0, call, "");
+            let word = ["confirmed", "undone", "failed", "unknown", "busy", "committed", "pending"];
+            words
+                .into_iter()
+                .find(|(name, _)| word.contains(&name.as_str()))
+                .map_or_else(String::new, |one| one.0)
+        }
+
+        fn commit(&self, id: &str, seconds: u32) -> String {
+            let watch = self.script(id, seconds, "watch");
+            let words = self.run(id, seconds, "commit", &watch);
+            let word = ["busy", "committed", "changed"];
+            words.into_iter().find(|(name, _)| word.contains(&name.as_str())).unwrap().0
+        }
+    }
+
+    fn wait(what: &str, is: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn has(change: &str, mark: &str) -> bool {
+        Path::new(change).join(mark).exists()
+    }
+
+    #[test]
+    fn a_change_waits_until_the_one_before_it_is_undone() {
+        let machine = Machine::new(6);
+        let one = machine.load("one\n");
+        assert_eq!(machine.commit(&one, 1), "committed");
+        wait("it is being undone", || has(&one, "undoing"));
+        // Its time is over by far, but whoever restores is still at it.
+        std::thread::sleep(Duration::from_secs(2));
+        let two = machine.load("two\n");
+        assert_eq!(machine.commit(&two, 60), "busy");
+        assert_eq!(machine.says("", "pending"), "pending");
+        wait("it is undone", || has(&one, "undone"));
+        assert_eq!(machine.config(), "old\n");
+        let two = machine.load("two\n");
+        assert_eq!(machine.commit(&two, 60), "committed");
+        assert_eq!(machine.says(&two, "confirm"), "confirmed");
+        assert_eq!(machine.config(), "two\n");
+        let number = std::fs::read_to_string(Path::new(&two).join("pid")).unwrap();
+        let words = || std::fs::read(format!("/proc/{}/cmdline", number.trim())).unwrap_or_default();
+        wait("nothing waits for the time", || words().is_empty());
+    }
+
+    #[test]
+    fn what_was_taken_over_is_settled() {
+        let machine = Machine::new(0);
+        let one = machine.load("one\n");
+        assert_eq!(machine.commit(&one, 1), "committed");
+        // As after a restart of the machine.
+        let number = std::fs::read_to_string(Path::new(&one).join("pid")).unwrap();
+        let killed = Command::new("sh").arg("-c").arg(format!("kill -s KILL -- -{}", number.trim())).status();
+        assert!(killed.unwrap().success());
+        std::thread::sleep(Duration::from_secs(3));
+        let two = machine.load("two\n");
+        assert_eq!(machine.commit(&two, 60), "committed");
+        for call in ["confirm", "roll_back", "confirm"] {
+            assert_eq!(machine.says(&one, call), "failed", "{call}");
+            assert_eq!(machine.config(), "two\n", "{call}");
+        }
+        assert!(machine.run("", 0, "pending", "").iter().any(|(_, section)| section.text.contains(&two)));
+        assert_eq!(machine.says(&two, "roll_back"), "undone");
+        assert_eq!(machine.config(), "one\n");
+    }
 }

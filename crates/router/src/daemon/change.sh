@@ -3,14 +3,53 @@ trap '' HUP PIPE
 
 # A change lies in a directory of its own, $C, whose marks say how far it is: armed, then confirmed or undoing, then undone or
 # failed. A mark is taken by renaming it, which only one of two can do: the timer and whoever confirms.
-# $D/pending is there while a change waits for its confirmation.
+# Whoever takes it leaves its number. $D/pending is there while a change waits for its confirmation.
+take() { mv "$C/$1" "$C/$2" 2>/dev/null || return; echo $$ >"$C/taker"; return 0; }
 leave() { held=; { read -r held <"$D/pending/change"; } 2>/dev/null; [ "$held" = "$C" ] && rm -rf "$D/pending"; return 0; }
+
+# over CHANGE: whether its time is over, and a little more.
+over() { [ "$(date +%s)" -gt $(($(cat "$1/begun" 2>/dev/null || echo 0) + $(cat "$1/timer" 2>/dev/null || echo 0) + GRACE)) ]; }
+
+# busy CHANGE: whether a process still works at it. After a restart its number may be another's, so its words are looked at.
+busy() {
+    for number in "$1/applying" "$1/taker" "$1/pid"; do
+        { read -r number <"$number"; } 2>/dev/null && kill -0 "$number" 2>/dev/null || continue
+        case $(words "$number") in *"$1"*) return 0 ;; esac
+    done
+    return 1
+}
+words() { { tr '\0' ' ' <"/proc/$1/cmdline" || ps -ww -o args= -p "$1"; } 2>/dev/null; }
 
 # stale CHANGE: whether nothing can come of it any more.
 stale() {
     [ -n "$1" ] || { [ -n "$(find "$D/pending" -maxdepth 0 -mmin +10 2>/dev/null)" ]; return; }
     [ -e "$1/armed" ] || [ -e "$1/confirming" ] || [ -e "$1/undoing" ] || return 0
-    [ "$(date +%s)" -gt $(($(cat "$1/begun" 2>/dev/null || echo 0) + $(cat "$1/timer" 2>/dev/null || echo 0) + GRACE)) ]
+    over "$1" && ! busy "$1"
+}
+
+# waits: whether a change of this program does.
+waits() {
+    [ -d "$D/pending" ] || return 1
+    other=$(cat "$D/pending/change" 2>/dev/null)
+    ! stale "$other"
+}
+
+# Takes over from a change of which nothing can come. What became of it is settled with that: it can neither be confirmed nor
+# undone over the change that comes now.
+take_over() {
+    other=$(cat "$D/pending/change" 2>/dev/null)
+    stale "$other" || return
+    if [ -n "$other" ]; then
+        # Of several one only, and nothing that came meanwhile.
+        mv "$D/pending/change" "$C/over" 2>/dev/null || return
+        [ "$(cat "$C/over")" = "$other" ] || { mv "$C/over" "$D/pending/change"; return 1; }
+        for mark in armed undoing; do
+            mv "$other/$mark" "$other/$ENDED" 2>/dev/null || continue
+            echo 'its timer failed to undo it, and another change came after it' >"$other/restore.log"
+        done
+    fi
+    rm -rf "$D/pending"
+    mkdir "$D/pending" 2>/dev/null
 }
 
 # undo TRIES
@@ -20,6 +59,8 @@ undo() {
         tries=$((tries - 1))
         [ $tries -gt 0 ] || { mv "$C/undoing" "$C/failed"; return 1; }
         sleep 5
+        # Taken over: what it would restore is older than what came since.
+        [ -e "$C/undoing" ] || return 1
     done
     mv "$C/undoing" "$C/undone"
     leave
@@ -51,9 +92,9 @@ commit() {
     cmp -s "$C/now" "$C/old/$NAME" || { section changed 1; end; }
     rm -f "$C/now"
     if ! mkdir "$D/pending" 2>/dev/null; then
-        other=$(cat "$D/pending/change" 2>/dev/null)
-        if stale "$other"; then rm -rf "$D/pending"; fi
-        mkdir "$D/pending" 2>/dev/null || { section busy 1; sed 's/^/ /' "$D/pending/who"; end; }
+        take_over || { section busy 1; sed 's/^/ /' "$D/pending/who"; end; }
+        # Somebody may have done something by hand meanwhile.
+        if unconfirmed; then rm -rf "$D/pending"; section alive 3; end; fi
     fi
     now=$(date -u '+%s %FT%TZ')
     echo "$(id -un) from ${SSH_CONNECTION%% *}, since ${now#* }, timer $T s" >"$D/pending/who"
@@ -69,7 +110,7 @@ commit() {
         end
     fi
     rm -f "$C/applying"
-    if mv "$C/armed" "$C/undoing" 2>/dev/null; then
+    if take armed undoing; then
         stop_timer
         undo 3 || { section failed 1; sed 's/^/ /' "$C/restore.log"; end; }
     fi
@@ -80,7 +121,7 @@ commit() {
 # The script that waits. A daemon that does not answer now may do so a minute later.
 watch() {
     sleep "$T"
-    mv "$C/armed" "$C/undoing" 2>/dev/null || exit 0
+    take armed undoing || exit 0
     waited=0
     while [ -e "$C/applying" ] && kill -0 "$(cat "$C/applying")" 2>/dev/null && [ $waited -lt 900 ]; do
         sleep 1
@@ -98,8 +139,12 @@ start_timer() {
     echo $! >"$C/pid"
 }
 
+# Where the daemon keeps the time itself, nothing but the time tells that it is over.
+ended() { [ "$ENDED" = undone ] && [ -e "$C/armed" ] && over "$C" && take armed undone && { forget; leave; }; }
+
 confirm() {
-    if mv "$C/armed" "$C/confirming" 2>/dev/null; then
+    ended
+    if take armed confirming; then
         keep
         case $? in
         0) ;;
@@ -113,15 +158,17 @@ confirm() {
     fi
     [ -e "$C/confirmed" ] && { section confirmed; end; }
     [ -e "$C/confirming" ] && { section unknown 1; end; }
+    [ -e "$C/failed" ] && { section failed 1; sed 's/^/ /' "$C/restore.log"; end; }
     section undone 1
     end
 }
 
 roll_back() {
-    if mv "$C/armed" "$C/undoing" 2>/dev/null; then
+    ended
+    if take armed undoing; then
         stop_timer
         undo 3
-    elif mv "$C/confirmed" "$C/undoing" 2>/dev/null; then
+    elif take confirmed undoing; then
         FORCE=1
         undo 3 && { save "$C/old/$NAME" || { section unsaved 1; end; }; }
     fi
@@ -138,15 +185,14 @@ discard() {
 }
 
 pending() {
-    other=$(cat "$D/pending/change" 2>/dev/null)
-    if [ -n "$other" ] && ! stale "$other"; then
+    if waits && [ -n "$other" ]; then
         section pending; echo " $other $(cat "$other/timer")"
     else
-        foreign
+        if unconfirmed; then section foreign; fi
     fi
     end
 }
 forget() { :; }
 tidy() { :; }
-foreign() { :; }
+unconfirmed() { return 1; }
 keep() { :; }

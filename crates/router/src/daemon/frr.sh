@@ -1,4 +1,4 @@
-NAME=frr.conf GRACE=120
+NAME=frr.conf GRACE=120 ENDED=failed
 as_root
 alive() { o=$(lim 20 vtysh -c 'show bgp summary json' 2>&1); r=$?; [ $r = 0 ] || printf '%s\n' "$o"; return $r; }
 current() { lim 60 vtysh -c 'show running-config' >"$1.raw" || return 1; sed -n '/^frr version/,$p' "$1.raw" >"$1"; rm -f "$1.raw"; [ -s "$1" ]; }

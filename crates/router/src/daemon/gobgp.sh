@@ -1,4 +1,4 @@
-NAME=gobgpd.toml GRACE=120
+NAME=gobgpd.toml GRACE=120 ENDED=failed
 as_root
 alive() { o=$(lim 20 gobgp -j neighbor 2>&1); r=$?; [ $r = 0 ] || printf '%s\n' "$o"; return $r; }
 current() { cat "$FILE" >"$1" && [ -s "$1" ]; }

@@ -1,4 +1,4 @@
-NAME=bgpd.conf GRACE=120
+NAME=bgpd.conf GRACE=120 ENDED=failed
 as_root
 alive() { o=$(lim 20 $S bgpctl show 2>&1); r=$?; [ $r = 0 ] || printf '%s\n' "$o"; return $r; }
 current() { $S cat "$FILE" >"$1" && [ -s "$1" ]; }

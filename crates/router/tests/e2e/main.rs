@@ -177,14 +177,36 @@ async fn a_broken_candidate_is_refused(router: &Daemon, text: &str) {
     assert_eq!(router.pending().await.unwrap(), None);
 }
 
-async fn nobody_confirms(router: &Daemon, text: &str) {
-    let change = commit(router, &with_new(router.kind(), text), 4).await.unwrap();
-    assert!(has(&router.neighbors().await.unwrap(), NEW));
+/// The client dies after its commit. What it would say later is not taken for the change that waits by then.
+async fn nobody_confirms(lab: &Lab, text: &str) {
+    let victim = lab.connect().await;
+    let changed = with_new(victim.kind(), text);
+    let change = commit(&victim, &changed, 4).await.unwrap();
+    assert!(has(&victim.neighbors().await.unwrap(), NEW));
+    drop(victim);
+    let router = &lab.connect().await;
     wait_until(router, "the timer undoes the change", 20, |all| !has(all, NEW)).await;
+    assert_eq!(router.running_config().await.unwrap().expose(), text);
+
+    let begun = Instant::now();
+    let other = loop {
+        match commit(router, &changed, 60).await {
+            Ok(other) => break other,
+            // A daemon that keeps the time itself does not say when it is over: a little later it is for sure.
+            Err(Error::Busy { .. }) if begun.elapsed().as_secs() < 10 => {}
+            Err(error) => panic!("{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
     let late = router.confirm(&change).await.unwrap_err();
     assert!(matches!(late, Error::RolledBack { .. }), "{late}");
     router.roll_back(&change).await.unwrap();
+    assert_eq!(router.pending().await.unwrap().map(|waits| waits.id), Some(other.id.clone()));
+    assert!(has(&router.neighbors().await.unwrap(), NEW));
+    router.roll_back(&other).await.unwrap();
+    wait_until(router, "the other change is undone", 20, |all| !has(all, NEW)).await;
     assert_eq!(router.pending().await.unwrap(), None);
+    assert_eq!(router.running_config().await.unwrap().expose(), text);
     assert!(is_up(&router.neighbors().await.unwrap(), GOOD6));
 }
 
@@ -275,7 +297,7 @@ async fn scenario(lab: &Lab) {
     took("pushed and taken away");
     a_broken_candidate_is_refused(&router, &text).await;
     took("refused");
-    nobody_confirms(&router, &text).await;
+    nobody_confirms(lab, &text).await;
     took("not confirmed");
     the_connection_is_killed(lab, &router, &text).await;
     took("killed");
