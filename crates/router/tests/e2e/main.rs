@@ -404,12 +404,49 @@ fn bird() {
 
 #[test]
 fn openbgpd() {
-    run(DaemonKind::Openbgpd, large::a_configuration);
+    run(DaemonKind::Openbgpd, async |lab| {
+        openbgpd_cannot_replace_its_file(lab).await;
+        large::a_configuration(lab).await;
+    });
 }
 
 #[test]
 fn gobgp() {
     run(DaemonKind::Gobgp, large::a_configuration);
+}
+
+/// What fails once is tried again until what was there is there.
+async fn openbgpd_cannot_replace_its_file(lab: &Lab) {
+    let router = lab.connect().await;
+    let text = router.running_config().await.unwrap().expose().to_owned();
+    let change = commit(&router, &with_new(router.kind(), &text), 3).await.unwrap();
+    // A directory where the new file would be written.
+    lab.on("router", "mkdir /etc/bgpd.conf.new");
+    let log = format!("{}/restore.log", change.id);
+    let begun = Instant::now();
+    while !lab.on("router", &format!("cat {log}")).contains("bgpd.conf") {
+        assert!(begun.elapsed().as_secs() < 20, "the timer does nothing");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(has(&router.neighbors().await.unwrap(), NEW));
+    lab.on("router", "rm -r /etc/bgpd.conf.new");
+    wait_until(&router, "the timer undoes the change", 20, |all| !has(all, NEW)).await;
+    assert_eq!(router.running_config().await.unwrap().expose(), text);
+    let begun = Instant::now();
+    while router.pending().await.unwrap().is_some() {
+        assert!(begun.elapsed().as_secs() < 20, "it still waits");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+
+    // Nor when it commits: then nothing is committed, or what was is undone.
+    let loader = router.loader(How::Replace).unwrap();
+    let candidate = loader.load(&ConfigText::new(with_new(router.kind(), &text))).await.unwrap();
+    lab.on("router", "mkdir /etc/bgpd.conf.new");
+    let refused = candidate.commit(Duration::from_mins(1)).await.unwrap_err();
+    lab.on("router", "rm -r /etc/bgpd.conf.new");
+    assert!(matches!(refused, Error::Rejected { .. } | Error::NotRestored { .. }), "{refused}");
+    assert!(!has(&router.neighbors().await.unwrap(), NEW));
+    assert_eq!(router.running_config().await.unwrap().expose(), text);
 }
 
 /// A part with a line that the daemon refuses leaves nothing behind, although FRR takes line by line.
