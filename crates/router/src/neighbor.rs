@@ -251,7 +251,8 @@ impl Neighbor {
 pub struct Neighbors {
     /// Sorted by VRF and address.
     pub neighbors: Vec<Neighbor>,
-    /// Entries that could not be read, each with the reason. They are neither up nor down: nothing is known of them.
+    /// Entries that could not be read, each with the reason. They are neither up nor down: nothing is known of them. Also what
+    /// could not be counted of the others.
     #[serde(default)]
     pub left_out: Vec<String>,
 }

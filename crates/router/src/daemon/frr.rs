@@ -7,7 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
+use crate::mask::json_error;
 use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 
 /// `show bgp vrf all summary json` and `show bgp vrf all neighbors json`, one after the other.
@@ -15,17 +17,22 @@ use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 /// `received` holds answers of `… neighbors ADDRESS prefix-counts json`, in the order of [`questions`].
 pub(super) fn neighbors(text: &str, received: Option<&str>) -> Result<Neighbors, String> {
     let mut documents = serde_json::Deserializer::from_str(text);
-    let summary: HashMap<String, SummaryVrf> = document(&mut documents, "summary")?;
-    let details: HashMap<String, DetailVrf> = document(&mut documents, "neighbors")?;
+    let summary: HashMap<String, SummaryVrf<'_>> = document(&mut documents, "summary")?;
+    let details: HashMap<String, DetailVrf<'_>> = document(&mut documents, "neighbors")?;
     let mut all = Neighbors::default();
     let mut soft = Vec::new();
     for (vrf, details) in details {
         let summary = summary.get(&vrf);
-        for (name, detail) in details.0 {
-            let peer = summary.and_then(|vrf| vrf.peer(&name));
-            match neighbor(&vrf, &name, &detail, peer) {
-                Ok(one) => {
-                    soft.extend(soft_families(&one, &detail));
+        for (name, raw) in details.0 {
+            let read = || {
+                let detail = detail(raw)?;
+                let peer = summary.and_then(|vrf| vrf.peer(&name)).transpose()?;
+                let one = neighbor(&vrf, &name, &detail, peer.as_ref())?;
+                Ok::<_, String>((soft_families(&one, &detail), one))
+            };
+            match read() {
+                Ok((families, one)) => {
+                    soft.extend(families);
                     all.neighbors.push(one);
                 }
                 Err(reason) => all.left_out.push(format!("{name} in VRF {vrf}: {reason}")),
@@ -47,10 +54,11 @@ pub(super) type Question = (String, IpAddr, Family);
 pub(super) fn questions(text: &str) -> Result<Vec<Question>, String> {
     let mut documents = serde_json::Deserializer::from_str(text);
     let _: IgnoredAny = document(&mut documents, "summary")?;
-    let details: HashMap<String, DetailVrf> = document(&mut documents, "neighbors")?;
+    let details: HashMap<String, DetailVrf<'_>> = document(&mut documents, "neighbors")?;
     let mut soft = Vec::new();
     for (vrf, details) in details {
-        for (name, detail) in details.0 {
+        for (name, raw) in details.0 {
+            let Ok(detail) = detail(raw) else { continue };
             if let Ok(one) = neighbor(&vrf, &name, &detail, None) {
                 soft.extend(soft_families(&one, &detail));
             }
@@ -64,7 +72,12 @@ fn document<'de, T: Deserialize<'de>>(
     documents: &mut serde_json::Deserializer<serde_json::de::StrRead<'de>>,
     name: &str,
 ) -> Result<T, String> {
-    T::deserialize(documents).map_err(|error| format!("{name}: {}", crate::mask::json_error(&error)))
+    T::deserialize(documents).map_err(|error| format!("{name}: {}", json_error(&error)))
+}
+
+/// An entry by itself, so that an odd one takes no others along.
+fn detail(raw: &RawValue) -> Result<Detail, String> {
+    serde_json::from_str(raw.get()).map_err(|error| json_error(&error))
 }
 
 fn soft_families(one: &Neighbor, detail: &Detail) -> Vec<Question> {
@@ -81,8 +94,7 @@ fn soft_families(one: &Neighbor, detail: &Detail) -> Vec<Question> {
 fn add_received(all: &mut Neighbors, soft: &[Question], text: &str) -> Result<(), String> {
     let counts = serde_json::Deserializer::from_str(text).into_iter::<PrefixCounts>();
     for ((vrf, address, family), counts) in soft.iter().zip(counts) {
-        let counts = counts
-            .map_err(|error| format!("prefix-counts of {address}: {}", crate::mask::json_error(&error)))?;
+        let counts = counts.map_err(|error| format!("prefix-counts of {address}: {}", json_error(&error)))?;
         let Some(counts) = counts.walk.filter(|_| counts.of.as_deref() == Some(address.to_string().as_str()))
         else {
             continue;
@@ -134,24 +146,25 @@ fn last_error(detail: &Detail, up: bool) -> Option<String> {
 /// A VRF in the summary: a key per family, and under it the peers.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SummaryVrf {
-    ipv4_unicast: Option<SummaryFamily>,
-    ipv6_unicast: Option<SummaryFamily>,
+struct SummaryVrf<'a> {
+    #[serde(borrow)]
+    ipv4_unicast: Option<SummaryFamily<'a>>,
+    #[serde(borrow)]
+    ipv6_unicast: Option<SummaryFamily<'a>>,
 }
 
-impl SummaryVrf {
-    fn peer(&self, name: &str) -> Option<&Peer> {
-        [&self.ipv4_unicast, &self.ipv6_unicast]
-            .into_iter()
-            .flatten()
-            .find_map(|family| family.peers.get(name))
+impl SummaryVrf<'_> {
+    fn peer(&self, name: &str) -> Option<Result<Peer, String>> {
+        let families = [&self.ipv4_unicast, &self.ipv6_unicast];
+        let raw = families.into_iter().flatten().find_map(|family| family.peers.get(name))?;
+        Some(serde_json::from_str(raw.get()).map_err(|error| format!("summary: {}", json_error(&error))))
     }
 }
 
 #[derive(Deserialize)]
-struct SummaryFamily {
-    #[serde(default)]
-    peers: HashMap<String, Peer>,
+struct SummaryFamily<'a> {
+    #[serde(borrow, default)]
+    peers: HashMap<Cow<'a, str>, &'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -161,19 +174,19 @@ struct Peer {
 }
 
 /// A VRF in the details: peers by address, among other things.
-struct DetailVrf(Vec<(String, Detail)>);
+struct DetailVrf<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for DetailVrf {
+impl<'de: 'a, 'a> Deserialize<'de> for DetailVrf<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries;
         impl<'de> Visitor<'de> for Entries {
-            type Value = DetailVrf;
+            type Value = DetailVrf<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("the neighbours of a VRF")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DetailVrf, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DetailVrf<'de>, A::Error> {
                 let mut all = Vec::new();
                 while let Some(key) = map.next_key::<Cow<'de, str>>()? {
                     if key == "vrfId" || key == "vrfName" {
@@ -267,4 +280,27 @@ struct PrefixCounts {
 struct Walk {
     #[serde(rename = "Adj-in")]
     adj_in: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{neighbors, questions};
+
+    #[test]
+    fn an_odd_neighbour_takes_no_others_along() {
+        let text = r#"{"default":{"ipv4Unicast":{"peers":{
+            "192.0.2.2":{"peerState":"OK"},"192.0.2.3":{"peerState":"OK"},"192.0.2.4":{"peerState":7}}}}}
+            {"default":{"vrfId":0,"vrfName":"default",
+            "192.0.2.2":{"remoteAs":64502,"localAs":64500,"bgpState":"Established",
+              "addressFamilyInfo":{"ipv4Unicast":{"inboundSoftConfigPermit":true}}},
+            "192.0.2.3":{"localAs":64500,"bgpState":"Established"},
+            "192.0.2.4":{"remoteAs":64504,"localAs":64500,"bgpState":"Idle"}}}"#;
+        let all = neighbors(text, None).unwrap();
+        assert_eq!(all.neighbors.len(), 1);
+        assert_eq!(all.neighbors[0].address.to_string(), "192.0.2.2");
+        let [odd, other] = all.left_out.as_slice() else { panic!("{:?}", all.left_out) };
+        assert!(odd.starts_with("192.0.2.3 in VRF default: "), "{odd}");
+        assert!(other.starts_with("192.0.2.4 in VRF default: summary: "), "{other}");
+        assert_eq!(questions(text).unwrap().len(), 1);
+    }
 }

@@ -4,44 +4,70 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use crate::mask::json_error;
 use crate::neighbor::{Family, Neighbor, Neighbors, PrefixCounts, Prefixes, State};
 
-/// `bgpctl -j show neighbor`, and lines of an address and how many of its prefixes are in the RIB.
+/// `bgpctl -j show neighbor`, and lines of an address and how many of its prefixes are in the RIB, or `-` where that could not
+/// be counted.
 pub(super) fn neighbors(text: &str, accepted: Option<&str>) -> Result<Neighbors, String> {
-    let answer: Answer = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
     let accepted = accepted.map(counts).transpose()?.unwrap_or_default();
     let mut all = Neighbors::default();
-    for entry in &answer.neighbors {
-        match neighbor(entry, &accepted) {
-            Ok(one) => all.neighbors.push(one),
-            Err(reason) => all.left_out.push(format!("{}: {reason}", entry.remote_addr)),
+    for (at, raw) in raw_entries(text)?.into_iter().enumerate() {
+        let entry = serde_json::from_str::<Entry>(raw.get());
+        match entry.map_err(|error| json_error(&error)).and_then(|entry| neighbor(&entry, &accepted)) {
+            Ok(one) => {
+                if accepted.get(&one.address) == Some(&None) {
+                    all.left_out.push(format!("{}: its accepted prefixes could not be counted", one.address));
+                }
+                all.neighbors.push(one);
+            }
+            Err(reason) => all.left_out.push(format!("{}: {reason}", name_of(raw, at))),
         }
     }
     Ok(all.sorted())
 }
 
+/// Entries by themselves, so that an odd one takes no others along.
+fn raw_entries(text: &str) -> Result<Vec<&RawValue>, String> {
+    let answer: Answer<'_> = serde_json::from_str(text).map_err(|error| json_error(&error))?;
+    Ok(answer.neighbors)
+}
+
+/// The address in an entry that is otherwise not understood, or which one it is.
+fn name_of(raw: &RawValue, at: usize) -> String {
+    #[derive(Deserialize)]
+    struct Named {
+        remote_addr: String,
+    }
+    let named = serde_json::from_str::<Named>(raw.get()).ok();
+    named.map_or_else(|| format!("neighbour {}", at + 1), |named| named.remote_addr)
+}
+
 /// Addresses of sessions that are up, for which accepted prefixes can be counted, and how many prefixes they sent.
 pub(super) fn established(text: &str) -> Result<Vec<(IpAddr, u64)>, String> {
-    let answer: Answer = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
-    let up = answer.neighbors.iter().filter(|entry| entry.state == "Established");
-    Ok(up
+    let entries =
+        raw_entries(text)?.into_iter().filter_map(|raw| serde_json::from_str::<Entry>(raw.get()).ok());
+    Ok(entries
+        .filter(|entry| entry.state == "Established")
         .filter_map(|entry| Some((entry.remote_addr.parse().ok()?, entry.stats.prefixes.received)))
         .collect())
 }
 
-fn counts(text: &str) -> Result<HashMap<IpAddr, u64>, String> {
+fn counts(text: &str) -> Result<HashMap<IpAddr, Option<u64>>, String> {
+    let count = |text: &str| if text == "-" { Some(None) } else { text.parse().ok().map(Some) };
     text.lines()
         .map(|line| {
             let pair = line
                 .split_once(' ')
-                .and_then(|(address, count)| Some((address.parse().ok()?, count.trim().parse().ok()?)));
+                .and_then(|(address, number)| Some((address.parse().ok()?, count(number.trim())?)));
             pair.ok_or_else(|| format!("a count in the form {line:?}"))
         })
         .collect()
 }
 
-fn neighbor(entry: &Entry, accepted: &HashMap<IpAddr, u64>) -> Result<Neighbor, String> {
+fn neighbor(entry: &Entry, accepted: &HashMap<IpAddr, Option<u64>>) -> Result<Neighbor, String> {
     let address: IpAddr = entry.remote_addr.parse().map_err(|_| "it has no address".to_owned())?;
     let state = State::from_name(&entry.state).ok_or_else(|| format!("state {:?}", entry.state))?;
     let up = state == State::Established;
@@ -57,7 +83,7 @@ fn neighbor(entry: &Entry, accepted: &HashMap<IpAddr, u64>) -> Result<Neighbor, 
         enabled: !entry.config.down,
         uptime: seconds.filter(|_| up),
         downtime: seconds.filter(|_| !up),
-        prefixes: prefixes(entry, up, accepted.get(&address).copied()),
+        prefixes: prefixes(entry, up, accepted.get(&address).copied().flatten()),
         over_limit: state == State::Idle
             && entry.last_error_sent.as_deref().is_some_and(|text| text.contains("max-prefix exceeded")),
         last_error: last_error(entry),
@@ -103,8 +129,9 @@ fn last_error(entry: &Entry) -> Option<String> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    neighbors: Vec<Entry>,
+struct Answer<'a> {
+    #[serde(borrow)]
+    neighbors: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -161,4 +188,33 @@ struct Session {
 #[derive(Deserialize)]
 struct Local {
     address: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{established, neighbors};
+
+    const TWO: &str = r#"{"neighbors":[
+        {"remote_as":"64502","remote_addr":"192.0.2.2","state":"Established","last_updown_sec":48,
+         "config":{"capabilities":{"multiprotocol":["IPv4 unicast"]}},"stats":{"prefixes":{"sent":1,"received":20}}},
+        {"remote_as":64503,"remote_addr":"192.0.2.3","state":"Established","last_updown_sec":48,"config":{}},
+        {"remote_as":"64504"}]}"#;
+
+    #[test]
+    fn an_odd_neighbour_takes_no_others_along() {
+        let all = neighbors(TWO, Some("192.0.2.2 18\n")).unwrap();
+        let found: Vec<String> = all.neighbors.iter().map(|one| one.address.to_string()).collect();
+        assert_eq!(found, ["192.0.2.2"]);
+        assert_eq!(all.neighbors[0].prefixes.values().next().unwrap().accepted, Some(18));
+        let [odd, nameless] = all.left_out.as_slice() else { panic!("{:?}", all.left_out) };
+        assert!(odd.starts_with("192.0.2.3: ") && nameless.starts_with("neighbour 3: "), "{odd} {nameless}");
+        assert_eq!(established(TWO).unwrap(), [("192.0.2.2".parse().unwrap(), 20)]);
+    }
+
+    #[test]
+    fn what_was_not_counted_is_not_zero() {
+        let all = neighbors(TWO, Some("192.0.2.2 -\n")).unwrap();
+        assert_eq!(all.neighbors[0].prefixes.values().next().unwrap().accepted, None);
+        assert_eq!(all.left_out[0], "192.0.2.2: its accepted prefixes could not be counted");
+    }
 }

@@ -16,6 +16,12 @@ R=/run/openbgpd/bgpd.rsock
 bgpctl_() { if [ -S $R ]; then lim "$1" bgpctl -s $R $2; else lim "$1" $S bgpctl $2; fi; }
 "#;
 
+/// How many prefixes of a neighbour are in the RIB; `-` where the answer is not whole.
+const COUNT: &str = r#"rib() {
+    { bgpctl_ $L "-j show rib neighbor $1" && echo whole; } | awk '/"prefix":/ { n++ } /^whole$/ { w = 1 } END { print w ? n + 0 : "-" }'
+}
+"#;
+
 /// More routes than this are not counted one by one.
 const COUNTED: u64 = 200_000;
 
@@ -67,12 +73,9 @@ impl Daemon {
                 format!("show bgp vrf {vrf} {family} unicast neighbors {address} prefix-counts json");
             let _ = write!(script, " -c {}", quote(&command));
         }
-        let counts = self.poll(&script).await?;
+        let counts = self.poll(&script).await;
         // A session that went down in between has no counts; what was read of it still holds.
-        let counts = counts.text("received");
-        frr::neighbors(text, Some(counts))
-            .or_else(|_| frr::neighbors(text, None))
-            .map_err(|reason| self.misread(reason))
+        self.with_counts(counts, "received", |counts| frr::neighbors(text, counts))
     }
 
     async fn bird_neighbors(&self) -> Result<Neighbors, Error> {
@@ -93,16 +96,16 @@ impl Daemon {
         if up.is_empty() || !few || self.options.without_counting {
             return openbgpd::neighbors(text, None).map_err(|reason| self.misread(reason));
         }
-        let mut script = format!("{BGPCTL}count() {{ for a in");
+        let mut script = format!("{BGPCTL}{COUNT}count() {{ for a in");
         for (address, _) in up {
             let _ = write!(script, " {address}");
         }
         script.push_str(
-            r#"; do echo "$a $(bgpctl_ $L "-j show rib neighbor $a" | grep -c '"prefix":')"; done; }
+            r#"; do echo "$a $(rib $a)"; done; }
 ask accepted count"#,
         );
-        let counts = self.poll(&script).await?;
-        openbgpd::neighbors(text, Some(counts.text("accepted"))).map_err(|reason| self.misread(reason))
+        let counts = self.poll(&script).await;
+        self.with_counts(counts, "accepted", |counts| openbgpd::neighbors(text, counts))
     }
 
     async fn gobgp_neighbors(&self) -> Result<Neighbors, Error> {
@@ -118,19 +121,42 @@ ask accepted count"#,
         }
         let clock = self.good(&answer, "clock")?;
         let up = gobgp::established(text).map_err(|reason| self.misread(reason))?;
-        let mut counts = None;
-        if !up.is_empty() {
-            let mut script = "each() { for a in".to_owned();
-            for address in up {
-                let _ = write!(script, " {address}");
-            }
-            script.push_str("; do lim $L gobgp -j neighbor $a; done; }\nask advertised each");
-            counts = Some(self.poll(&script).await?);
+        if up.is_empty() {
+            return gobgp::neighbors(text, clock, None).map_err(|reason| self.misread(reason));
         }
-        let advertised = counts.as_ref().map(|answer| answer.text("advertised"));
-        gobgp::neighbors(text, clock, advertised)
-            .or_else(|_| gobgp::neighbors(text, clock, None))
-            .map_err(|reason| self.misread(reason))
+        let mut script = "each() { for a in".to_owned();
+        for address in up {
+            let _ = write!(script, " {address}");
+        }
+        script.push_str("; do lim $L gobgp -j neighbor $a; done; }\nask advertised each");
+        let counts = self.poll(&script).await;
+        self.with_counts(counts, "advertised", |counts| gobgp::neighbors(text, clock, counts))
+    }
+
+    /// Neighbours with what was counted for them; without it, and with a word about that, where it could not be had.
+    fn with_counts(
+        &self,
+        counts: Result<Answer, Error>,
+        name: &str,
+        read: impl Fn(Option<&str>) -> Result<Neighbors, String>,
+    ) -> Result<Neighbors, Error> {
+        let reason = match counts {
+            Ok(answer) => match read(Some(answer.text(name))) {
+                Ok(mut all) => {
+                    if answer.get(name).is_some_and(|section| section.status == 124) {
+                        all.left_out
+                            .push(format!("the numbers of {name} prefixes: counting them took too long"));
+                    }
+                    return Ok(all);
+                }
+                Err(reason) => reason,
+            },
+            Err(Error::Timeout { limit, .. }) => format!("it took longer than {} s", limit.as_secs()),
+            Err(error) => error.to_string(),
+        };
+        let mut all = read(None).map_err(|reason| self.misread(reason))?;
+        all.left_out.push(excerpt(&format!("the numbers of {name} prefixes: {reason}")));
+        Ok(all)
     }
 
     pub(super) async fn read_config(&self) -> Result<ConfigText, Error> {
