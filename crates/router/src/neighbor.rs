@@ -1,6 +1,6 @@
 //! A BGP neighbour as a router sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Index;
@@ -260,9 +260,28 @@ pub struct Neighbors {
 impl Neighbors {
     pub(crate) fn sorted(mut self) -> Self {
         sort(&mut self.neighbors);
+        self.leave_out_ambiguous();
         // They hold words of the router's.
         self.left_out.iter_mut().for_each(|reason| *reason = crate::mask::excerpt(reason));
         self
+    }
+
+    /// The same link-local address on several interfaces: two neighbours, and a session of ours could be either.
+    fn leave_out_ambiguous(&mut self) {
+        let ambiguous: BTreeSet<(String, IpAddr)> = self
+            .neighbors
+            .windows(2)
+            .filter(|two| (&two[0].vrf, two[0].address) == (&two[1].vrf, two[1].address))
+            .filter(|two| matches!(two[0].address, IpAddr::V6(address) if address.is_unicast_link_local()))
+            .map(|two| (two[0].vrf.clone(), two[0].address))
+            .collect();
+        if ambiguous.is_empty() {
+            return;
+        }
+        self.neighbors.retain(|one| !ambiguous.contains(&(one.vrf.clone(), one.address)));
+        self.left_out.extend(ambiguous.into_iter().map(|(vrf, address)| {
+            format!("{address} in VRF {vrf}: it is a neighbour on several interfaces, and the address does not say on which")
+        }));
     }
 
     /// The neighbour with this address in this VRF.
@@ -297,7 +316,7 @@ pub(crate) fn sort(all: &mut [Neighbor]) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Family, Neighbor, PrefixCounts, Prefixes, State, sort};
+    use super::{Family, Neighbor, Neighbors, PrefixCounts, Prefixes, State, sort};
 
     proptest! {
         #[test]
@@ -334,5 +353,17 @@ mod tests {
         assert_eq!(State::from_name("OpenSent"), Some(State::OpenSent));
         assert_eq!(State::from_name("Closed"), None);
         assert_eq!(State::from_name(""), None);
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_left_out() {
+        let one = |text: &str| Neighbor::new("default", text.parse().unwrap(), State::Idle);
+        let neighbors =
+            vec![one("fe80::1"), one("192.0.2.1"), one("fe80::2"), one("fe80::1"), one("192.0.2.1")];
+        let all = Neighbors { neighbors, left_out: Vec::new() }.sorted();
+        let left: Vec<String> = all.neighbors.iter().map(|one| one.address.to_string()).collect();
+        assert_eq!(left, ["192.0.2.1", "192.0.2.1", "fe80::2"]);
+        assert_eq!(all.left_out.len(), 1);
+        assert!(all.left_out[0].starts_with("fe80::1 in VRF default: "), "{}", all.left_out[0]);
     }
 }

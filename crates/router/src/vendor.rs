@@ -82,20 +82,31 @@ pub(crate) fn leading_number(text: &str) -> Option<u64> {
 #[derive(Default)]
 pub(crate) struct Gathered {
     rows: Vec<Neighbor>,
+    /// Rows of addresses with a zone, by VRF and address: what is the same without it may be two neighbours.
+    zoned: BTreeMap<(String, String), Neighbor>,
     left_out: Vec<String>,
 }
 
 impl Gathered {
     /// Where there are about so many rows.
     pub fn of(rows: usize) -> Self {
-        Self { rows: Vec::with_capacity(rows), left_out: Vec::new() }
+        Self { rows: Vec::with_capacity(rows), ..Self::default() }
     }
 
     /// A row; of a neighbour that is there already, only the families count.
     pub fn add(&mut self, vrf: &str, address: &str, row: Result<Neighbor, String>) {
-        match row {
-            Ok(one) => self.rows.push(one),
-            Err(reason) => self.left_out.push(format!("{address:.60} in VRF {vrf}: {reason}")),
+        let one = match row {
+            Ok(one) => one,
+            Err(reason) => return self.left_out.push(format!("{address:.60} in VRF {vrf}: {reason}")),
+        };
+        if !address.contains('%') {
+            return self.rows.push(one);
+        }
+        match self.zoned.entry((one.vrf.clone(), canonical(address))) {
+            Entry::Vacant(place) => {
+                place.insert(one);
+            }
+            Entry::Occupied(mut place) => place.get_mut().prefixes.extend(one.prefixes),
         }
     }
 
@@ -105,16 +116,17 @@ impl Gathered {
     }
 
     /// All of it.
-    pub fn neighbors(self) -> Neighbors {
-        let mut all = Neighbors { neighbors: self.rows, left_out: self.left_out }.sorted();
-        all.neighbors.dedup_by(|again, first| {
+    pub fn neighbors(mut self) -> Neighbors {
+        sort(&mut self.rows);
+        self.rows.dedup_by(|again, first| {
             let same = again.vrf == first.vrf && again.address == first.address;
             if same {
                 first.prefixes.extend(std::mem::take(&mut again.prefixes));
             }
             same
         });
-        all
+        self.rows.extend(self.zoned.into_values());
+        Neighbors { neighbors: self.rows, left_out: self.left_out }.sorted()
     }
 }
 

@@ -79,3 +79,60 @@ proptest::proptest! {
         }
     }
 }
+
+/// One address on two interfaces is two neighbours; which of them a session is, the address does not say.
+#[test]
+fn link_local_neighbours_of_two_interfaces_are_not_one() {
+    let parts = |name: &str, text: &str| BTreeMap::from([(name.to_owned(), text.to_owned())]);
+    let peer = |zone: &str| {
+        format!(
+            r#"{{"peerAddress":"fe80::1{zone}","asn":"64501","state":"Established","establishedTime":9}}"#
+        )
+    };
+    let eos = format!(
+        r#"{{"vrfs":{{"default":{{"peerList":[{},{},{}]}}}}}}"#,
+        peer("%Et1"),
+        peer("%Et2"),
+        peer("%Et1").replace("fe80::1", "fe80::2")
+    );
+    let row = |zone: &str| {
+        format!(
+            r#"{{"neighborid":"fe80::1{zone}","neighboras":"64501","state":"Established","time":"1d02h","prefixreceived":5}}"#
+        )
+    };
+    let nxos = format!(
+        r#"{{"TABLE_vrf":{{"ROW_vrf":{{"vrf-name-out":"default","vrf-local-as":"64500","TABLE_af":{{"ROW_af":{{"af-id":2,
+        "TABLE_saf":{{"ROW_saf":{{"safi":1,"TABLE_neighbor":{{"ROW_neighbor":[{},{},{}]}}}}}}}}}}}}}}}}"#,
+        row("%Ethernet1/1"),
+        row("%Ethernet1/2"),
+        row("%Ethernet1/1").replace("fe80::1", "fe80::2")
+    );
+    let ssh = "BGP summary information for VRF default, address family IPv6 Unicast\nBGP router identifier 192.0.2.254, \
+        local AS number 64500\n\nNeighbor        V    AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd\n\
+        fe80::1%Ethernet1/1\n                4 64501       1       1        1    0    0     1d2h 5\n\
+        fe80::1%Ethernet1/2\n                4 64501       1       1        1    0    0     1d2h 5\n\
+        fe80::2%Ethernet1/1\n                4 64501       1       1        1    0    0     1d2h 5\n";
+    let summary = "For address family: IPv6 Unicast\nBGP router identifier 192.0.2.254, local AS number 64500\n\n\
+        Neighbor        V           AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd\n";
+    let detail: String = ["FE80::1%GigabitEthernet1", "FE80::1%GigabitEthernet2", "FE80::2%GigabitEthernet1"]
+        .map(|name| format!("BGP neighbor is {name},  remote AS 64501, external link\n  BGP state = Established, up for 1d02h\n"))
+        .concat();
+    let mut ios = parts("show_bgp_all_summary", summary);
+    ios.extend(parts("show_bgp_ipv6_unicast_neighbors", &detail));
+    let empty =
+        ["show_ip_bgp_summary_vrf_all", "show_ipv6_bgp_summary_vrf_all", "show_ip_bgp_neighbors_vrf_all"];
+    let mut eos = parts("show_ipv6_bgp_peers_vrf_all", &eos);
+    eos.extend(empty.map(|name| (name.to_owned(), "{}".to_owned())));
+    for (platform, parts) in [
+        (Platform::Eos, eos),
+        (Platform::Nxos, parts("show_bgp_all_summary_vrf_all", &nxos)),
+        (Platform::NxosSsh, parts("show_bgp_all_summary_vrf_all", ssh)),
+        (Platform::Ios, ios),
+    ] {
+        let all = parse_vendor(platform, &parts).unwrap();
+        let found: Vec<String> = all.neighbors.iter().map(|one| one.address.to_string()).collect();
+        assert_eq!(found, ["fe80::2"], "{platform:?}: {:?}", all.left_out);
+        let [odd] = all.left_out.as_slice() else { panic!("{platform:?}: {:?}", all.left_out) };
+        assert!(odd.contains("fe80::1 in VRF default") && odd.contains("interfaces"), "{platform:?}: {odd}");
+    }
+}

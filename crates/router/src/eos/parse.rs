@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -23,18 +22,19 @@ pub(super) struct Answers<'a> {
 pub(super) fn neighbors(answers: Answers<'_>) -> Result<Neighbors, String> {
     let summaries = read_summaries(answers)?;
     let mut all = Neighbors::default();
-    let mut seen: BTreeSet<(String, IpAddr)> = BTreeSet::new();
+    // By VRF and address with its zone.
+    let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
     for (text, name) in answers.details.iter().zip(["neighbors", "IPv6 peers"]) {
         let details: Vrfs<'_, DetailVrf<'_>> = read(text, name)?;
         for (vrf, list) in &details.vrfs {
             for raw in &list.peers {
                 match serde_json::from_str::<Peer<'_>>(raw.get())
                     .map_err(|error| json_error(&error))
-                    .and_then(|peer| neighbor(vrf, &peer, &summaries))
+                    .and_then(|peer| Ok((neighbor(vrf, &peer, &summaries)?, canonical(&peer.address))))
                 {
                     // A neighbour of both families, or of none yet, may stand in both lists.
-                    Ok(one) => {
-                        if seen.insert((one.vrf.clone(), one.address)) {
+                    Ok((one, name)) => {
+                        if seen.insert((one.vrf.clone(), name)) {
                             all.neighbors.push(one);
                         }
                     }

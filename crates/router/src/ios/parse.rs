@@ -218,7 +218,8 @@ pub(super) fn neighbors<'a>(
             by_name.insert((address, row.family.to_lowercase()), row);
         }
     }
-    let mut found: BTreeMap<(String, IpAddr), Neighbor> = BTreeMap::new();
+    // By VRF and address with its zone.
+    let mut found: BTreeMap<(String, String), Neighbor> = BTreeMap::new();
     let mut named = std::collections::BTreeSet::new();
     for text in texts.filter(|text| !text.contains("Invalid input")) {
         for detail in details(text) {
@@ -226,7 +227,7 @@ pub(super) fn neighbors<'a>(
                 named.insert(address);
             }
             match neighbor(&detail, &by_name, local_as) {
-                Ok(one) => match found.entry((one.vrf.clone(), one.address)) {
+                Ok(one) => match found.entry((one.vrf.clone(), canonical(detail.address))) {
                     std::collections::btree_map::Entry::Vacant(place) => {
                         place.insert(one);
                     }
@@ -242,7 +243,7 @@ pub(super) fn neighbors<'a>(
     for row in &rows {
         match from_row(row) {
             Ok(one) if !named.contains(&one.address) => {
-                found.entry((one.vrf.clone(), one.address)).or_insert(one);
+                found.entry((one.vrf.clone(), canonical(row.address))).or_insert(one);
             }
             Ok(_) => {}
             Err(reason) => all.left_out.push(format!("{:.60}: {reason}", row.address)),
