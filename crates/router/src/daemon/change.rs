@@ -3,22 +3,22 @@
 //! `change.sh` is the part that runs on the router, with what differs between the daemons in a file for each. Every step is
 //! one request, so that it runs to its end on the router even when the connection does not.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::frr_texts::{complaints, difference, merge_difference};
+use super::gobgp_wanted::Wanted;
 use super::poll::gobgp_error;
 use super::shell::{self, Answer, quote};
-use super::{Daemon, DaemonKind, gobgp};
+use super::{Daemon, DaemonKind};
 use crate::driver::{Candidate, ConfigText, How, Pending};
 use crate::mask::excerpt;
 use crate::{Diff, Error, Step};
 
 const CHANGE: &str = include_str!("change.sh");
 
-/// How long `GoBGP` may take to show the neighbours of a new configuration; it does not say when it has read it.
+/// How long `GoBGP` may take to show a new configuration; it does not say when it has read it.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 
 struct Loaded<'a> {
@@ -26,8 +26,8 @@ struct Loaded<'a> {
     how: How,
     id: String,
     diff: Diff,
-    /// With `GoBGP`: the neighbours that must be there after the commit.
-    expected: Vec<IpAddr>,
+    /// With `GoBGP`: what must be seen after the commit.
+    wanted: Option<Wanted>,
 }
 
 #[async_trait]
@@ -129,9 +129,10 @@ impl Daemon {
             (DaemonKind::Frr, How::Merge) => merge_difference(answer.text("old"), text.expose()),
             _ => Diff::between(answer.text("old"), text.expose()),
         };
-        let expected =
-            if self.kind == DaemonKind::Gobgp { gobgp_addresses(text.expose()) } else { Vec::new() };
-        Ok(Box::new(Loaded { daemon: self, how, id, diff, expected }))
+        let wanted = (self.kind == DaemonKind::Gobgp)
+            .then(|| Wanted::read(text.expose()).map_err(|reason| self.rejected(step, &reason)))
+            .transpose()?;
+        Ok(Box::new(Loaded { daemon: self, how, id, diff, wanted }))
     }
 
     async fn commit_change(&self, loaded: &Loaded<'_>, pending: &Pending) -> Result<(), Error> {
@@ -173,34 +174,35 @@ impl Daemon {
             && loaded.how == How::Replace
             && !loaded.diff.is_empty()
             && difference(answer.text("remaining")) == loaded.diff;
-        if ineffective || !self.shows(&loaded.expected).await? {
-            self.undo_change(pending).await?;
-            return Err(self.rejected(step, "the daemon took the configuration and did not act on it"));
-        }
-        Ok(())
+        let missing = match &loaded.wanted {
+            Some(wanted) => self.missing(wanted).await?,
+            None => ineffective.then(String::new),
+        };
+        let Some(missing) = missing else { return Ok(()) };
+        self.undo_change(pending).await?;
+        let message = "the daemon took the configuration and did not act on it";
+        let colon = if missing.is_empty() { "" } else { ": " };
+        Err(Error::Rejected {
+            host: self.host().to_owned(),
+            step,
+            message: format!("{message}{colon}{missing}"),
+        })
     }
 
     fn complaints(&self, said: &str) -> String {
         if self.kind == DaemonKind::Frr { complaints(said) } else { excerpt(said) }
     }
 
-    /// Whether `GoBGP` has these neighbours, and no others, soon.
-    async fn shows(&self, expected: &[IpAddr]) -> Result<bool, Error> {
-        if self.kind != DaemonKind::Gobgp {
-            return Ok(true);
-        }
+    /// What `GoBGP` does not have soon of what it should have.
+    async fn missing(&self, wanted: &Wanted) -> Result<Option<String>, Error> {
+        let script = "ask neighbors lim 10 gobgp -j neighbor; ask global lim 10 gobgp -j global";
         let begun = tokio::time::Instant::now();
         loop {
-            let bounds = self.reading(Step::Commit);
-            let answer = shell::run(&self.ssh, bounds, "ask now lim 10 gobgp -j neighbor", b"").await?;
-            let found = gobgp::addresses(answer.text("now")).unwrap_or_default();
-            let mut found: Vec<_> = found.into_iter().collect();
-            found.sort_unstable();
-            if found == expected {
-                return Ok(true);
-            }
-            if begun.elapsed() > SHOWN_WITHIN {
-                return Ok(false);
+            let answer = shell::run(&self.ssh, self.reading(Step::Commit), script, b"").await?;
+            let missing = wanted.missing(answer.text("neighbors"), answer.text("global"));
+            let missing = missing.unwrap_or_else(|_| Some("it does not tell its neighbours".to_owned()));
+            if missing.is_none() || begun.elapsed() > SHOWN_WITHIN {
+                return Ok(missing);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -263,19 +265,6 @@ impl Daemon {
         });
         found.map(Some).ok_or_else(|| self.unreadable(step, excerpt(answer.text("pending"))))
     }
-}
-
-/// The addresses of neighbours in a `GoBGP` configuration, sorted.
-fn gobgp_addresses(text: &str) -> Vec<IpAddr> {
-    let mut all: Vec<IpAddr> = text
-        .lines()
-        .filter_map(|line| {
-            let (key, value) = line.split_once('=')?;
-            (key.trim() == "neighbor-address").then_some(value)?.trim().trim_matches('"').parse().ok()
-        })
-        .collect();
-    all.sort_unstable();
-    all
 }
 
 #[cfg(test)]

@@ -4,45 +4,61 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use crate::mask::json_error;
 use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
 
 /// `gobgp -j neighbor`, the router's clock in seconds since 1970, and answers of `gobgp -j neighbor ADDRESS`, which alone count
 /// what is advertised.
 pub(super) fn neighbors(text: &str, clock: &str, advertised: Option<&str>) -> Result<Neighbors, String> {
-    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
     let now: u64 = clock.trim().parse().map_err(|_| format!("the clock says {clock:?}"))?;
     let mut sent: HashMap<(String, i64), u64> = HashMap::new();
     for entry in serde_json::Deserializer::from_str(advertised.unwrap_or_default()).into_iter::<Entry>() {
-        let entry = entry.map_err(|error| format!("one neighbour: {}", crate::mask::json_error(&error)))?;
+        let entry = entry.map_err(|error| format!("one neighbour: {}", json_error(&error)))?;
         for family in &entry.afi_safis {
-            sent.insert(
-                (entry.conf.neighbor_address.clone(), family.state.family.afi),
-                family.state.advertised,
-            );
+            sent.insert((entry.address().to_owned(), family.state.family.afi), family.state.advertised);
         }
     }
     let mut all = Neighbors::default();
-    for entry in &entries {
-        match neighbor(entry, now, &sent) {
+    for (at, raw) in raw_entries(text)?.into_iter().enumerate() {
+        let entry = serde_json::from_str::<Entry>(raw.get());
+        match entry.map_err(|error| json_error(&error)).and_then(|entry| neighbor(&entry, now, &sent)) {
             Ok(one) => all.neighbors.push(one),
-            Err(reason) => all.left_out.push(format!("{}: {reason}", entry.conf.neighbor_address)),
+            Err(reason) => all.left_out.push(format!("{}: {reason}", name_of(raw, at))),
         }
     }
     Ok(all.sorted())
 }
 
-/// Addresses of sessions that are up.
-pub(super) fn established(text: &str) -> Result<Vec<IpAddr>, String> {
-    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
-    let up = entries.iter().filter(|entry| entry.state.session == ESTABLISHED);
-    Ok(up.filter_map(|entry| entry.conf.neighbor_address.parse().ok()).collect())
+/// Entries by themselves, so that an odd one takes no others along.
+fn raw_entries(text: &str) -> Result<Vec<&RawValue>, String> {
+    serde_json::from_str(text).map_err(|error| json_error(&error))
 }
 
-/// Every neighbour's address.
-pub(super) fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
-    let entries: Vec<Entry> = serde_json::from_str(text).map_err(|error| crate::mask::json_error(&error))?;
-    Ok(entries.iter().filter_map(|entry| entry.conf.neighbor_address.parse().ok()).collect())
+/// Every neighbour that can be read.
+pub(super) fn entries(text: &str) -> Result<Vec<Entry>, String> {
+    Ok(raw_entries(text)?.into_iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect())
+}
+
+/// The address in an entry that is otherwise not understood, or which one it is.
+fn name_of(raw: &RawValue, at: usize) -> String {
+    #[derive(Deserialize)]
+    struct Named {
+        conf: Address,
+    }
+    #[derive(Deserialize)]
+    struct Address {
+        neighbor_address: String,
+    }
+    let named = serde_json::from_str::<Named>(raw.get()).ok();
+    named.map_or_else(|| format!("neighbour {}", at + 1), |named| named.conf.neighbor_address)
+}
+
+/// Addresses of sessions that are up.
+pub(super) fn established(text: &str) -> Result<Vec<IpAddr>, String> {
+    let up = entries(text)?.into_iter().filter(|entry| entry.state.session == ESTABLISHED);
+    Ok(up.filter_map(|entry| entry.address().parse().ok()).collect())
 }
 
 const ESTABLISHED: u8 = 6;
@@ -51,7 +67,7 @@ const SHUT: u8 = 1;
 const OVER_LIMIT: u8 = 2;
 
 fn neighbor(entry: &Entry, now: u64, sent: &HashMap<(String, i64), u64>) -> Result<Neighbor, String> {
-    let address: IpAddr = entry.conf.neighbor_address.parse().map_err(|_| "it has no address".to_owned())?;
+    let address: IpAddr = entry.address().parse().map_err(|_| "it has no address".to_owned())?;
     let state = match entry.state.session {
         1 => State::Idle,
         2 => State::Connect,
@@ -96,17 +112,15 @@ fn prefixes(
     let prefixes = Prefixes {
         received: up.then_some(state.received),
         accepted: up.then_some(state.accepted),
-        advertised: sent
-            .get(&(entry.conf.neighbor_address.clone(), state.family.afi))
-            .copied()
-            .filter(|_| up),
+        advertised: sent.get(&(entry.address().to_owned(), state.family.afi)).copied().filter(|_| up),
     };
     Some((name, prefixes))
 }
 
+/// A neighbour as `gobgp` prints it.
 #[derive(Deserialize)]
-struct Entry {
-    conf: Conf,
+pub(super) struct Entry {
+    pub conf: Conf,
     state: SessionState,
     #[serde(default)]
     timers: Timers,
@@ -117,23 +131,39 @@ struct Entry {
 }
 
 impl Entry {
+    /// One that came by itself, from a range, has no address of its own in its configuration.
+    fn address(&self) -> &str {
+        if self.conf.neighbor_address.is_empty() {
+            &self.state.neighbor_address
+        } else {
+            &self.conf.neighbor_address
+        }
+    }
+
     fn vrf(&self) -> &str {
         if self.conf.vrf.is_empty() { "default" } else { &self.conf.vrf }
     }
 }
 
+/// What is configured of a neighbour, with what it has from its group.
 #[derive(Deserialize)]
-struct Conf {
+pub(super) struct Conf {
     #[serde(default)]
-    neighbor_address: String,
+    pub neighbor_address: String,
     #[serde(default)]
-    description: String,
+    pub neighbor_interface: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub auth_password: String,
+    #[serde(default)]
+    pub admin_down: bool,
     #[serde(default)]
     vrf: String,
     #[serde(default)]
     local_asn: u32,
     #[serde(default)]
-    peer_asn: u32,
+    pub peer_asn: u32,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +172,8 @@ struct SessionState {
     session: u8,
     #[serde(default)]
     admin_state: u8,
+    #[serde(default)]
+    neighbor_address: String,
     #[serde(default)]
     router_id: String,
 }
@@ -194,4 +226,26 @@ struct AfiSafiName {
     afi: i64,
     #[serde(default)]
     safi: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{established, neighbors};
+
+    const TEXT: &str = r#"[
+        {"conf":{"neighbor_address":"192.0.2.2","peer_asn":64502},"state":{"session_state":6}},
+        {"conf":{"neighbor_address":"192.0.2.3","peer_asn":-1},"state":{"session_state":6}},
+        {"conf":[]},
+        {"conf":{"peer_asn":64888},"state":{"neighbor_address":"192.0.2.4","session_state":6}}]"#;
+
+    #[test]
+    fn an_odd_neighbour_takes_no_others_along() {
+        let all = neighbors(TEXT, "1795472049", None).unwrap();
+        let found: Vec<String> = all.neighbors.iter().map(|one| one.address.to_string()).collect();
+        // The last one came by itself, from a range.
+        assert_eq!(found, ["192.0.2.2", "192.0.2.4"]);
+        let [odd, nameless] = all.left_out.as_slice() else { panic!("{:?}", all.left_out) };
+        assert!(odd.starts_with("192.0.2.3: ") && nameless.starts_with("neighbour 3: "), "{odd} {nameless}");
+        assert_eq!(established(TEXT).unwrap().len(), 2);
+    }
 }

@@ -7,6 +7,7 @@ mod change;
 mod frr;
 mod frr_texts;
 mod gobgp;
+mod gobgp_wanted;
 mod openbgpd;
 mod poll;
 mod shell;
@@ -169,7 +170,10 @@ impl Load for Daemon {
 pub(crate) fn texts(old: &str, new: &str) {
     let _ = (frr_texts::difference(new), frr_texts::merge_difference(old, new), frr_texts::complaints(new));
     let _ = (shell::sections(new), poll::gobgp_error(new));
-    let _ = (frr::questions(new), gobgp::addresses(new), gobgp::established(new), openbgpd::established(new));
+    let _ = (frr::questions(new), gobgp::established(new), openbgpd::established(new));
+    if let Ok(wanted) = gobgp_wanted::Wanted::read(old) {
+        let _ = wanted.missing(new, new);
+    }
 }
 
 /// Neighbours from what a daemon printed, without a router.

@@ -412,7 +412,10 @@ fn openbgpd() {
 
 #[test]
 fn gobgp() {
-    run(DaemonKind::Gobgp, large::a_configuration);
+    run(DaemonKind::Gobgp, async |lab| {
+        large::a_configuration(lab).await;
+        gobgp_says_nothing(lab).await;
+    });
 }
 
 /// What fails once is tried again until what was there is there.
@@ -447,6 +450,46 @@ async fn openbgpd_cannot_replace_its_file(lab: &Lab) {
     assert!(matches!(refused, Error::Rejected { .. } | Error::NotRestored { .. }), "{refused}");
     assert!(!has(&router.neighbors().await.unwrap(), NEW));
     assert_eq!(router.running_config().await.unwrap().expose(), text);
+}
+
+/// `GoBGP` takes over what it can and says nothing of the rest: it is asked for what it has.
+async fn gobgp_says_nothing(lab: &Lab) {
+    let router = lab.connect().await;
+    let text = router.running_config().await.unwrap().expose().to_owned();
+
+    // One neighbour is changed, and one is written in another way.
+    let one = text.replace("64509", "64599").replace("\"192.0.2.10\"", "'192.0.2.10' # shut");
+    let change = commit(&router, &one, 60).await.unwrap();
+    router.confirm(&change).await.unwrap();
+    let neighbors = router.neighbors().await.unwrap();
+    assert_eq!(neighbors.get("default", address("192.0.2.9")).unwrap().remote_as, Some(64599));
+    router.roll_back(&change).await.unwrap();
+
+    // Of several that are changed at once, it changes the first.
+    let several =
+        text.replace("Nobody there", "Nobody").replace("description = \"Shut\"", "description = \"Down\"");
+    let refused = commit(&router, &several, 60).await.unwrap_err();
+    assert!(matches!(refused, Error::Rejected { .. }), "{refused}");
+    assert!(refused.to_string().contains("the description of neighbour 192.0.2."), "{refused}");
+    assert_eq!(router.running_config().await.unwrap().expose(), text);
+    assert_eq!(router.pending().await.unwrap(), None);
+    let neighbors = router.neighbors().await.unwrap();
+    let nobody = neighbors.get("default", address("192.0.2.9")).unwrap();
+    assert_eq!(nobody.description.as_deref(), Some("Nobody there"));
+    // Nor does it take over another AS of its own.
+    let refused = commit(&router, &text.replacen("64500", "64501", 1), 60).await.unwrap_err();
+    assert!(refused.to_string().contains("its own AS"), "{refused}");
+
+    // Who comes by himself, from a range, is not in the configuration.
+    let range = "\n[[peer-groups]]\n  [peer-groups.config]\n    peer-group-name = \"range\"\n    peer-as = 4200000004\n\
+                 [[dynamic-neighbors]]\n  [dynamic-neighbors.config]\n    prefix = \"192.0.2.4/32\"\n    peer-group = \"range\"\n";
+    let with_range = format!("{text}{range}");
+    let change = commit(&router, &with_range, 60).await.unwrap();
+    router.confirm(&change).await.unwrap();
+    let neighbors = wait_until(&router, "one came by himself", 40, |all| is_up(all, NEW)).await;
+    assert_eq!(neighbors.left_out, Vec::<String>::new());
+    let change = commit(&router, &with_range.replace("Nobody there", "Nobody"), 60).await.unwrap();
+    router.roll_back(&change).await.unwrap();
 }
 
 /// A part with a line that the daemon refuses leaves nothing behind, although FRR takes line by line.
