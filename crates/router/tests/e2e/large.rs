@@ -11,10 +11,11 @@ use crate::{NEW, commit, far, has, wait_until, with_new};
 /// Octets.
 const LARGE: usize = 400_000;
 
-/// With lists of autonomous systems as long as those of large networks, or with comments where a daemon reads no more.
-fn large(kind: DaemonKind, text: &str) -> String {
+/// With a list as long as those of large networks, which the daemon uses or keeps, and something of its end.
+fn large(kind: DaemonKind, text: &str) -> (String, String) {
     let mut text = with_new(kind, text);
     let mut more = String::new();
+    let mut last = String::new();
     for line in 0_u32.. {
         if text.len() + more.len() > LARGE {
             break;
@@ -25,21 +26,58 @@ fn large(kind: DaemonKind, text: &str) -> String {
                 let seq = 5 * (line + 1);
                 writeln!(more, "bgp as-path access-list large seq {seq} permit ^({})$", systems.join("|"))
             }
-            _ => writeln!(more, "# {}", systems.join(" ")),
+            DaemonKind::Bird => writeln!(more, "{}{}", if line == 0 { "" } else { ", " }, systems.join(", ")),
+            DaemonKind::Openbgpd => writeln!(more, "\t{}", systems.join(" ")),
+            DaemonKind::Gobgp => {
+                last = format!("10.{}.{}.0/24", line >> 8, line & 255);
+                writeln!(more, "  [[defined-sets.prefix-sets.prefix-list]]\n    ip-prefix = \"{last}\"")
+            }
         };
+        if kind != DaemonKind::Gobgp {
+            last.clone_from(systems.last().unwrap());
+        }
     }
-    let at = if kind == DaemonKind::Frr { text.find("router bgp").unwrap() } else { text.len() };
-    text.insert_str(at, &more);
-    text
+    match kind {
+        DaemonKind::Frr => text.insert_str(text.find("router bgp").unwrap(), &more),
+        DaemonKind::Bird => {
+            text = text.replacen("filter in4 { ", "filter in4 { if bgp_path ~ LARGE then reject; ", 1);
+            text.insert_str(0, &format!("define LARGE = [\n{more}];\n"));
+        }
+        DaemonKind::Openbgpd => {
+            let rule = "deny from any source-as as-set large\n";
+            let _ = write!(text, "as-set large {{\n{more}}}\n{rule}");
+        }
+        DaemonKind::Gobgp => {
+            let _ = write!(text, "\n[[defined-sets.prefix-sets]]\n  prefix-set-name = \"large\"\n{more}");
+        }
+    }
+    (text, last)
+}
+
+/// Whether the daemon itself has the end of the list.
+fn knows(lab: &Lab, kind: DaemonKind, last: &str) -> bool {
+    let said = match kind {
+        DaemonKind::Frr => lab.on("router", "vtysh -c 'show bgp as-path-access-list large'"),
+        DaemonKind::Bird => {
+            return lab.on("router", &format!("birdc eval '{last} ~ LARGE'")).contains("TRUE");
+        }
+        // It names its lists, and does not list them.
+        DaemonKind::Openbgpd => return lab.on("router", "bgpctl show sets").contains(" large "),
+        DaemonKind::Gobgp => lab.on("router", "gobgp policy prefix large"),
+    };
+    said.contains(last)
 }
 
 /// It arrives whole, takes effect, and goes away.
 pub async fn a_configuration(lab: &Lab) {
     let router = lab.connect().await;
     let text = router.running_config().await.unwrap().expose().to_owned();
-    let large = large(router.kind(), &text);
+    let (large, last) = large(router.kind(), &text);
+    assert!(!knows(lab, router.kind(), &last));
     let begun = Instant::now();
     let change = commit(&router, &large, 300).await.unwrap();
+    println!("large: committed after {:.1} s", begun.elapsed().as_secs_f64());
+    assert!(knows(lab, router.kind(), &last));
     router.confirm(&change).await.unwrap();
     let running = router.running_config().await.unwrap();
     if router.kind() == DaemonKind::Frr {
@@ -51,6 +89,7 @@ pub async fn a_configuration(lab: &Lab) {
     wait_until(&router, "the new neighbour is there", 10, |all| has(all, NEW)).await;
     router.roll_back(&change).await.unwrap();
     assert_eq!(router.running_config().await.unwrap().expose(), text);
+    assert!(!knows(lab, router.kind(), &last));
     println!("large: {:.1} s", begun.elapsed().as_secs_f64());
 }
 

@@ -105,7 +105,7 @@ async fn what_is_read(router: &Daemon) {
     assert_eq!(neighbors.neighbors.len(), 5);
     let neighbors = wait_until(router, "all prefixes are there", 10, |all| {
         let prefixes = all.get("default", address(GOOD4)).unwrap().prefixes[&Family::Ipv4];
-        prefixes.accepted >= Some(18) && prefixes.advertised == Some(1)
+        prefixes.received == Some(20) && prefixes.accepted >= Some(18) && prefixes.advertised == Some(1)
     })
     .await;
     let good = neighbors.get("default", address(GOOD4)).unwrap();
@@ -281,7 +281,29 @@ async fn the_daemon_is_stopped(lab: &Lab, router: &Daemon, text: &str) {
     assert_eq!(router.running_config().await.unwrap().expose(), text);
 }
 
+/// Neither a wrong password nor another machine gets a word out of the driver.
+async fn strangers_stay_out(lab: &Lab) {
+    let wrong = Credentials {
+        user: "netops".into(),
+        password: Some("Planted-wrong".to_owned().into()),
+        ..Credentials::default()
+    };
+    let refused = lab.ssh(22, &wrong, &lab.known_hosts()).await.err().unwrap();
+    assert!(matches!(refused, Error::Login { .. }), "{refused}");
+    assert!(!format!("{refused} {refused:?}").contains(PLANTED));
+    let pinned = HostKeys::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
+    let path = lab.file("other_hosts");
+    std::fs::write(&path, format!("{HOST} {}", lab.read("changed.pub"))).unwrap();
+    for keys in [pinned, HostKeys::KnownHosts(path)] {
+        let refused = lab.ssh(22, &lab.key("client"), &keys).await.err().unwrap();
+        assert!(matches!(refused, Error::HostKey { .. }), "{refused}");
+    }
+    let log = lab.on("router", "cat /var/log/sshd.log");
+    assert!(log.contains("Failed password for netops"), "{log}");
+}
+
 async fn scenario(lab: &Lab) {
+    strangers_stay_out(lab).await;
     let router = lab.connect().await;
     what_is_read(&router).await;
     let text = router.running_config().await.unwrap().expose().to_owned();
