@@ -129,20 +129,31 @@ impl Lab {
         credentials: &Credentials,
         keys: &HostKeys,
     ) -> Result<Ssh, Error> {
-        let limits = Limits {
-            connect: Duration::from_secs(10),
-            login: Duration::from_secs(10),
-            read: Duration::from_secs(8),
-            change: Duration::from_mins(5),
-            keep_alive: Duration::from_secs(2),
-            ..Limits::default()
-        };
-        Ssh::connect(&Endpoint { host: host.into(), port }, credentials, keys, limits).await
+        Ssh::connect(&Endpoint { host: host.into(), port }, credentials, keys, limits()).await
     }
 
     pub async fn connect(&self) -> Daemon {
         let ssh = self.ssh(22, &self.key("client"), &self.known_hosts()).await.unwrap();
         Daemon::new(ssh, self.platform.unwrap(), DaemonOptions::default())
+    }
+
+    /// With a limit for changes, and no other sign that the router is gone.
+    pub async fn connect_within(&self, change: Duration) -> Daemon {
+        let limits = Limits { change, keep_alive: Duration::from_mins(5), ..limits() };
+        let endpoint = Endpoint { host: HOST.into(), port: 22 };
+        let ssh = Ssh::connect(&endpoint, &self.key("client"), &self.known_hosts(), limits).await.unwrap();
+        Daemon::new(ssh, self.platform.unwrap(), DaemonOptions::default())
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        connect: Duration::from_secs(10),
+        login: Duration::from_secs(10),
+        read: Duration::from_secs(8),
+        change: Duration::from_mins(5),
+        keep_alive: Duration::from_secs(2),
+        ..Limits::default()
     }
 }
 

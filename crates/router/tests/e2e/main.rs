@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use lab::{HOST, Lab, PASSWORD};
 use pm_router::{
     ConfigText, Credentials, Daemon, DaemonKind, Error, Family, HostKeys, How, Neighbors, Pending, Router,
-    State,
+    State, Step,
 };
 
 const GOOD4: &str = "192.0.2.2";
@@ -265,6 +265,29 @@ async fn the_way_to_the_router_is_cut(lab: &Lab, text: &str) {
     }
 }
 
+/// What is not answered ends when its time is over, as at every other step (`tests/timeouts.rs`).
+async fn a_candidate_is_not_answered(lab: &Lab, text: &str) {
+    let limit = Duration::from_secs(10);
+    let (one, other) = (lab.connect_within(limit).await, lab.connect_within(limit).await);
+    let text = ConfigText::new(with_new(one.kind(), text));
+    let to_commit = one.loader(How::Replace).unwrap().load(&text).await.unwrap();
+    let to_discard = other.loader(How::Replace).unwrap().load(&text).await.unwrap();
+    lab.on("router", "pkill -STOP -u netops -f sshd");
+    let begun = Instant::now();
+    let (commit, discard) = tokio::join!(to_commit.commit(Duration::from_mins(1)), to_discard.discard());
+    let took = begun.elapsed();
+    // Before they would answer after all.
+    lab.on("router", "pkill -KILL -u netops -f sshd");
+    for (step, error) in [(Step::Commit, commit.unwrap_err()), (Step::Discard, discard.unwrap_err())] {
+        let Error::Timeout { step: found, limit: said, .. } = &error else { panic!("{step}: {error}") };
+        assert_eq!((*found, *said), (step, limit), "{error}");
+    }
+    assert!(took >= limit && took < 2 * limit, "{took:?}");
+    let router = lab.connect().await;
+    assert_eq!(router.pending().await.unwrap(), None);
+    assert!(!has(&router.neighbors().await.unwrap(), NEW));
+}
+
 async fn the_daemon_is_stopped(lab: &Lab, router: &Daemon, text: &str) {
     let name = match router.kind() {
         DaemonKind::Frr | DaemonKind::Openbgpd => "bgpd",
@@ -325,6 +348,8 @@ async fn scenario(lab: &Lab) {
     took("killed");
     the_way_to_the_router_is_cut(lab, &text).await;
     took("cut");
+    a_candidate_is_not_answered(lab, &text).await;
+    took("not answered");
     let router = lab.connect().await;
     the_daemon_is_stopped(lab, &router, &text).await;
     took("stopped");
