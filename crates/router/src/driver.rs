@@ -228,27 +228,35 @@ pub trait Router: Send + Sync {
     /// The way to load a candidate, or `None` where the platform has none of this kind.
     fn loader(&self, how: How) -> Option<Loader<'_>>;
 
-    /// The change that waits for its confirmation, as far as the router tells.
+    /// The change that waits for its confirmation, whoever made it; its id is empty where the router does not say which it is.
+    /// `None`: none waits. That says nothing of a change that was made earlier: it was confirmed, or undone.
+    ///
+    /// [`Error::Untold`] where the router has no list of them and this connection made none: one may wait or not.
     async fn pending(&self) -> Result<Option<Pending>, Error>;
-
-    /// Whether [`Router::pending`] finds the changes of other connections, too. Where it does not, only the name of a change
-    /// leads to it.
-    fn finds_pending(&self) -> bool {
-        true
-    }
 
     /// Whether a change is gone with this connection unless it is confirmed over it.
     fn holds(&self, _change: &Pending) -> bool {
         false
     }
 
-    /// Makes a change permanent.
+    /// Makes a change permanent. Fine if it was confirmed already, so that it can be called again when its answer was lost.
     ///
     /// [`Error::RolledBack`] if it is in force no more, [`Error::NotSaved`] if it is in force and confirmed, and would be lost
-    /// by a restart.
+    /// by a restart. [`Error::Failed`] if another change came after it.
     async fn confirm(&self, change: &Pending) -> Result<(), Error>;
 
+    /// Undoes a change that waits for its confirmation, at once, and says whether it did. One that waits no more, because it was
+    /// confirmed, was undone or is followed by another, is left alone.
+    async fn cancel(&self, change: &Pending) -> Result<bool, Error> {
+        if self.pending().await?.is_none_or(|waiting| waiting.id != change.id) {
+            return Ok(false);
+        }
+        self.roll_back(change).await.map(|()| true)
+    }
+
     /// Undoes a change, at once; the last confirmed one can be undone too. Fine if it is undone already.
+    ///
+    /// [`Error::Failed`] if another change came after it; nothing is undone then.
     async fn roll_back(&self, change: &Pending) -> Result<(), Error>;
 
     /// Ends the connection. A change that waits for its confirmation goes on waiting.
@@ -288,11 +296,17 @@ pub trait Candidate: Send + Sync {
     /// What it would change.
     fn diff(&self) -> &Diff;
 
+    /// The change that its commit with this timer would make, where that has a name by now: whoever does not get the commit's
+    /// answer can [`cancel`](Router::cancel) it by that.
+    fn change(&self, _timer: Duration) -> Option<Pending> {
+        None
+    }
+
     /// Puts it into force and starts the timer, which is rounded up to whole seconds and is one second at least.
     ///
-    /// [`Error::Changed`] if the configuration is another one than at the time of loading, [`Error::Busy`] if another change
-    /// waits for its confirmation. After [`Error::Lost`] or [`Error::Timeout`] it is unknown whether it is in force: ask
-    /// [`Router::pending`] over a new connection.
+    /// [`Error::Changed`] if the configuration is another one than at the time of loading, or another candidate was loaded over
+    /// the same connection since; [`Error::Busy`] if another change waits for its confirmation. Where the error
+    /// [leaves it open](Error::leaves_open), it is unknown whether it is in force: [`Router::cancel`] it over a new connection.
     async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error>;
 
     /// Takes it off the router.

@@ -102,6 +102,23 @@ pub enum Error {
         /// The reason, if one was given.
         message: String,
     },
+    /// The router took the commit and does not show it. Whether it is in force is unknown; the timer undoes it if so.
+    #[error("{host}: whether the change is in force is not known: {message}")]
+    Unclear {
+        /// Host and port.
+        host: String,
+        /// What is odd.
+        message: String,
+    },
+    /// The router has no list of changes that wait for their confirmation, and this connection made none.
+    #[error(
+        "{host}: whether a change waits for its confirmation is not known, the router tells it only to whoever can name the \
+         change"
+    )]
+    Untold {
+        /// Host and port.
+        host: String,
+    },
     /// The router refused the candidate; what was in force still is.
     #[error("{host}: the configuration is refused while {step}: {message}")]
     Rejected {
@@ -179,6 +196,25 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is unknown if what was asked for was done.
+    pub fn leaves_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout { .. } | Self::Lost { .. } | Self::Unreadable { .. } | Self::Unclear { .. }
+        )
+    }
+
+    /// The same after a commit that was taken: whether it is in force is not known.
+    pub(crate) fn unclear(self) -> Self {
+        match self {
+            Self::Failed { host, message, .. }
+            | Self::Rejected { host, message, .. }
+            | Self::Unreadable { host, message, .. }
+            | Self::Busy { host, holder: message } => Self::Unclear { host, message },
+            other => other,
+        }
+    }
+
     /// Whether the same call may work a moment later, without anyone doing anything.
     pub fn may_be_retried(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::Timeout { .. } | Self::Lost { .. } | Self::Busy { .. })

@@ -1,7 +1,10 @@
 //! What the parsers of the vendors' outputs share.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
+use crate::neighbor::sort;
 use crate::{Neighbor, Neighbors};
 
 /// An address as the vendors print it; a zone (`fe80::1%Ethernet1`) is left aside.

@@ -127,6 +127,49 @@ async fn nobody_confirms() {
 }
 
 #[tokio::test]
+async fn only_what_waits_is_cancelled() {
+    for newer in [false, true] {
+        let (eapi, router) = switch(Options { newer, ..options() }).await;
+        let change = router.loader(How::Merge).unwrap().load(&candidate()).await.unwrap();
+        let named = change.change(Duration::from_secs(30)).unwrap();
+        // The commit's answer is lost, and so is the one to the question what became of it.
+        eapi.fault("copy running-config", Fault::CutAfter);
+        eapi.fault(&format!("configure session {} abort", named.id), Fault::CutBefore);
+        assert!(change.commit(Duration::from_secs(30)).await.unwrap_err().leaves_open());
+        assert!(eapi.running().contains("192.0.2.2"));
+        let again = connect(&target(eapi.address, Platform::Eos)).await.unwrap();
+        assert!(again.cancel(&named).await.unwrap());
+        assert!(!eapi.running().contains("192.0.2.2"));
+        assert!(!again.cancel(&named).await.unwrap());
+        // What somebody confirmed stays.
+        let change = router.loader(How::Merge).unwrap().load(&candidate()).await.unwrap();
+        let pending = change.commit(Duration::from_secs(30)).await.unwrap();
+        again.confirm(&pending).await.unwrap();
+        assert!(!again.cancel(&pending).await.unwrap());
+        assert!(eapi.running().contains("192.0.2.2"));
+    }
+}
+
+/// A process that was killed between loading and committing leaves its session open.
+#[tokio::test]
+async fn a_session_that_nobody_commits_is_aborted_after_a_while() {
+    let (eapi, router) = switch(options()).await;
+    // The switch has run for a thousand seconds.
+    eapi.leave_session("pm-10-0123456789ab");
+    let change = router.loader(How::Merge).unwrap().load(&candidate()).await.unwrap();
+    assert_eq!(eapi.open_sessions(), 1);
+    change.discard().await.unwrap();
+    for name in ["pm-900-0123456789ab", "by-hand"] {
+        eapi.leave_session(name);
+        let Err(Error::Busy { holder, .. }) = router.loader(How::Merge).unwrap().load(&candidate()).await
+        else {
+            panic!("{name} is no hindrance");
+        };
+        assert!(holder.contains(name), "{holder}");
+    }
+}
+
+#[tokio::test]
 async fn one_change_at_a_time() {
     let (eapi, router) = switch(options()).await;
     let first = router.loader(How::Merge).unwrap().load(&candidate()).await.unwrap();

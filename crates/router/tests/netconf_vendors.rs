@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use pm_lab::routers::netconf::{Kind, Options, Router as StandIn};
+use pm_lab::routers::netconf::{Fault, Kind, Options, Router as StandIn};
 use pm_router::{
     ConfigText, Credentials, Endpoint, Error, Family, HostKeys, How, Limits, Pending, Platform, Router,
     State, Target, Tls, Way,
@@ -114,7 +114,11 @@ async fn changes(router: &StandIn, platform: Platform, wait: u64) {
     assert!(commit(&*two, How::Merge, "y;\n", wait).await.is_err());
     assert!(router.is_clean());
     one.confirm(&change).await.unwrap();
-    assert_eq!(one.pending().await.unwrap(), None);
+    match platform {
+        Platform::Junos => assert_eq!(one.pending().await.unwrap(), None),
+        // Only who made a change, or knows its name, learns of it.
+        _ => assert!(matches!(one.pending().await, Err(Error::Untold { .. }))),
+    }
     one.confirm(&change).await.unwrap();
     tokio::time::sleep(Duration::from_millis(2300)).await;
     assert_eq!(router.running(), "new;\n");
@@ -185,6 +189,184 @@ async fn junos_with_a_candidate_of_its_own() {
     one.confirm(&change).await.unwrap();
     assert_eq!(router.running(), format!("{FIRST}a;\n"));
     assert!(router.is_clean());
+}
+
+/// A connection that is new, once nothing of the last one is left.
+async fn anew(router: &StandIn, platform: Platform) -> Box<dyn Router> {
+    let begun = Instant::now();
+    while !router.is_clean() {
+        assert!(begun.elapsed().as_secs() < 5, "the lock or the candidate stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    driver(router, platform).await
+}
+
+/// What both must do when the connection ends during a commit or a confirmation.
+async fn cut(router: &StandIn, platform: Platform, commit_is: &str) {
+    for fault in [Fault::CutBefore, Fault::CutAfter] {
+        // The commit's answer is lost. By its name the change is found, and undone if it was made.
+        let one = anew(router, platform).await;
+        let candidate = one.loader(How::Merge).unwrap().load(&ConfigText::new("a;\n")).await.unwrap();
+        let named = candidate.change(Duration::from_mins(10)).unwrap();
+        router.fail(commit_is, 0, fault);
+        let error = candidate.commit(Duration::from_mins(10)).await.unwrap_err();
+        assert!(matches!(error, Error::Lost { .. }) && error.leaves_open(), "{error}");
+        let made = fault == Fault::CutAfter;
+        assert_eq!(router.running() != FIRST, made);
+        let two = anew(router, platform).await;
+        assert_eq!(two.cancel(&named).await.unwrap(), made, "{fault:?}");
+        assert_eq!(router.running(), FIRST);
+        assert!(!two.cancel(&named).await.unwrap());
+
+        // The confirmation's answer is lost. Asked again, the router says whether it came.
+        let change = commit(&*two, How::Merge, "b;\n", 600).await.unwrap();
+        router.fail(commit_is, 0, fault);
+        let error = two.confirm(&change).await.unwrap_err();
+        assert!(error.leaves_open(), "{error}");
+        let three = anew(router, platform).await;
+        three.confirm(&change).await.unwrap();
+        assert!(!three.cancel(&change).await.unwrap(), "it is confirmed");
+        assert_eq!(router.running(), format!("{FIRST}b;\n"));
+        three.roll_back(&change).await.unwrap();
+        assert_eq!(router.running(), FIRST);
+
+        // It did not come, and the time is over before somebody asks again.
+        let change = commit(&*three, How::Merge, "c;\n", 1).await.unwrap();
+        router.fail(commit_is, 0, Fault::CutBefore);
+        assert!(three.confirm(&change).await.unwrap_err().leaves_open());
+        wait_for(router, FIRST).await;
+        let four = anew(router, platform).await;
+        assert!(matches!(four.confirm(&change).await, Err(Error::RolledBack { .. })));
+        assert!(!four.cancel(&change).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn the_connection_to_junos_ends() {
+    let router = stand_in(Kind::Junos, &[]).await;
+    cut(&router, Platform::Junos, "commit-configuration").await;
+}
+
+#[tokio::test]
+async fn the_connection_to_iosxr_ends() {
+    let router = stand_in(Kind::IosXr, &[]).await;
+    cut(&router, Platform::IosxrNetconf, "commit").await;
+}
+
+/// What both must do when something else is loaded, or committed, after a candidate was.
+async fn overtaken(router: &StandIn, platform: Platform) {
+    let one = driver(router, platform).await;
+    let load = async |text: &str| one.loader(How::Merge).unwrap().load(&ConfigText::new(text)).await.unwrap();
+    let long = Duration::from_mins(10);
+    // A second candidate takes the first one's place, and is not what is committed in its name.
+    let (first, second) = (load("first;\n").await, load("second;\n").await);
+    assert!(matches!(first.commit(long).await, Err(Error::Changed { .. })));
+    assert_eq!(router.running(), FIRST);
+    let (third, fourth) = (load("third;\n").await, load("fourth;\n").await);
+    drop(second);
+    third.discard().await.unwrap();
+    let change = fourth.commit(long).await.unwrap();
+    assert_eq!(router.running(), format!("{FIRST}fourth;\n"));
+    one.confirm(&change).await.unwrap();
+    // What takes it away keeps it from being committed as nothing.
+    let fifth = load("fifth;\n").await;
+    one.confirm(&change).await.unwrap();
+    assert!(matches!(fifth.commit(long).await, Err(Error::Changed { .. })));
+    assert!(router.is_clean());
+
+    // Another commit came after one that was confirmed: it is neither undone nor kept with it.
+    router.commit_by_hand("by hand;\n");
+    let error = one.confirm(&change).await.unwrap_err();
+    assert!(matches!(error, Error::Failed { .. }) && error.to_string().contains("neither"), "{error}");
+    assert!(!one.cancel(&change).await.unwrap());
+    let error = one.roll_back(&change).await.unwrap_err();
+    assert!(matches!(error, Error::Failed { .. }) && error.to_string().contains("neither"), "{error}");
+    assert_eq!(router.running(), "by hand;\n");
+    assert!(router.is_clean());
+}
+
+#[tokio::test]
+async fn what_came_after_on_junos() {
+    let router = stand_in(Kind::Junos, &[]).await;
+    overtaken(&router, Platform::Junos).await;
+    // While it waits, a commit by hand confirms it: with more, or as it is.
+    let one = driver(&router, Platform::Junos).await;
+    let change = commit(&*one, How::Replace, "ours;\n", 600).await.unwrap();
+    router.commit_by_hand("ours;\ntheirs;\n");
+    let error = one.confirm(&change).await.unwrap_err();
+    assert!(matches!(error, Error::Failed { .. }) && error.to_string().contains("of ina"), "{error}");
+    assert!(!one.cancel(&change).await.unwrap());
+    assert!(matches!(one.roll_back(&change).await, Err(Error::Failed { .. })));
+    assert_eq!(router.running(), "ours;\ntheirs;\n");
+    let change = commit(&*one, How::Replace, "again;\n", 600).await.unwrap();
+    router.commit_by_hand("again;\n");
+    assert!(!one.cancel(&change).await.unwrap());
+    one.confirm(&change).await.unwrap();
+    assert_eq!(router.running(), "again;\n");
+    // It timed out, and something else was committed since.
+    let change = commit(&*one, How::Replace, "late;\n", 30).await.unwrap();
+    wait_for(&router, "again;\n").await;
+    router.commit_by_hand("later;\n");
+    assert!(matches!(one.roll_back(&change).await, Err(Error::Failed { .. })));
+    assert_eq!(router.running(), "later;\n");
+    // A candidate that others may edit or that has no lock is not committed onto something else.
+    for options in [["config_private"], ["lock_disable"]] {
+        let one = pm_router::connect(&target(&router, Platform::Junos, &options)).await.unwrap();
+        let candidate = one.loader(How::Merge).unwrap().load(&ConfigText::new("x;\n")).await.unwrap();
+        router.commit_by_hand(&format!("{}y;\n", router.running()));
+        let error = candidate.commit(Duration::from_mins(10)).await.unwrap_err();
+        assert!(matches!(error, Error::Changed { .. }), "{options:?} {error}");
+        assert!(router.is_clean() && !router.running().contains('x'));
+    }
+    let open = target(&router, Platform::Junos, &["lock_disable"]);
+    let (one, two) = (pm_router::connect(&open).await.unwrap(), pm_router::connect(&open).await.unwrap());
+    let candidate = one.loader(How::Merge).unwrap().load(&ConfigText::new("a;\n")).await.unwrap();
+    let other = two.loader(How::Merge).unwrap().load(&ConfigText::new("b;\n")).await.unwrap();
+    assert!(matches!(candidate.commit(Duration::from_mins(10)).await, Err(Error::Changed { .. })));
+    other.discard().await.unwrap();
+    assert!(router.is_clean());
+}
+
+#[tokio::test]
+async fn what_came_after_on_iosxr() {
+    let router = stand_in(Kind::IosXr, &[]).await;
+    overtaken(&router, Platform::IosxrNetconf).await;
+    let one = driver(&router, Platform::IosxrNetconf).await;
+    let candidate = one.loader(How::Merge).unwrap().load(&ConfigText::new("x;\n")).await.unwrap();
+    router.commit_by_hand("typed in;\n");
+    assert!(matches!(candidate.commit(Duration::from_mins(10)).await, Err(Error::Changed { .. })));
+    // Whoever has let a change time out is not kept from the next one.
+    let change = commit(&*one, How::Replace, "short;\n", 1).await.unwrap();
+    assert!(matches!(commit(&*one, How::Replace, "x;\n", 1).await, Err(Error::Busy { .. })));
+    wait_for(&router, "typed in;\n").await;
+    assert!(matches!(one.pending().await, Err(Error::Untold { .. })));
+    assert!(!one.cancel(&change).await.unwrap());
+    let change = commit(&*one, How::Replace, "next;\n", 600).await.unwrap();
+    assert_eq!(one.pending().await.unwrap(), Some(change.clone()));
+    // Another process has the name from its record.
+    let other = driver(&router, Platform::IosxrNetconf).await;
+    assert!(other.cancel(&change).await.unwrap());
+    assert_eq!(router.running(), "typed in;\n");
+}
+
+/// The router takes a commit and does not show it: whether it is in force is not known, and it is not called a failure.
+#[tokio::test]
+async fn a_commit_that_does_not_show() {
+    for (kind, platform, at, before) in [
+        (Kind::Junos, Platform::Junos, "get-commit-information", 1),
+        (Kind::IosXr, Platform::IosxrNetconf, "get-cli-config-diff", 0),
+    ] {
+        let router = stand_in(kind, &[]).await;
+        let one = driver(&router, platform).await;
+        let candidate = one.loader(How::Merge).unwrap().load(&ConfigText::new("a;\n")).await.unwrap();
+        let named = candidate.change(Duration::from_mins(10)).unwrap();
+        router.fail(at, before, Fault::Refused);
+        let error = candidate.commit(Duration::from_mins(10)).await.unwrap_err();
+        assert!(matches!(error, Error::Unclear { .. }) && error.leaves_open(), "{error}");
+        assert_ne!(router.running(), FIRST);
+        assert!(driver(&router, platform).await.cancel(&named).await.unwrap());
+        assert_eq!(router.running(), FIRST);
+    }
 }
 
 #[tokio::test]

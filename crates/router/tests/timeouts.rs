@@ -208,7 +208,7 @@ async fn junos_stops_answering() {
         ("lock-configuration", 0, Act::Confirm),
         ("get-commit-information", 0, Act::Confirm),
         ("commit-configuration", 0, Act::Confirm),
-        ("get-commit-information", 2, Act::Confirm),
+        ("get-commit-information", 1, Act::Confirm),
         ("lock-configuration", 0, Act::RollBack),
         ("get-commit-information", 0, Act::RollBack),
         ("load-configuration", 0, Act::RollBack),

@@ -130,6 +130,11 @@ impl Eapi {
         let _ = locked(&self.shared.switch).running.apply(&mut String::new(), line, None);
     }
 
+    /// Someone begins a session and leaves it open.
+    pub fn leave_session(&self, name: &str) {
+        let _ = locked(&self.shared.switch).enter(name);
+    }
+
     /// Lets the next request with such a command go wrong.
     pub fn fault(&self, command: &str, fault: Fault) {
         locked(&self.shared.faults).push_back((command.to_owned(), fault));

@@ -22,6 +22,10 @@ use crate::{Diff, Error, Step};
 const BEFORE: &str = "flash:pm-rollback";
 /// How long the session of a switch that has stopped answering may take to be aborted.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// What the names of our sessions begin with; the switch's uptime in seconds at their beginning and a random number follow.
+const OURS: &str = "pm-";
+/// After so many seconds nobody commits a session of ours any more: it is from a process that died.
+const ABANDONED: u64 = 15 * 60;
 /// The longest timer: it is given as `HH:MM:SS`.
 const LONGEST: u64 = 24 * 3600 - 1;
 
@@ -73,6 +77,17 @@ impl Sessions {
             names.push(waiting);
         }
         names
+    }
+
+    /// Names of our sessions that were begun so long ago that nobody commits them any more.
+    fn abandoned(&self, uptime: u64) -> Vec<String> {
+        let old = |name: &str| {
+            let begun = name.strip_prefix(OURS).and_then(|rest| rest.split('-').next());
+            let begun: Option<u64> = begun.and_then(|begun| begun.parse().ok());
+            begun.is_some_and(|begun| uptime.saturating_sub(begun) > ABANDONED)
+        };
+        let open = self.all.iter().filter(|(name, one)| one.state == "pending" && !self.is_waiting(name));
+        open.map(|(name, _)| name.clone()).filter(|name| old(name)).collect()
     }
 
     /// Whether it was completed, and none after it.
@@ -141,8 +156,16 @@ impl Eos {
             message: "there is no randomness here to name the session with".to_owned(),
         })?;
         let number = octets.iter().fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet));
-        let name = format!("pm-{number:012x}");
-        self.free(&self.sessions(Step::Load).await?, &name)?;
+        let (mut sessions, uptime) = self.sessions_and_uptime(Step::Load).await?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not below zero")]
+        let uptime = uptime.unwrap_or_default().max(0.0) as u64;
+        let name = format!("{OURS}{uptime}-{number:012x}");
+        for old in sessions.abandoned(uptime) {
+            tracing::info!(session = old, "aborting a session that nobody will commit");
+            self.abort(Step::Load, self.limit(), &old).await?;
+            sessions.all.remove(&old);
+        }
+        self.free(&sessions, &name)?;
         let before = hash(&self.config_text(Step::Load).await?);
         let mut commands = vec![json!(format!("configure session {name}"))];
         if how == How::Replace {
@@ -187,8 +210,8 @@ impl Eos {
     }
 
     async fn commit_session(&self, name: &str, before: u64, timer: Duration) -> Result<Pending, Error> {
-        let seconds = timer.as_secs() + u64::from(timer.subsec_nanos() > 0);
-        let seconds = seconds.max(1);
+        let change = named(name, timer);
+        let seconds = change.seconds;
         if seconds > LONGEST {
             return Err(Error::Rejected {
                 host: self.host().to_owned(),
@@ -207,25 +230,31 @@ impl Eos {
         ];
         let committed = self.api.run(Step::Commit, self.limit(), commands, Format::Json).await;
         committed.map_err(|trouble| self.refused(Step::Commit, trouble))?;
-        if !self.sessions(Step::Commit).await?.is_waiting(name) {
-            return Err(Error::Failed {
+        if !self.sessions(Step::Commit).await.map_err(Error::unclear)?.is_waiting(name) {
+            return Err(Error::Unclear {
                 host: self.host().to_owned(),
-                step: Step::Commit,
-                message: format!("session {name} is not in force after its commit"),
+                message: format!(
+                    "the switch says that it committed session {name}, and its timer does not run"
+                ),
             });
         }
-        Ok(Pending { platform: Platform::Eos, id: name.to_owned(), seconds })
+        Ok(change)
+    }
+
+    /// The sessions, and for how many seconds the switch has run.
+    async fn sessions_and_uptime(&self, step: Step) -> Result<(Sessions, Option<f64>), Error> {
+        let commands = ["show configuration sessions detail", "show version"];
+        let answers = self.api.ask(step, self.limits.read, &commands, Format::Json).await?;
+        let unreadable = |error: serde_json::Error| self.api.http.unreadable(step, json_error(&error));
+        let sessions: Sessions = serde_json::from_str(answers[0].get()).map_err(unreadable)?;
+        let version: Value = serde_json::from_str(answers[1].get()).map_err(unreadable)?;
+        Ok((sessions, version.get("uptime").and_then(Value::as_f64)))
     }
 
     pub(super) async fn find_pending(&self) -> Result<Option<Pending>, Error> {
-        let commands = ["show configuration sessions detail", "show version"];
-        let answers = self.api.ask(Step::Pending, self.limits.read, &commands, Format::Json).await?;
-        let unreadable =
-            |error: serde_json::Error| self.api.http.unreadable(Step::Pending, json_error(&error));
-        let sessions: Sessions = serde_json::from_str(answers[0].get()).map_err(unreadable)?;
-        let version: Value = serde_json::from_str(answers[1].get()).map_err(unreadable)?;
+        let (sessions, uptime) = self.sessions_and_uptime(Step::Pending).await?;
         let Some((name, until)) = sessions.waiting() else { return Ok(None) };
-        let left = until.unwrap_or(0.0) - version.get("uptime").and_then(Value::as_f64).unwrap_or(f64::MAX);
+        let left = until.unwrap_or(0.0) - uptime.unwrap_or(f64::MAX);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -278,16 +307,26 @@ impl Eos {
         }
     }
 
+    /// The switch itself refuses to abort a session that was confirmed meanwhile.
+    pub(super) async fn cancel_change(&self, change: &Pending) -> Result<bool, Error> {
+        // One that was made by other means may have a name that no session has.
+        let Ok(name) = self.checked(&change.id, Step::RollBack) else { return Ok(false) };
+        if !self.sessions(Step::RollBack).await?.is_waiting(name) {
+            return Ok(false);
+        }
+        self.abort(Step::RollBack, self.limit(), name).await?;
+        if self.sessions(Step::RollBack).await?.is_waiting(name) {
+            return Err(self.not_restored(format!("the timer of session {name} still runs")));
+        }
+        Ok(true)
+    }
+
     pub(super) async fn undo_change(&self, change: &Pending) -> Result<(), Error> {
-        let name = self.checked(&change.id, Step::RollBack)?;
-        let sessions = self.sessions(Step::RollBack).await?;
-        if sessions.is_waiting(name) {
-            self.abort(Step::RollBack, self.limit(), name).await?;
-            if self.sessions(Step::RollBack).await?.is_waiting(name) {
-                return Err(self.not_restored(format!("the timer of session {name} still runs")));
-            }
+        if self.cancel_change(change).await? {
             return Ok(());
         }
+        let name = self.checked(&change.id, Step::RollBack)?;
+        let sessions = self.sessions(Step::RollBack).await?;
         if !sessions.is_last_completed(name) {
             return Ok(());
         }
@@ -324,6 +363,12 @@ pub(super) fn signs(text: &str) -> impl Iterator<Item = (char, &str)> {
     })
 }
 
+/// The change that a session makes.
+fn named(name: &str, timer: Duration) -> Pending {
+    let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
+    Pending { platform: Platform::Eos, id: name.to_owned(), seconds }
+}
+
 struct EosCandidate<'a> {
     eos: &'a Eos,
     name: String,
@@ -335,6 +380,10 @@ struct EosCandidate<'a> {
 impl Candidate for EosCandidate<'_> {
     fn diff(&self) -> &Diff {
         &self.diff
+    }
+
+    fn change(&self, timer: Duration) -> Option<Pending> {
+        Some(named(&self.name, timer))
     }
 
     async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::{CLI, IosXr};
 use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
-use crate::netconf::candidate::{Changes, Loaded};
+use crate::netconf::candidate::{Changes, Loaded, Made, Slot};
 use crate::netconf::xml::{self, escape};
 use crate::netconf::{Capability, Datastore, RpcError, Session, change_id};
 use crate::{Diff, Error, Step};
@@ -19,21 +19,26 @@ const ROLL_BACK: &str = "<roll-back-configuration-last xmlns=\"http://cisco.com/
 
 #[async_trait]
 impl Changes for IosXr {
-    async fn commit_loaded(&self, id: &str, timer: Duration) -> Result<Pending, Error> {
-        let step = Step::Commit;
-        let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
-        let persist = self.session.can(Capability::PersistentCommit).then_some(id);
-        self.session.commit_for(seconds, persist).await?;
-        // An `ok` is not believed: what is committed differs no more.
-        if !self.difference(step).await?.is_empty() {
-            let message = "the router says that it committed, and the candidate still differs from what runs";
-            return Err(self.failed(step, message));
+    async fn commit_loaded(&self, made: &Made, timer: Duration) -> Result<Pending, Error> {
+        if self.digest(Step::Commit).await? != made.base {
+            return Err(Error::Changed { host: self.host().to_owned() });
         }
-        // Without a name of the router's, only this session can confirm. What runs now tells later whether it still does.
-        let id = format!("{}/{}", persist.unwrap_or_default(), self.digest(step).await?);
-        let pending = Pending { platform: Platform::IosxrNetconf, id, seconds };
-        *self.waiting.lock().await = Some(pending.clone());
-        Ok(pending)
+        let mut change = self.named(made, timer);
+        let persist = Names::of(&change.id).persist;
+        self.session.commit_for(change.seconds, persist).await?;
+        let until = Instant::now() + Duration::from_secs(change.seconds);
+        *self.waiting.lock().await = Some((change.clone(), until));
+        change.id = self.committed(&change.id).await.map_err(Error::unclear)?;
+        *self.waiting.lock().await = Some((change.clone(), until));
+        Ok(change)
+    }
+
+    fn named(&self, made: &Made, timer: Duration) -> Pending {
+        let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
+        // Without a name of the router's, only this session can confirm.
+        let persist = if self.session.can(Capability::PersistentCommit) { made.id.as_str() } else { "" };
+        let id = format!("{persist}//{}", made.base);
+        Pending { platform: Platform::IosxrNetconf, id, seconds }
     }
 
     async fn take_away(&self) -> Result<(), Error> {
@@ -42,13 +47,13 @@ impl Changes for IosXr {
             result = result.and(self.session.unlock(Datastore::Candidate).await);
         }
         if result.is_ok() {
-            *self.dirty.lock().await = false;
+            *self.slot.dirty.lock().await = false;
         }
         result
     }
 
-    fn dirty(&self) -> &Mutex<bool> {
-        &self.dirty
+    fn slot(&self) -> &Slot {
+        &self.slot
     }
 
     fn session(&self) -> &Session {
@@ -77,19 +82,20 @@ impl IosXr {
             return Err(self.failed(step, message));
         }
         self.clean_up().await;
-        if let Some(change) = self.waiting.lock().await.as_ref() {
+        if let Some(change) = self.own().await {
             let holder = format!("a commit of this connection, {}", change.id);
             return Err(Error::Busy { host: self.host().to_owned(), holder });
         }
+        let turn = self.slot.turn();
         // Marked first: who is interrupted here may have the lock.
-        *self.dirty.lock().await = true;
+        *self.slot.dirty.lock().await = true;
         if !self.always_locked
             && let Err(error) = self.session.lock(step, Datastore::Candidate).await
         {
             match &error {
                 // It may have the lock all the same.
                 Error::Timeout { .. } => self.tidy(Some(&error)).await,
-                _ => *self.dirty.lock().await = false,
+                _ => *self.slot.dirty.lock().await = false,
             }
             return Err(error);
         }
@@ -98,20 +104,40 @@ impl IosXr {
             How::Merge => self.session.edit_candidate(&config).await,
             How::Replace => self.session.replace_candidate(&config).await,
         };
-        let diff = match loaded {
-            Ok(_) => self.difference(step).await,
+        let compared = match loaded {
+            Ok(_) => self.compared(step).await,
             Err(error) => Err(error),
         };
-        match diff {
-            Ok(diff) => {
+        match compared {
+            Ok((base, diff)) => {
                 let id = format!("peering-manager-{}", change_id(self.session.id(), text.expose()));
-                Ok(Box::new(Loaded { driver: self, id, diff }))
+                Ok(Box::new(Loaded { driver: self, made: Made { id, base }, turn, diff }))
             }
             Err(error) => {
                 self.tidy(Some(&error)).await;
                 Err(error)
             }
         }
+    }
+
+    /// What runs, by its short name, and what the candidate changes of it.
+    async fn compared(&self, step: Step) -> Result<(String, Diff), Error> {
+        // In this order: what is changed in between is seen before the commit.
+        let base = self.digest(step).await?;
+        Ok((base, self.difference(step).await?))
+    }
+
+    /// The name of a change that was just committed. It says what runs now, by which it is known later.
+    async fn committed(&self, id: &str) -> Result<String, Error> {
+        let step = Step::Commit;
+        // An `ok` is not believed: what is committed differs no more.
+        if !self.difference(step).await?.is_empty() {
+            let message = "the router says that it committed, and the candidate still differs from what runs";
+            return Err(self.failed(step, message));
+        }
+        let Names { persist, before, .. } = Names::of(id);
+        let after = self.digest(step).await?;
+        Ok(format!("{}/{after}/{}", persist.unwrap_or_default(), before.unwrap_or_default()))
     }
 
     /// What the candidate changes, as the router sees it.
@@ -132,58 +158,128 @@ impl IosXr {
         Ok(change_id(None, lines.join("\n").trim()))
     }
 
+    /// This connection's own change, as long as it may wait.
+    pub(super) async fn own(&self) -> Option<Pending> {
+        let mut waiting = self.waiting.lock().await;
+        if waiting.as_ref().is_some_and(|(_, until)| *until <= Instant::now()) {
+            *waiting = None;
+        }
+        waiting.as_ref().map(|(change, _)| change.clone())
+    }
+
+    /// Whether this connection made it, and it may still wait.
+    async fn is_own(&self, names: &Names<'_>) -> bool {
+        self.own().await.is_some_and(|own| {
+            let own = Names::of(&own.id);
+            own.persist == names.persist && own.before == names.before
+        })
+    }
+
+    /// Whether the router can be asked by this name; without one it knows the session alone.
+    async fn can_be_named(&self, names: &Names<'_>) -> bool {
+        names.persist.is_some() || self.is_own(names).await
+    }
+
+    /// It waits no more.
+    async fn forget(&self, names: &Names<'_>) {
+        if self.is_own(names).await {
+            *self.waiting.lock().await = None;
+        }
+    }
+
+    fn refused(&self, step: Step, error: &RpcError) -> Error {
+        if error.is_lock() {
+            return Error::Busy { host: self.host().to_owned(), holder: error.holder() };
+        }
+        self.failed(step, error.text())
+    }
+
     pub(super) async fn confirm_change(&self, change: &Pending) -> Result<(), Error> {
         let step = Step::Confirm;
         self.clean_up().await;
-        let (persist, digest) = names(&change.id);
-        let own = self.waiting.lock().await.take().as_ref() == Some(change);
-        if persist.is_none() && !own {
-            // A plain commit would put somebody else's candidate into force.
+        let names = Names::of(&change.id);
+        let mut is_confirmed = false;
+        // Where it has no name, a commit would put somebody else's candidate into force.
+        if self.can_be_named(&names).await {
+            let (_, errors) = self.session.confirm(names.persist).await?;
+            match errors.iter().find(|error| !error.is_warning) {
+                None => is_confirmed = true,
+                // It was confirmed before, or undone.
+                Some(error) if is_unknown(error) => {}
+                Some(error) => return Err(self.refused(step, error)),
+            }
+            self.forget(&names).await;
+        }
+        let runs = self.digest(step).await?;
+        if names.after.map_or(is_confirmed, |after| after == runs) {
+            return Ok(());
+        }
+        if is_confirmed {
+            let message = "the router confirmed it, and what runs is not what was committed; somebody changed it since: \
+                           compare them";
+            return Err(self.failed(step, message));
+        }
+        if names.before.is_none_or(|before| before == runs) {
             return Err(self.rolled_back());
         }
-        let (_, errors) = self.session.confirm(persist).await?;
-        let error = errors.iter().find(|error| !error.is_warning);
-        let in_force = self.digest(step).await? == digest;
-        match error {
-            // Where the router does not know it, it was confirmed before, or undone.
-            Some(error) if !is_unknown(error) && in_force => Err(self.failed(step, error.text())),
-            None if !in_force && persist.is_some() => Err(self.failed(
-                step,
-                "the router confirmed it, and what runs is not what was committed; somebody changed it since: compare them",
-            )),
-            _ if in_force => Ok(()),
-            _ => Err(self.rolled_back()),
+        let message = "it waits for no confirmation, and what runs is neither what was committed nor what was there before; \
+                       somebody changed it since: compare them";
+        Err(self.failed(step, message))
+    }
+
+    pub(super) async fn cancel_change(&self, change: &Pending) -> Result<bool, Error> {
+        self.clean_up().await;
+        let names = Names::of(&change.id);
+        if !self.can_be_named(&names).await {
+            // It went with the session that made it.
+            return Ok(false);
         }
+        let (_, errors) = self.session.cancel_commit(names.persist).await?;
+        let cancelled = match errors.iter().find(|error| !error.is_warning) {
+            None => true,
+            Some(error) if is_unknown(error) => false,
+            Some(error) => return Err(self.refused(Step::RollBack, error)),
+        };
+        self.forget(&names).await;
+        Ok(cancelled)
     }
 
     pub(super) async fn undo_change(&self, change: &Pending) -> Result<(), Error> {
         let step = Step::RollBack;
-        self.clean_up().await;
-        let (persist, digest) = names(&change.id);
-        let own = self.waiting.lock().await.take().as_ref() == Some(change);
-        let mut errors = Vec::new();
-        if persist.is_some() || own {
-            (_, errors) = self.session.cancel_commit(persist).await?;
-            errors.retain(|error| !error.is_warning);
-            if errors.is_empty() {
-                return Ok(());
-            }
-        }
-        if self.digest(step).await? != digest {
+        if self.cancel_change(change).await? {
             return Ok(());
         }
-        // It is in force: confirmed, so that the last commit is this one; or it waits, and could not be undone.
-        match errors.first() {
-            Some(error) if !is_unknown(error) => Err(self.failed(step, error.text())),
-            _ => self.session.rpc(step, ROLL_BACK).await.map(drop),
+        let names = Names::of(&change.id);
+        let runs = self.digest(step).await?;
+        if names.before.is_some_and(|before| before == runs) {
+            return Ok(());
         }
+        if names.after.is_none_or(|after| after != runs) {
+            let message = "what runs is neither what was committed nor what was there before; somebody changed it since, and \
+                           nothing is undone: compare them";
+            return Err(self.failed(step, message));
+        }
+        // It is confirmed and in force, so that the last commit is this one.
+        self.session.rpc(step, ROLL_BACK).await.map(drop)
     }
 }
 
-/// The name under which the router knows a change, and what ran after it.
-pub(super) fn names(id: &str) -> (Option<&str>, &str) {
-    let (persist, digest) = id.rsplit_once('/').unwrap_or((id, ""));
-    (Some(persist).filter(|persist| !persist.is_empty()), digest)
+/// What the id of a change is made of: `persist/after/before`, of which the first two may be empty.
+pub(super) struct Names<'a> {
+    /// The name under which the router knows it.
+    pub(super) persist: Option<&'a str>,
+    /// The short name of what ran after it, once that is known.
+    after: Option<&'a str>,
+    /// The short name of what ran before it.
+    before: Option<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(id: &'a str) -> Self {
+        let mut parts = id.split('/').map(|part| Some(part).filter(|part| !part.is_empty()));
+        let mut next = || parts.next().flatten();
+        Self { persist: next(), after: next(), before: next() }
+    }
 }
 
 /// Whether the server knows no such change.

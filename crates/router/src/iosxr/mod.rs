@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform, Router};
-use crate::netconf::candidate::Changes as _;
+use crate::netconf::candidate::{Changes as _, Slot};
 use crate::netconf::{Datastore, Session, xml};
 use crate::{Diff, Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
 
@@ -54,10 +55,9 @@ pub(crate) struct IosXr {
     session: Session,
     /// The candidate is locked as long as the connection lasts.
     always_locked: bool,
-    /// A candidate may be there that nobody took away.
-    dirty: Mutex<bool>,
-    /// The change that this connection made and that waits. The router has no list of them.
-    waiting: Mutex<Option<Pending>>,
+    slot: Slot,
+    /// The change that this connection made, and when its time is over. The router has no list of them.
+    waiting: Mutex<Option<(Pending, Instant)>>,
 }
 
 /// Connects, with NAPALM's `config_lock` among the options.
@@ -70,7 +70,7 @@ pub(crate) async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
         session.close().await;
         return Err(error);
     }
-    Ok(Box::new(IosXr { session, always_locked, dirty: Mutex::new(false), waiting: Mutex::new(None) }))
+    Ok(Box::new(IosXr { session, always_locked, slot: Slot::default(), waiting: Mutex::new(None) }))
 }
 
 impl IosXr {
@@ -151,20 +151,23 @@ impl Router for IosXr {
 
     /// The router does not tell which change waits, so it is this connection's own, if it is one.
     async fn pending(&self) -> Result<Option<Pending>, Error> {
-        Ok(self.waiting.lock().await.clone())
-    }
-
-    fn finds_pending(&self) -> bool {
-        false
+        match self.own().await {
+            Some(change) => Ok(Some(change)),
+            None => Err(Error::Untold { host: self.host().to_owned() }),
+        }
     }
 
     /// Without a name of the router's the session is all that a change is known by (RFC 6241, section 8.4.1).
     fn holds(&self, change: &Pending) -> bool {
-        change::names(&change.id).0.is_none()
+        change::Names::of(&change.id).persist.is_none()
     }
 
     async fn confirm(&self, change: &Pending) -> Result<(), Error> {
         self.confirm_change(change).await
+    }
+
+    async fn cancel(&self, change: &Pending) -> Result<bool, Error> {
+        self.cancel_change(change).await
     }
 
     async fn roll_back(&self, change: &Pending) -> Result<(), Error> {

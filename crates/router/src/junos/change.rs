@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
 
 use super::history::{self, Entry, MARK};
 use super::{Junos, Sharing};
 use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
-use crate::netconf::candidate::{Changes, Loaded};
+use crate::mask::excerpt;
+use crate::netconf::candidate::{Changes, Loaded, Made, Slot};
 use crate::netconf::xml::{self, escape};
 use crate::netconf::{Session, change_id};
 use crate::{Diff, Error, Step};
@@ -112,22 +112,35 @@ pub(super) fn read_diff(text: &str) -> Diff {
 
 #[async_trait]
 impl Changes for Junos {
-    async fn commit_loaded(&self, id: &str, timer: Duration) -> Result<Pending, Error> {
+    async fn commit_loaded(&self, made: &Made, timer: Duration) -> Result<Pending, Error> {
         let step = Step::Commit;
-        self.refuse_while_pending(step).await?;
-        let seconds = timer.as_secs() + u64::from(timer.subsec_nanos() > 0);
-        let minutes = seconds.div_ceil(60).clamp(1, LONGEST);
+        let newest = self.settled(step).await?;
+        let difference =
+            if self.sharing == Sharing::Open { self.compare(step, 0).await? } else { String::new() };
+        if self.base(newest, &difference) != made.base {
+            return Err(Error::Changed { host: self.host().to_owned() });
+        }
+        let Pending { id, seconds, .. } = self.named(made, timer);
         let body = format!(
-            "<commit-configuration><confirmed/><confirm-timeout>{minutes}</confirm-timeout><log>{MARK}{id}</log>\
-             </commit-configuration>"
+            "<commit-configuration><confirmed/><confirm-timeout>{}</confirm-timeout><log>{MARK}{id}</log>\
+             </commit-configuration>",
+            seconds / 60
         );
         self.session.rpc(step, &body).await?;
         // An `ok` is not believed.
-        match self.find_pending(step).await? {
+        match self.find_pending(step).await.map_err(Error::unclear)? {
             Some(pending) if pending.id == id => Ok(pending),
-            _ => Err(self
-                .failed(step, "the router says that it committed, and its list of commits does not show it")),
+            _ => Err(Error::Unclear {
+                host: self.host().to_owned(),
+                message: "the router says that it committed, and its list of commits does not show it".into(),
+            }),
         }
+    }
+
+    fn named(&self, made: &Made, timer: Duration) -> Pending {
+        let seconds = timer.as_secs() + u64::from(timer.subsec_nanos() > 0);
+        let minutes = seconds.div_ceil(60).clamp(1, LONGEST);
+        Pending { platform: Platform::Junos, id: made.id.clone(), seconds: minutes * 60 }
     }
 
     async fn take_away(&self) -> Result<(), Error> {
@@ -147,13 +160,13 @@ impl Changes for Junos {
         };
         let result = result.and(back);
         if result.is_ok() {
-            *self.dirty.lock().await = false;
+            *self.slot.dirty.lock().await = false;
         }
         result
     }
 
-    fn dirty(&self) -> &Mutex<bool> {
-        &self.dirty
+    fn slot(&self) -> &Slot {
+        &self.slot
     }
 
     fn session(&self) -> &Session {
@@ -164,7 +177,7 @@ impl Changes for Junos {
 impl Junos {
     async fn open(&self, step: Step) -> Result<(), Error> {
         // Marked first: who is interrupted here may have the lock.
-        *self.dirty.lock().await = true;
+        *self.slot.dirty.lock().await = true;
         let opened = match self.sharing {
             Sharing::Private => {
                 self.session.rpc(step, "<open-configuration><private/></open-configuration>").await.map(drop)
@@ -176,7 +189,7 @@ impl Junos {
             Ok(()) => {}
             // It may have the lock all the same.
             Err(error @ Error::Timeout { .. }) => self.tidy(Some(error)).await,
-            Err(_) => *self.dirty.lock().await = false,
+            Err(_) => *self.slot.dirty.lock().await = false,
         }
         opened
     }
@@ -193,11 +206,12 @@ impl Junos {
             message,
         })?;
         self.clean_up().await;
+        let turn = self.slot.turn();
         self.open(Step::Load).await?;
         match self.load_and_compare(&operation).await {
-            Ok(diff) => {
+            Ok((base, diff)) => {
                 let id = change_id(self.session.id(), text.expose());
-                Ok(Box::new(Loaded { driver: self, id, diff }))
+                Ok(Box::new(Loaded { driver: self, made: Made { id, base }, turn, diff }))
             }
             Err(error) => {
                 self.tidy(Some(&error)).await;
@@ -206,10 +220,17 @@ impl Junos {
         }
     }
 
-    async fn load_and_compare(&self, operation: &str) -> Result<Diff, Error> {
-        self.refuse_while_pending(Step::Load).await?;
-        self.session.rpc(Step::Load, operation).await?;
-        self.compare(Step::Load, 0).await.map(|text| read_diff(&text))
+    async fn load_and_compare(&self, operation: &str) -> Result<(String, Diff), Error> {
+        let step = Step::Load;
+        let newest = self.settled(step).await?;
+        self.session.rpc(step, operation).await?;
+        let text = self.compare(step, 0).await?;
+        Ok((self.base(newest, &text), read_diff(&text)))
+    }
+
+    /// What a candidate is compared with: the newest commit; where others may edit the same candidate, the difference as well.
+    fn base(&self, newest: String, difference: &str) -> String {
+        if self.sharing == Sharing::Open { change_id(None, &(newest + difference)) } else { newest }
     }
 
     /// What the candidate changes against an earlier commit.
@@ -229,7 +250,11 @@ impl Junos {
 
     /// The newest commit with the seconds it has left, if it waits for its confirmation.
     async fn waiting(&self, step: Step) -> Result<Option<(Entry, u64)>, Error> {
-        let mut all = self.history(step).await?;
+        let all = self.history(step).await?;
+        self.newest_waits(step, all).await
+    }
+
+    async fn newest_waits(&self, step: Step, mut all: Vec<Entry>) -> Result<Option<(Entry, u64)>, Error> {
         if all.first().is_none_or(|entry| entry.minutes().is_none()) {
             return Ok(None);
         }
@@ -239,12 +264,15 @@ impl Junos {
         Ok(entry.left(now).map(|left| (entry, left)))
     }
 
-    async fn refuse_while_pending(&self, step: Step) -> Result<(), Error> {
-        match self.waiting(step).await? {
-            None => Ok(()),
+    /// The newest commit, in short; [`Error::Busy`] if it waits for its confirmation.
+    async fn settled(&self, step: Step) -> Result<String, Error> {
+        let all = self.history(step).await?;
+        let newest = format!("{} {:?}", all.len(), all.first());
+        match self.newest_waits(step, all).await? {
+            None => Ok(newest),
             Some((entry, left)) => Err(Error::Busy {
                 host: self.host().to_owned(),
-                holder: format!("a commit of {}, for another {left} s", crate::mask::excerpt(&entry.user)),
+                holder: format!("a commit of {}, for another {left} s", excerpt(&entry.user)),
             }),
         }
     }
@@ -257,19 +285,37 @@ impl Junos {
         }))
     }
 
-    /// Where our change is in the list of commits, and whether it is in force.
-    async fn place(&self, step: Step, id: &str) -> Result<Option<(usize, bool, Entry)>, Error> {
-        let mut all = self.history(step).await?;
+    /// Where a change of ours stands.
+    async fn place(&self, step: Step, id: &str) -> Result<Place, Error> {
+        let all = self.history(step).await?;
         let Some(at) = all.iter().position(|entry| entry.id() == Some(id) && entry.minutes().is_some())
         else {
-            return Ok(None);
+            return Ok(Place::Nowhere);
         };
-        let in_force = at == 0 || self.compare(step, at).await?.trim().is_empty();
-        Ok(Some((at, in_force, all.swap_remove(at))))
+        if at == 0 {
+            return Ok(Place::Newest);
+        }
+        if self.compare(step, at).await?.trim().is_empty() {
+            return Ok(Place::Kept(at));
+        }
+        let before = at + 1;
+        if before < all.len() && self.compare(step, before).await?.trim().is_empty() {
+            return Ok(Place::Undone);
+        }
+        let by = all.first().map(|entry| excerpt(&entry.user)).unwrap_or_default();
+        Ok(Place::Overtaken { by })
     }
 
     fn rolled_back(&self) -> Error {
         Error::RolledBack { host: self.host().to_owned() }
+    }
+
+    fn overtaken(&self, step: Step, by: &str) -> Error {
+        let message = format!(
+            "what runs is neither what was committed nor what was there before; another commit, of {by}, came after it: \
+             compare them (`show system commit`)"
+        );
+        self.failed(step, message)
     }
 
     pub(super) async fn confirm_change(&self, change: &Pending) -> Result<(), Error> {
@@ -282,26 +328,42 @@ impl Junos {
     }
 
     async fn confirm_locked(&self, step: Step, id: &str) -> Result<(), Error> {
-        let Some((at, in_force, entry)) = self.place(step, id).await? else { return Err(self.rolled_back()) };
-        if !in_force {
-            return Err(self.rolled_back());
-        }
-        if at > 0 {
+        match self.place(step, id).await? {
+            Place::Nowhere | Place::Undone => return Err(self.rolled_back()),
+            Place::Overtaken { by } => return Err(self.overtaken(step, &by)),
             // Somebody confirmed it: it stays, unless what came after it goes away.
-            return self.refuse_while_pending(step).await;
-        }
-        if self.waiting(step).await?.is_none() {
-            return if entry.minutes().is_some() { Err(self.rolled_back()) } else { Ok(()) };
+            Place::Kept(_) => return self.settled(step).await.map(drop),
+            // Be it that its time seems to be over: as long as nothing came after it, it is in force.
+            Place::Newest => {}
         }
         let body = format!("<commit-configuration><log>{MARK}{id} confirmed</log></commit-configuration>");
         self.session.rpc(step, &body).await?;
         match self.place(step, id).await? {
-            Some((at, true, _)) if at > 0 => Ok(()),
-            Some((_, true, _)) => {
+            Place::Kept(_) => Ok(()),
+            Place::Newest => {
                 Err(self.failed(step, "the router says that it confirmed, and still waits for it"))
             }
-            _ => Err(self.rolled_back()),
+            Place::Overtaken { by } => Err(self.overtaken(step, &by)),
+            Place::Nowhere | Place::Undone => Err(self.rolled_back()),
         }
+    }
+
+    pub(super) async fn cancel_change(&self, change: &Pending) -> Result<bool, Error> {
+        let step = Step::RollBack;
+        self.clean_up().await;
+        self.open(step).await?;
+        let result = self.cancel_locked(step, &change.id).await;
+        self.tidy(result.as_ref().err()).await;
+        result
+    }
+
+    async fn cancel_locked(&self, step: Step, id: &str) -> Result<bool, Error> {
+        // A commit that is the newest after its time was confirmed without another one (`commit check`).
+        let waits = self.waiting(step).await?.is_some_and(|(entry, _)| entry.id() == Some(id));
+        if waits {
+            self.restore(step, id, 1).await?;
+        }
+        Ok(waits)
     }
 
     pub(super) async fn undo_change(&self, change: &Pending) -> Result<(), Error> {
@@ -314,8 +376,16 @@ impl Junos {
     }
 
     async fn undo_locked(&self, step: Step, id: &str) -> Result<(), Error> {
-        let Some((at, true, _)) = self.place(step, id).await? else { return Ok(()) };
-        let before = at + 1;
+        match self.place(step, id).await? {
+            Place::Nowhere | Place::Undone => Ok(()),
+            Place::Overtaken { by } => Err(self.overtaken(step, &by)),
+            Place::Newest => self.restore(step, id, 1).await,
+            Place::Kept(at) => self.restore(step, id, at + 1).await,
+        }
+    }
+
+    /// Commits what an earlier commit had.
+    async fn restore(&self, step: Step, id: &str, before: usize) -> Result<(), Error> {
         self.session.rpc(step, &format!("<load-configuration rollback=\"{before}\"/>")).await?;
         let body = format!("<commit-configuration><log>{MARK}{id} rolled back</log></commit-configuration>");
         self.session.rpc(step, &body).await?;
@@ -329,6 +399,23 @@ impl Junos {
             }),
         }
     }
+}
+
+/// Where a change of ours stands, by the router's list of commits.
+enum Place {
+    /// It is not there.
+    Nowhere,
+    /// Nothing came after it, so that it is in force.
+    Newest,
+    /// It was confirmed, and what runs is what it committed; so many commits came after it.
+    Kept(usize),
+    /// What runs is what was there before it.
+    Undone,
+    /// Another commit came after it, or confirmed it, and something else runs.
+    Overtaken {
+        /// Whose.
+        by: String,
+    },
 }
 
 #[cfg(test)]

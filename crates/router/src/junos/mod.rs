@@ -14,11 +14,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
-use tokio::sync::Mutex;
 
 use crate::driver::{Candidate, ConfigText, How, Load, Loader, Pending, Platform, Router};
 use crate::mask::excerpt;
-use crate::netconf::candidate::Changes as _;
+use crate::netconf::candidate::{Changes as _, Slot};
 use crate::netconf::{Session, xml};
 use crate::{Diff, Error, Facts, NapalmDetail, NapalmNeighbors, Neighbors, Step, Target};
 
@@ -83,8 +82,7 @@ enum Sharing {
 pub(crate) struct Junos {
     session: Session,
     sharing: Sharing,
-    /// A candidate may be there that nobody took away.
-    dirty: Mutex<bool>,
+    slot: Slot,
 }
 
 /// Connects, with NAPALM's `config_private`, `config_lock` and `lock_disable` among the options.
@@ -107,7 +105,7 @@ pub(crate) async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
         session.close().await;
         return Err(error);
     }
-    Ok(Box::new(Junos { session, sharing, dirty: Mutex::new(false) }))
+    Ok(Box::new(Junos { session, sharing, slot: Slot::default() }))
 }
 
 impl Junos {
@@ -243,6 +241,10 @@ impl Router for Junos {
 
     async fn confirm(&self, change: &Pending) -> Result<(), Error> {
         self.confirm_change(change).await
+    }
+
+    async fn cancel(&self, change: &Pending) -> Result<bool, Error> {
+        self.cancel_change(change).await
     }
 
     async fn roll_back(&self, change: &Pending) -> Result<(), Error> {

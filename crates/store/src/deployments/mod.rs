@@ -136,6 +136,8 @@ pub struct New {
     pub message: Option<String>,
     /// The configuration, sealed by [`seal`].
     pub configuration: String,
+    /// How the router will call the change, where that is known before it is made.
+    pub pending: Option<Json>,
 }
 
 /// What becomes of a deployment.

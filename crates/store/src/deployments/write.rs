@@ -37,7 +37,8 @@ pub async fn insert(session: &mut Session<'_>, new: &New, now: DateTime<Utc>) ->
         .row(
             "INSERT INTO devices_deployment (router_id, router_name, plan_id, job_id, user_name, begun, ended, status, \
              template, load_mode, forced, rendered, input_hash, candidate, running, diff, added, removed, sessions, warnings, \
-             message, configuration) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+             message, configuration, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             RETURNING id",
             vec![
                 new.router.into(),
                 new.router_name.as_str().into(),
@@ -61,6 +62,7 @@ pub async fn insert(session: &mut Session<'_>, new: &New, now: DateTime<Utc>) ->
                 Value::json(&new.warnings.clone().into()),
                 new.message.clone().into(),
                 new.configuration.as_str().into(),
+                new.pending.as_ref().map_or(Value::Text(None), Value::json),
             ],
         )
         .await?;

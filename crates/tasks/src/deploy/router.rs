@@ -42,7 +42,10 @@ pub(super) type Place = (String, IpAddr);
 /// A change that was made and must be looked after.
 pub(super) struct Made {
     pub(super) id: i64,
-    pub(super) pending: Option<Pending>,
+    /// What the router calls it; `None` where its answer to the commit was lost and it has no name before.
+    pub(super) change: Option<Pending>,
+    /// The router said that it committed.
+    pub(super) answered: bool,
     /// Neighbours that were up before and are meant to stay.
     pub(super) up: BTreeSet<Place>,
     /// The configuration that ran before.
@@ -127,9 +130,7 @@ async fn on_router(
     let made = over(run, work, held, deployed, &*router).await;
     match made {
         // Only the connection that made it can undo what has no timer, or confirm what hangs on it.
-        Ok(Some(made))
-            if made.timer.is_zero() || made.pending.as_ref().is_some_and(|it| router.holds(it)) =>
-        {
+        Ok(Some(made)) if made.timer.is_zero() || made.change.as_ref().is_some_and(|it| router.holds(it)) => {
             let seen = watch::look_after(run, work, held, deployed, target, made, Some(&*router)).await;
             router.close().await;
             seen
@@ -295,12 +296,15 @@ async fn commit(
     before: ConfigText,
     timer: Duration,
 ) -> Result<Option<Made>, TaskError> {
-    let Prepared { new, up } = prepared;
+    let Prepared { mut new, up } = prepared;
     if let Some(reason) = run.stopped() {
         deployed.ends(Verdict::NotBegun, reason);
         forget(candidate, deployed).await;
         return Ok(None);
     }
+    // Whoever comes after a process that died in the commit knows what to look for.
+    let named = candidate.change(timer);
+    new.pending = named.as_ref().and_then(|change| serde_json::to_value(change).ok());
     let id = match run.begin(work, held, &new).await? {
         Ok(id) => id,
         Err(reason) => {
@@ -310,13 +314,13 @@ async fn commit(
         }
     };
     deployed.deployment = Some(id);
-    let made = |pending| Made { id, pending, up, before, timer };
+    let made = |change, answered| Made { id, change, answered, up, before, timer };
     match candidate.commit(timer).await {
-        Ok(pending) => {
-            let known = serde_json::to_value(&pending).unwrap_or(Json::Null);
+        Ok(change) => {
+            let known = serde_json::to_value(&change).unwrap_or(Json::Null);
             let step = Step { status: Some(Status::Unconfirmed), pending: Some(known), ..Step::default() };
             run.step(held, id, &step).await?;
-            Ok(Some(made(Some(pending))))
+            Ok(Some(made(Some(change), true)))
         }
         Err(error) if is_known(&error) => {
             let (verdict, status) = match &error {
@@ -334,7 +338,7 @@ async fn commit(
         // Whether it is in force is found out over a new connection.
         Err(error) => {
             deployed.message = Some(error.to_string());
-            Ok(Some(made(None)))
+            Ok(Some(made(named, false)))
         }
     }
 }
@@ -394,6 +398,7 @@ impl Run<'_> {
             warnings: Vec::new(),
             message: None,
             configuration: deployments::seal(keyring, text).map_err(failed)?,
+            pending: None,
         })
     }
 }

@@ -1,6 +1,5 @@
 //! What a process left half way: its change is undone, or has been by the router itself, or had been confirmed.
 
-use chrono::TimeDelta;
 use pm_router::{ConfigText, Error, How, Pending, Router};
 use pm_store::deployments::{self, Deployment, Status, Step};
 use pm_store::jobs;
@@ -11,10 +10,7 @@ use super::lasting::lasting;
 use super::lock::Held;
 use super::report::{Deployed, Verdict};
 use super::router::Work;
-use super::watch::GRACE;
 use crate::TaskError;
-
-const DIED: &str = "the run that made it ended before it recorded how it ended";
 
 /// Brings a router that a process left between commit and confirmation back to what it had, unless the confirmation had got
 /// through. `false`: it cannot be worked on now, and it has been said why.
@@ -26,17 +22,18 @@ pub(super) async fn unfinished(
     router: &dyn Router,
 ) -> Result<bool, TaskError> {
     for one in &work.unfinished {
-        let found = match look(run, one, router).await {
-            Ok(found) => found,
+        let left = match look(run, one, router).await {
+            Ok(left) => left,
             Err(error) => {
-                deployed.ends(
-                    Verdict::Failed,
-                    format!("deployment {} of an earlier run was never confirmed, and what became of it cannot be found out: {error}", one.id),
+                let said = format!(
+                    "an earlier run left a change that nobody confirmed (deployment {}), and it could not be undone: {error}",
+                    one.id
                 );
+                deployed.ends(Verdict::Failed, said);
                 return Ok(false);
             }
         };
-        let (status, what) = match found {
+        let (status, what) = match left {
             Left::Foreign => {
                 let said = "a change that is not ours waits for its confirmation on the router";
                 deployed.ends(Verdict::Failed, said);
@@ -45,22 +42,17 @@ pub(super) async fn unfinished(
             Left::Undone => (Status::RolledBack, "it was undone now"),
             Left::Back if one.status == Status::Committing => (Status::Failed, "nothing of it is in force"),
             Left::Back => (Status::RolledBack, "the router rolled back by itself"),
+            Left::Kept => (Status::Confirmed, "it is in force, and waits for no confirmation"),
             Left::Other => (Status::Unknown, "the router runs something else than before, look at it"),
-            Left::Kept => (Status::Confirmed, "the router had confirmed it"),
         };
-        let message = format!("{DIED}; {what}");
+        let message = format!("the run that made it ended before it recorded how it ended; {what}");
         deployed.warnings.push(format!("deployment {}: {message}", one.id));
         let in_force = match status {
             Status::Confirmed => running(run, router).await,
             _ => None,
         };
-        let step = Step {
-            status: Some(status),
-            ended: true,
-            pending: Some(Json::Null),
-            message: Some(message),
-            in_force,
-        };
+        let pending = Some(Json::Null);
+        let step = Step { status: Some(status), ended: true, pending, message: Some(message), in_force };
         run.settle(held, one, &step, what).await?;
     }
     Ok(true)
@@ -87,30 +79,16 @@ enum Left {
 
 async fn look(run: &Run<'_>, one: &Deployment, router: &dyn Router) -> Result<Left, Error> {
     let known: Option<Pending> = one.pending.clone().and_then(|pending| serde_json::from_value(pending).ok());
-    let waiting = router.pending().await?;
-    if let (Some(known), Some(waiting)) = (&known, &waiting)
-        && known.id != waiting.id
-    {
-        return Ok(Left::Foreign);
+    let cancelled = cancel(router, known.as_ref()).await?;
+    let running = router.running_config().await?;
+    let is_back = run.context.keyring.is_fingerprint(&one.running, &lasting(running.expose()));
+    match cancelled {
+        Cancelled::Undone => Ok(if is_back { Left::Undone } else { Left::Other }),
+        _ if is_back => Ok(Left::Back),
+        Cancelled::Settled if matches!(router.pending().await, Ok(Some(_))) => Ok(Left::Foreign),
+        Cancelled::Settled if is_in_force(run, one, router).await? => Ok(Left::Kept),
+        Cancelled::Settled | Cancelled::Untold(_) => Ok(Left::Other),
     }
-    let is_back = async || {
-        let text = router.running_config().await?;
-        Ok::<bool, Error>(run.context.keyring.is_fingerprint(&one.running, &lasting(text.expose())))
-    };
-    // Where the router does not tell what waits, its name leads to it for as long as its timer runs.
-    let may_wait = known.clone().filter(|known| {
-        let seconds = i64::try_from(known.seconds + GRACE.as_secs()).unwrap_or(i64::MAX);
-        let over = TimeDelta::try_seconds(seconds).and_then(|time| one.begun.checked_add_signed(time));
-        !router.finds_pending() && over.is_none_or(|over| run.context.clock.now() < over)
-    });
-    if waiting.is_none() && is_back().await? {
-        return Ok(Left::Back);
-    }
-    if let Some(change) = known.clone().filter(|_| waiting.is_some()).or(waiting).or(may_wait) {
-        router.roll_back(&change).await?;
-        return Ok(if is_back().await? { Left::Undone } else { Left::Other });
-    }
-    Ok(if is_in_force(run, one, router).await? { Left::Kept } else { Left::Other })
 }
 
 /// Whether the router sees no difference between what runs and what was deployed.
@@ -148,32 +126,52 @@ impl Run<'_> {
     }
 }
 
+/// What came of undoing a change as long as it waits for its confirmation.
+enum Cancelled {
+    /// It waited, and was undone just now.
+    Undone,
+    /// It waits no more, or never came into force; nothing was done.
+    Settled,
+    /// The router does not tell whether it waits.
+    Untold(Error),
+}
+
+/// Undoes a change if it still waits. What somebody confirmed, and what came after it, is left alone.
+async fn cancel(router: &dyn Router, known: Option<&Pending>) -> Result<Cancelled, Error> {
+    let waiting = match known {
+        Some(change) => Some(change.clone()),
+        // It has no name of ours. Before it was made none waited, and the router is locked for other runs.
+        None => match router.pending().await {
+            Err(error @ Error::Untold { .. }) => return Ok(Cancelled::Untold(error)),
+            waiting => waiting?,
+        },
+    };
+    match waiting {
+        Some(change) if router.cancel(&change).await? => Ok(Cancelled::Undone),
+        _ => Ok(Cancelled::Settled),
+    }
+}
+
 /// What is known of a change when the connection broke during its commit, or when its router could not be reached.
 pub(super) enum Found {
     /// It was undone just now.
     Undone,
     /// The router runs what it ran before.
     Back,
-    /// The router runs something else, and waits for no confirmation.
+    /// The router runs something else, and the change waits for no confirmation.
     Other,
 }
 
-/// Undoes a change of this run that is not confirmed, and looks what runs.
+/// Undoes a change that waits for its confirmation, and looks what runs.
 pub(super) async fn undo(router: &dyn Router, known: Option<&Pending>, before: &str) -> Result<Found, Error> {
-    let is_back = async || {
-        let running = router.running_config().await?;
-        Ok::<bool, Error>(lasting(running.expose()) == lasting(before))
-    };
-    let waiting = router.pending().await?;
-    if waiting.is_none() && is_back().await? {
-        return Ok(Found::Back);
+    let cancelled = cancel(router, known).await?;
+    let running = router.running_config().await?;
+    let is_back = lasting(running.expose()) == lasting(before);
+    match cancelled {
+        Cancelled::Undone if is_back => Ok(Found::Undone),
+        _ if is_back => Ok(Found::Back),
+        Cancelled::Undone | Cancelled::Settled => Ok(Found::Other),
+        // It may go away yet.
+        Cancelled::Untold(error) => Err(error),
     }
-    let change = match (known, waiting) {
-        // The router may not tell that it waits, or somebody may have confirmed it; it is to go all the same.
-        (Some(known), _) => known.clone(),
-        (None, Some(waiting)) => waiting,
-        (None, None) => return Ok(Found::Other),
-    };
-    router.roll_back(&change).await?;
-    Ok(if is_back().await? { Found::Undone } else { Found::Other })
 }

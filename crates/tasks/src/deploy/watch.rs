@@ -22,7 +22,7 @@ use crate::TaskError;
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How long after its timer a router may take to go back and to answer.
-pub(super) const GRACE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(30);
 
 /// What the looks came to.
 enum Seen {
@@ -56,7 +56,7 @@ pub(super) async fn look_after(
     first: Option<&dyn Router>,
 ) -> Result<(), TaskError> {
     let begun = Instant::now();
-    if made.pending.is_none() {
+    if !made.answered {
         // It may be this change that cut the way.
         run.spoil();
         let said = deployed.message.take().unwrap_or_default();
@@ -72,7 +72,8 @@ pub(super) async fn look_after(
                     format!("{} sessions that were up are gone ({})", lost.len(), short(&deployed.lost));
                 deployed.warnings.push(format!("{said}; post_check_max_lost lets that pass"));
             }
-            confirm(run, held, deployed, router, &made, &Watched { target, begun, first }).await
+            let watched = Watched { target, begun, first };
+            confirm(run, held, deployed, router, &made, &watched).await
         }
         Seen::Lost(router, lost) => {
             deployed.lost = lost.iter().map(|(vrf, address)| named(vrf, *address)).collect();
@@ -85,7 +86,7 @@ pub(super) async fn look_after(
             run.spoil();
             let undone = match first {
                 Some(first) => undo_at_once(first, &*router, &made).await,
-                None => undo(&*router, made.pending.as_ref(), made.before.expose()).await,
+                None => undo(&*router, made.change.as_ref(), made.before.expose()).await,
             };
             router.close().await;
             match undone {
@@ -99,8 +100,8 @@ pub(super) async fn look_after(
         Seen::Away(error) => {
             run.spoil();
             let said = format!("after the commit the router could not be reached: {error}");
-            if let (Some(first), Some(pending)) = (first, &made.pending)
-                && let Err(error) = first.roll_back(pending).await
+            if let (Some(first), Some(change)) = (first, &made.change)
+                && let Err(error) = first.roll_back(change).await
             {
                 deployed.warnings.push(format!("it could not be undone over the first connection: {error}"));
             }
@@ -121,14 +122,14 @@ fn what_next(made: &Made) -> String {
     if made.timer.is_zero() {
         return "it has no timer, so nothing undoes it; look at the router".to_owned();
     }
-    let seconds = made.pending.as_ref().map_or(made.timer.as_secs(), |pending| pending.seconds);
+    let seconds = made.change.as_ref().map_or(made.timer.as_secs(), |change| change.seconds);
     format!("the router undoes it within {seconds} s")
 }
 
 /// What has no timer, or hangs on the connection that made it, is undone over that one.
 async fn undo_at_once(first: &dyn Router, router: &dyn Router, made: &Made) -> Result<Found, Error> {
-    if let Some(pending) = &made.pending {
-        first.roll_back(pending).await?;
+    if let Some(change) = &made.change {
+        first.roll_back(change).await?;
     }
     let running = router.running_config().await?;
     Ok(if lasting(running.expose()) == lasting(made.before.expose()) { Found::Undone } else { Found::Other })
@@ -202,39 +203,67 @@ fn lost(made: &Made, now: &Neighbors) -> Vec<Place> {
     made.up.difference(&up).cloned().collect()
 }
 
+/// When the router has certainly undone what was not confirmed.
+fn end_of(made: &Made, begun: Instant) -> Instant {
+    let seconds = made.change.as_ref().map_or(0, |change| change.seconds);
+    begun + Duration::from_secs(seconds.max(made.timer.as_secs())) + GRACE
+}
+
+/// Confirms, and again over a new connection where the answer is lost: only the router knows whether it did. The connection by
+/// which it was answered, if there was one.
+async fn confirm_surely(
+    run: &Run<'_>,
+    target: &Target,
+    first: Box<dyn Router>,
+    change: &Pending,
+    end: Instant,
+) -> (Result<(), Error>, Option<Box<dyn Router>>) {
+    let mut connection = Ok(first);
+    loop {
+        let error = match connection {
+            Ok(router) => match router.confirm(change).await {
+                Err(error) if error.leaves_open() || error.may_be_retried() => {
+                    router.close().await;
+                    error
+                }
+                answered => return (answered, Some(router)),
+            },
+            Err(error) => error,
+        };
+        if Instant::now() >= end || run.context.cancel.is_cancelled() {
+            return (Err(error), None);
+        }
+        tracing::debug!(%error, "confirming once more");
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = run.context.cancel.cancelled() => return (Err(error), None),
+        }
+        connection = run.network.connect(target).await;
+    }
+}
+
 async fn confirm(
     run: &Run<'_>,
     held: &Held,
     deployed: &mut Deployed,
-    mut router: Box<dyn Router>,
+    router: Box<dyn Router>,
     made: &Made,
     watched: &Watched<'_>,
 ) -> Result<(), TaskError> {
-    let Some(pending) = &made.pending else { return Ok(()) };
-    let confirmed = match watched.first {
-        _ if made.timer.is_zero() => Ok(()),
-        Some(first) if first.holds(pending) => first.confirm(pending).await,
-        _ => router.confirm(pending).await,
+    let Some(change) = &made.change else { return Ok(()) };
+    let (confirmed, router) = match watched.first {
+        _ if made.timer.is_zero() => (Ok(()), Some(router)),
+        Some(first) if first.holds(change) => (first.confirm(change).await, Some(router)),
+        _ => confirm_surely(run, watched.target, router, change, end_of(made, watched.begun)).await,
     };
-    let (confirmed, again) = match confirmed {
-        // Whether it got through, only the router knows. To ask it once more says so.
-        Err(error) if !is_certain(&error) => {
-            router.close().await;
-            match confirm_again(run, watched, pending, made, error).await {
-                Ok((connection, confirmed)) => {
-                    router = connection;
-                    (confirmed, true)
-                }
-                Err(error) => {
-                    let said = format!(
-                        "{error}; whether the change is confirmed is not known, the next run will tell"
-                    );
-                    deployed.ends(Verdict::Unconfirmed, said);
-                    return Ok(());
-                }
-            }
-        }
-        confirmed => (confirmed, false),
+    let Some(router) = router else {
+        let error = confirmed.err().map(|error| error.to_string()).unwrap_or_default();
+        run.spoil();
+        deployed.ends(
+            Verdict::Unconfirmed,
+            format!("{error}; whether the change is confirmed is not known, the next run will tell"),
+        );
+        return Ok(());
     };
     match confirmed {
         Ok(()) => deployed.verdict = Verdict::Confirmed,
@@ -243,14 +272,12 @@ async fn confirm(
             deployed.verdict = Verdict::Confirmed;
         }
         Err(error) => {
-            run.spoil();
-            // The second time a router may take what it confirmed for something that it does not know.
-            let is_back = !again || is_back(&*router, made).await;
             router.close().await;
             let (verdict, status) = match &error {
-                Error::RolledBack { .. } if is_back => (Verdict::RolledBack, Status::RolledBack),
+                Error::RolledBack { .. } => (Verdict::RolledBack, Status::RolledBack),
                 _ => (Verdict::Unknown, Status::Unknown),
             };
+            run.spoil();
             deployed.ends(verdict, error.to_string());
             return run.end(held, made.id, status, error.to_string()).await;
         }
@@ -273,45 +300,6 @@ async fn confirm(
     run.step(held, made.id, &step).await
 }
 
-/// Whether an error of a confirmation says what became of the change.
-fn is_certain(error: &Error) -> bool {
-    matches!(error, Error::RolledBack { .. } | Error::NotSaved { .. } | Error::NotRestored { .. })
-}
-
-async fn is_back(router: &dyn Router, made: &Made) -> bool {
-    let running = router.running_config().await;
-    running.is_ok_and(|running| lasting(running.expose()) == lasting(made.before.expose()))
-}
-
-/// Confirms over a new connection, until the router says what became of it; no longer than its timer may run. Gives that
-/// connection.
-async fn confirm_again(
-    run: &Run<'_>,
-    watched: &Watched<'_>,
-    pending: &Pending,
-    made: &Made,
-    mut last: Error,
-) -> Result<(Box<dyn Router>, Result<(), Error>), Error> {
-    let end = watched.begun + Duration::from_secs(pending.seconds).max(made.timer) + GRACE;
-    while Instant::now() < end && !run.context.cancel.is_cancelled() {
-        match run.network.connect(watched.target).await {
-            Ok(router) => match router.confirm(pending).await {
-                Err(error) if !is_certain(&error) => {
-                    router.close().await;
-                    last = error;
-                }
-                confirmed => return Ok((router, confirmed)),
-            },
-            Err(error) => last = error,
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-            () = run.context.cancel.cancelled() => {}
-        }
-    }
-    Err(last)
-}
-
 /// Waits until the router can be reached again, and finds out what it runs; undoes what it still waits to be told.
 async fn go_back(
     run: &Run<'_>,
@@ -322,12 +310,11 @@ async fn go_back(
     begun: Instant,
     why: &str,
 ) -> Result<(), TaskError> {
-    let seconds = made.pending.as_ref().map_or(made.timer.as_secs(), |pending| pending.seconds);
-    let end = begun + Duration::from_secs(seconds.max(made.timer.as_secs())) + GRACE;
+    let end = end_of(made, begun);
     loop {
         let found = async {
             let router = run.network.connect(target).await?;
-            let found = undo(&*router, made.pending.as_ref(), made.before.expose()).await;
+            let found = undo(&*router, made.change.as_ref(), made.before.expose()).await;
             router.close().await;
             found
         };
@@ -368,7 +355,7 @@ async fn ended(
         Found::Back if made.timer.is_zero() => {
             (Verdict::RolledBack, Status::RolledBack, "the change was undone")
         }
-        Found::Back if made.pending.is_some() => {
+        Found::Back if made.answered => {
             (Verdict::RolledBack, Status::RolledBack, "the router rolled back by itself")
         }
         Found::Back => (Verdict::Failed, Status::Failed, "nothing of the change is in force"),

@@ -32,10 +32,12 @@ pub enum Trouble {
     LostBeforeCommit,
     /// Every session goes down with a commit.
     SessionsDie,
-    /// The connection is lost while a confirmation is sent, and it gets through.
-    LostAfterConfirm,
-    /// The connection is lost before a confirmation gets through.
+    /// The connection is lost while the change is confirmed, and it is confirmed.
+    LostInConfirm,
+    /// The connection is lost before the change is confirmed.
     LostBeforeConfirm,
+    /// The connection is lost before the change is confirmed, and nobody is there until it is undone.
+    CutByConfirm,
 }
 
 #[derive(Default)]
@@ -47,12 +49,15 @@ pub struct Box_ {
     pub open_now: usize,
     /// Nothing undoes a commit by itself.
     pub timerless: bool,
-    /// It does not tell what waits for a confirmation.
-    pub silent: bool,
-    confirmed: Option<(String, String)>,
+    /// Somebody confirms a change as soon as it is committed.
+    pub is_confirmed_by_hand: bool,
+    pub rollbacks: usize,
+    is_cut: bool,
     previous: Option<String>,
     down: BTreeSet<IpAddr>,
     pending: Option<(Pending, String, Instant)>,
+    /// The change that was confirmed last.
+    confirmed: Option<String>,
     next: usize,
 }
 
@@ -66,6 +71,13 @@ impl Box_ {
             self.pending = None;
             self.down.clear();
         }
+    }
+
+    /// Somebody at the router confirms what waits.
+    pub fn confirm_by_hand(&mut self) {
+        let (change, before, _) = self.pending.take().unwrap();
+        self.confirmed = Some(change.id);
+        self.previous = Some(before);
     }
 
     fn neighbors(&self) -> Vec<Neighbor> {
@@ -149,12 +161,16 @@ impl Connector for Routers {
             one.wake();
             match one.trouble {
                 Some(Trouble::CutByCommit) if one.pending.is_none() => None,
+                // Until it is confirmed, the way is free.
+                Some(Trouble::CutByConfirm) if one.pending.is_none() || !one.is_cut => None,
                 other => other,
             }
         };
         let connect = |message: &str| Error::Connect { host: host.clone(), message: message.to_owned() };
         match trouble {
-            Some(Trouble::Dead | Trouble::CutByCommit) => Err(connect("no route to host")),
+            Some(Trouble::Dead | Trouble::CutByCommit | Trouble::CutByConfirm) => {
+                Err(connect("no route to host"))
+            }
             Some(Trouble::WrongPassword) => {
                 Err(Error::Login { host, user: "everybody".to_owned(), tried: "password".to_owned() })
             }
@@ -196,15 +212,9 @@ impl Router for Connection {
     fn loader(&self, how: How) -> Option<Loader<'_>> {
         (how == How::Replace).then(|| Loader::new(self, how))
     }
-    fn finds_pending(&self) -> bool {
-        !self.one.lock().unwrap().silent
-    }
     async fn pending(&self) -> Result<Option<Pending>, Error> {
         let mut one = self.one.lock().unwrap();
         one.wake();
-        if one.silent {
-            return Ok(None);
-        }
         Ok(one.pending.as_ref().map(|(pending, ..)| pending.clone()))
     }
     async fn confirm(&self, change: &Pending) -> Result<(), Error> {
@@ -212,29 +222,39 @@ impl Router for Connection {
         one.wake();
         let lost =
             || Error::Lost { host: self.host.clone(), step: Step::Confirm, message: "reset".to_owned() };
-        if one.trouble == Some(Trouble::LostBeforeConfirm) {
-            one.trouble = None;
-            return Err(lost());
+        match one.trouble {
+            Some(Trouble::LostBeforeConfirm) => {
+                one.trouble = None;
+                return Err(lost());
+            }
+            Some(Trouble::CutByConfirm) if one.pending.is_some() => {
+                one.is_cut = true;
+                return Err(lost());
+            }
+            _ => {}
         }
-        // What was confirmed and still runs is confirmed.
-        if one.confirmed.as_ref() == Some(&(change.id.clone(), one.running.clone())) {
+        if one.confirmed.as_ref() == Some(&change.id) {
             return Ok(());
         }
         match one.pending.take() {
             Some((pending, ..)) if pending.id == change.id => {
                 one.confirms += 1;
-                one.confirmed = Some((pending.id, one.running.clone()));
-                if one.trouble == Some(Trouble::LostAfterConfirm) {
+                one.confirmed = Some(pending.id);
+                if one.trouble == Some(Trouble::LostInConfirm) {
                     one.trouble = None;
                     return Err(lost());
                 }
                 Ok(())
             }
-            _ => Err(Error::RolledBack { host: self.host.clone() }),
+            other => {
+                one.pending = other;
+                Err(Error::RolledBack { host: self.host.clone() })
+            }
         }
     }
     async fn roll_back(&self, _: &Pending) -> Result<(), Error> {
         let mut one = self.one.lock().unwrap();
+        one.rollbacks += 1;
         let before = one.pending.take().map(|(_, before, _)| before);
         if let Some(before) = before.or_else(|| one.previous.take()) {
             one.running = before;
@@ -298,6 +318,9 @@ impl Candidate for Loaded<'_> {
             one.previous = Some(before);
         } else {
             one.pending = Some((pending.clone(), before, Instant::now() + timer));
+        }
+        if one.is_confirmed_by_hand {
+            one.confirm_by_hand();
         }
         match one.trouble {
             Some(Trouble::LostInCommit) => {

@@ -1,4 +1,4 @@
-//! Changes whose confirmation is lost, and what a process leaves behind.
+//! What a process leaves behind.
 
 use super::*;
 
@@ -6,46 +6,6 @@ use super::*;
 async fn change(scene: &Scene) {
     assert_eq!(scene.deploy().await.exit, 0);
     scene.sql("UPDATE devices_configuration SET template = template || 'new\n'").await;
-}
-
-#[tokio::test]
-async fn a_confirmation_that_is_lost_is_sent_again() {
-    each_engine(async |store| {
-        fill(&store).await;
-        let scene = Scene::new(&store);
-        change(&scene).await;
-        for edge in EDGES {
-            scene.routers.of(edge).lock().unwrap().silent = edge != "edge2";
-        }
-        scene.routers.trouble("edge1", Some(Trouble::LostAfterConfirm));
-        scene.routers.trouble("edge2", Some(Trouble::LostAfterConfirm));
-        scene.routers.trouble("edge3", Some(Trouble::LostBeforeConfirm));
-        let finished = scene.deploy().await;
-        assert_eq!(finished.exit, 0, "{}", finished.data);
-        for edge in EDGES {
-            assert!(scene.routers.running(edge).ends_with("new"), "{edge}");
-        }
-        let rows = scene.deployments().await;
-        assert!(rows.iter().all(|row| row.status == Status::Confirmed && row.ended.is_some()));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_router_that_does_not_tell_what_waits_is_told_by_name() {
-    each_engine(async |store| {
-        fill(&store).await;
-        let scene = Scene::new(&store);
-        change(&scene).await;
-        let before = scene.routers.running("edge1");
-        scene.routers.of("edge1").lock().unwrap().silent = true;
-        scene.routers.trouble("edge1", Some(Trouble::SessionsDie));
-        let finished = scene.run(only("edge1")).await;
-        assert_eq!(verdicts(&finished)["edge1"], "rolled_back", "{}", finished.data);
-        assert!(message(&finished, "edge1").ends_with("the change was undone"), "{}", finished.data);
-        assert_eq!(scene.routers.running("edge1"), before, "at once, and not by its timer");
-    })
-    .await;
 }
 
 /// As if the process of the newest deployment had died before it recorded how that ended.
@@ -73,7 +33,7 @@ async fn what_was_confirmed_and_not_recorded_is_in_force() {
         let finished = scene.run(only("edge1")).await;
         assert_eq!(verdicts(&finished)["edge1"], "unchanged", "{}", finished.data);
         let warnings = finished.data["routers"][0]["warnings"].to_string();
-        assert!(warnings.contains("the router had confirmed it"), "{warnings}");
+        assert!(warnings.contains("it is in force, and waits for no confirmation"), "{warnings}");
         let mut connection = store.connection().await.unwrap();
         let whole = deployments::find(&mut connection.session(), row.id).await.unwrap().unwrap();
         assert_eq!(whole.deployment.status, Status::Confirmed);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "for tests")]
 
 mod fake;
+mod iosxr;
 mod left;
 mod meanwhile;
 mod plans;
@@ -29,6 +30,7 @@ use pm_store::objects::record::Draft;
 use pm_store::objects::secrets::{Clear, Keyring};
 use pm_store::objects::write::{self, Writing};
 use pm_store::testing::{each_engine, epoch};
+use pm_tasks::routers::Connector;
 use pm_tasks::{ConfigureRouters, Done, Drift, Finished, Runner, Task, TaskContext, TaskError};
 use serde_json::{Value as Json, json};
 use support::{HeldClock, Lines, configured};
@@ -38,24 +40,24 @@ const SECRET: &str = "Planted-session-password";
 const EDGES: [&str; 3] = ["edge1", "edge2", "edge3"];
 
 /// A task over the routers of a test.
-struct Over<T>(T, Arc<Routers>);
+struct Over<T>(T, Arc<dyn Connector>);
 
 #[async_trait]
 trait OverRouters: Task {
-    async fn over(&self, context: &TaskContext, routers: &Routers) -> Result<Done, TaskError>;
+    async fn over(&self, context: &TaskContext, network: &dyn Connector) -> Result<Done, TaskError>;
 }
 
 #[async_trait]
 impl OverRouters for ConfigureRouters {
-    async fn over(&self, context: &TaskContext, routers: &Routers) -> Result<Done, TaskError> {
-        self.run_over(context, routers).await
+    async fn over(&self, context: &TaskContext, network: &dyn Connector) -> Result<Done, TaskError> {
+        self.run_over(context, network).await
     }
 }
 
 #[async_trait]
 impl OverRouters for Drift {
-    async fn over(&self, context: &TaskContext, routers: &Routers) -> Result<Done, TaskError> {
-        self.run_over(context, routers).await
+    async fn over(&self, context: &TaskContext, network: &dyn Connector) -> Result<Done, TaskError> {
+        self.run_over(context, network).await
     }
 }
 
@@ -77,7 +79,7 @@ impl<T: OverRouters> Task for Over<T> {
         self.0.time_to_end()
     }
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
-        self.0.over(context, &self.1).await
+        self.0.over(context, &*self.1).await
     }
 }
 
@@ -120,7 +122,7 @@ impl Scene {
     }
 
     async fn run(&self, task: ConfigureRouters) -> Finished {
-        let task = Over(task, Arc::clone(&self.routers));
+        let task = Over(task, Arc::clone(&self.routers) as _);
         self.runner().run(&task, CancellationToken::new()).await.unwrap()
     }
 
@@ -464,6 +466,92 @@ async fn a_router_that_is_cut_off_goes_back_by_itself() {
 }
 
 #[tokio::test]
+async fn a_confirmation_without_an_answer_is_asked_again() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        assert_eq!(scene.deploy().await.exit, 0);
+        let before = scene.routers.running("edge3");
+        scene.sql("UPDATE devices_configuration SET template = template || 'new\n'").await;
+        scene.routers.trouble("edge1", Some(Trouble::LostInConfirm));
+        scene.routers.trouble("edge2", Some(Trouble::LostBeforeConfirm));
+        scene.routers.trouble("edge3", Some(Trouble::CutByConfirm));
+        let finished = scene.deploy().await;
+        let all = verdicts(&finished);
+        assert_eq!(EDGES.map(|edge| all[edge].as_str()), ["confirmed", "confirmed", "rolled_back"]);
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(
+            scene.routers.running("edge1").ends_with("new")
+                && scene.routers.running("edge2").ends_with("new")
+        );
+        assert_eq!(scene.routers.running("edge3"), before);
+        let rows = scene.deployments().await;
+        assert!(rows.iter().all(|row| row.ended.is_some()));
+        let of = |name: &str| rows.iter().find(|row| row.router_name == name).unwrap().status;
+        assert_eq!(EDGES.map(of), [Status::Confirmed, Status::Confirmed, Status::RolledBack]);
+    })
+    .await;
+}
+
+/// Ends a run that has committed and not confirmed yet; gives its deployment.
+async fn died_unconfirmed(scene: &Scene, router: &str) -> i64 {
+    let dying = {
+        let (runner, routers, task) = (scene.runner(), Arc::clone(&scene.routers), only(router));
+        tokio::spawn(
+            async move { runner.run(&Over(task, routers as _), CancellationToken::new()).await.unwrap() },
+        )
+    };
+    for _ in 0..500 {
+        if scene.deployments().await[0].status == Status::Unconfirmed {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    dying.abort();
+    let _ = dying.await;
+    let row = scene.deployments().await.swap_remove(0);
+    assert_eq!((row.status, row.router_name.as_str()), (Status::Unconfirmed, router));
+    row.id
+}
+
+#[tokio::test]
+async fn what_somebody_confirmed_is_not_undone() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let mut scene = Scene::new(&store);
+        assert_eq!(scene.deploy().await.exit, 0);
+        scene.sql("UPDATE devices_configuration SET template = template || 'new\n'").await;
+        let edge = scene.routers.of("edge1");
+        edge.lock().unwrap().is_confirmed_by_hand = true;
+        scene.routers.trouble("edge1", Some(Trouble::SessionsDie));
+        let finished = scene.run(only("edge1")).await;
+        assert_eq!(verdicts(&finished)["edge1"], "unknown", "{}", finished.message);
+        assert!(message(&finished, "edge1").contains("look at it"), "{}", finished.message);
+        assert_eq!(edge.lock().unwrap().rollbacks, 0);
+        assert!(scene.routers.running("edge1").ends_with("new"));
+
+        // Nor by the run after one that died.
+        edge.lock().unwrap().is_confirmed_by_hand = false;
+        scene.routers.trouble("edge1", None);
+        scene.config.post_check_min_seconds = 60;
+        scene.config.commit_confirm_seconds = 300;
+        let dead = died_unconfirmed(&scene, "edge2").await;
+        scene.routers.of("edge2").lock().unwrap().confirm_by_hand();
+        scene.clock.pass(TimeDelta::hours(1));
+        scene.config.post_check_min_seconds = 0;
+        let finished = scene.run(only("edge2")).await;
+        assert_eq!(verdicts(&finished)["edge2"], "unchanged", "{}", finished.message);
+        let warnings = finished.data["routers"][0]["warnings"].to_string();
+        assert!(warnings.contains("it is in force, and waits for no confirmation"), "{warnings}");
+        let row = scene.deployments().await.into_iter().find(|row| row.id == dead).unwrap();
+        assert_eq!(row.status, Status::Confirmed);
+        assert_eq!(scene.routers.of("edge2").lock().unwrap().rollbacks, 0);
+        assert!(scene.routers.running("edge2").ends_with("new"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_process_that_died_before_it_confirmed_leaves_nothing_behind() {
     each_engine(async |store| {
         fill(&store).await;
@@ -473,23 +561,8 @@ async fn a_process_that_died_before_it_confirmed_leaves_nothing_behind() {
         let before = scene.routers.running("edge1");
         scene.config.post_check_min_seconds = 60;
         scene.config.commit_confirm_seconds = 300;
-        let dying = {
-            let (runner, routers) = (scene.runner(), Arc::clone(&scene.routers));
-            tokio::spawn(async move {
-                let task = Over(only("edge1"), routers);
-                runner.run(&task, CancellationToken::new()).await.unwrap()
-            })
-        };
         let edge = scene.routers.of("edge1");
-        for _ in 0..500 {
-            let row = scene.deployments().await[0].clone();
-            if row.status == Status::Unconfirmed {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        dying.abort();
-        let _ = dying.await;
+        died_unconfirmed(&scene, "edge1").await;
         assert!(scene.routers.running("edge1").ends_with("new"), "it is in force, and unconfirmed");
         // Its lock is its own until the lease ends.
         scene.config.post_check_min_seconds = 0;
@@ -548,7 +621,7 @@ async fn who_cancels_is_told_that_the_router_goes_back() {
         let cancel = CancellationToken::new();
         let running = {
             let (runner, routers, cancel) = (scene.runner(), Arc::clone(&scene.routers), cancel.clone());
-            tokio::spawn(async move { runner.run(&Over(only("edge1"), routers), cancel).await.unwrap() })
+            tokio::spawn(async move { runner.run(&Over(only("edge1"), routers as _), cancel).await.unwrap() })
         };
         while scene.deployments().await.first().is_none_or(|row| row.status != Status::Unconfirmed) {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -721,7 +794,7 @@ async fn what_was_changed_by_hand_is_drift() {
         fill(&store).await;
         let scene = Scene::new(&store);
         let drift = async || {
-            let task = Over(Drift::default(), Arc::clone(&scene.routers));
+            let task = Over(Drift::default(), Arc::clone(&scene.routers) as _);
             scene.runner().run(&task, CancellationToken::new()).await.unwrap()
         };
         assert_eq!(drift().await.data["drifted"], 0);

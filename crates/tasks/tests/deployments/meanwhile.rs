@@ -32,7 +32,9 @@ impl Waiting {
 
 fn spawn(scene: &Scene, task: ConfigureRouters) -> tokio::task::JoinHandle<Finished> {
     let (runner, routers) = (scene.runner(), Arc::clone(&scene.routers));
-    tokio::spawn(async move { runner.run(&Over(task, routers), CancellationToken::new()).await.unwrap() })
+    tokio::spawn(
+        async move { runner.run(&Over(task, routers as _), CancellationToken::new()).await.unwrap() },
+    )
 }
 
 async fn until(scene: &Scene, is: impl Fn(&Deployment) -> bool) {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use super::xml::escape;
-use super::{Kind, Options, iosxr_bgp, junos_bgp};
+use super::{Fault, Kind, Options, iosxr_bgp, junos_bgp};
 use crate::routers::peering::{Others, Peering, Peers, Session};
 
 /// Seconds since 1970 when every stand-in starts.
@@ -41,8 +41,8 @@ pub(super) struct State {
     pub(super) pending: Option<Pending>,
     pub(super) operations: Vec<String>,
     pub(super) killed: Vec<u64>,
-    /// What is not answered, and how often it still is before that.
-    pub(super) silent: Option<(String, usize)>,
+    /// Where something goes wrong, how often it still goes well before that, and what it is.
+    pub(super) fault: Option<(String, usize, Fault)>,
     sessions: u64,
     peering: Option<Peering>,
 }
@@ -99,23 +99,24 @@ impl State {
             pending: None,
             operations: Vec::new(),
             killed: Vec::new(),
-            silent: None,
+            fault: None,
             sessions: 100,
         }
     }
 
-    /// Whether what is asked for now is where it falls silent.
-    pub(super) fn falls_silent(&mut self, at: &str) -> bool {
-        match &mut self.silent {
-            Some((place, 0)) if place == at => {
-                self.silent = None;
-                true
+    /// What goes wrong with what is asked for now.
+    pub(super) fn strikes(&mut self, at: &str) -> Option<Fault> {
+        match &mut self.fault {
+            Some((place, 0, fault)) if place == at => {
+                let fault = *fault;
+                self.fault = None;
+                Some(fault)
             }
-            Some((place, before)) if place == at => {
+            Some((place, before, _)) if place == at => {
                 *before -= 1;
-                false
+                None
             }
-            _ => false,
+            _ => None,
         }
     }
 

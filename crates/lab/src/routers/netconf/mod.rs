@@ -32,6 +32,19 @@ pub enum Kind {
     IosXr,
 }
 
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not done, and neither it nor anything that follows over this connection is answered.
+    Silent,
+    /// The connection ends, and nothing is done.
+    CutBefore,
+    /// It is done, and the connection ends before the answer.
+    CutAfter,
+    /// It is refused, for no reason that is said.
+    Refused,
+}
+
 /// What a stand-in is made of.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -99,7 +112,25 @@ impl Router {
     /// Falls silent: where this is asked for once more after `before` times, that connection gets no answer, and none to
     /// anything that follows; the next one does. Besides operations there are `login`, `subsystem` and `hello`.
     pub fn fall_silent(&self, at: &str, before: usize) {
-        self.state.lock().silent = Some((at.to_owned(), before));
+        self.fail(at, before, Fault::Silent);
+    }
+
+    /// Lets this go wrong when it is asked for once more after `before` times.
+    pub fn fail(&self, at: &str, before: usize, fault: Fault) {
+        self.state.lock().fault = Some((at.to_owned(), before, fault));
+    }
+
+    /// Someone at the router commits a whole configuration, which on Junos confirms what waits.
+    pub fn commit_by_hand(&self, config: &str) {
+        let mut state = self.state.lock();
+        let is_same = state.candidate == state.running();
+        if state.options.kind == Kind::Junos {
+            state.pending = None;
+        }
+        state.commit(config.to_owned(), "ina", "", "");
+        if is_same {
+            config.clone_into(&mut state.candidate);
+        }
     }
 
     /// Whether somebody holds a lock or left a candidate behind.

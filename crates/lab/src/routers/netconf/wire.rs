@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::config::Refusal;
 use super::xml::{BASE, Node, parse};
-use super::{Kind, Shared, iosxr, junos};
+use super::{Fault, Kind, Shared, iosxr, junos};
 use crate::routers::place::{Place, reached};
 
 const END: &[u8] = b"]]>]]>";
@@ -166,8 +166,15 @@ impl Connection {
         if state.killed.contains(&session) {
             return Err(russh::Error::Disconnect);
         }
-        if state.falls_silent(&operation.name) {
-            return Ok(None);
+        let fault = state.strikes(&operation.name);
+        match fault {
+            Some(Fault::Silent) => return Ok(None),
+            Some(Fault::CutBefore) => return Err(russh::Error::Disconnect),
+            Some(Fault::Refused) => {
+                let refusal = Refusal::new("operation-failed", "not now");
+                return Ok(Some((reply(&id, &refusal.xml()), false)));
+            }
+            Some(Fault::CutAfter) | None => {}
         }
         state.operations.push(operation.name.clone());
         if operation.name == "close-session" {
@@ -178,6 +185,9 @@ impl Connection {
             Kind::Junos => junos::answer(&mut state, session, &self.user, operation),
             Kind::IosXr => iosxr::answer(&mut state, session, &self.user, operation),
         };
+        if fault.is_some() {
+            return Err(russh::Error::Disconnect);
+        }
         Ok(Some((reply(&id, &body.unwrap_or_else(|refusal| refusal.xml())), false)))
     }
 
@@ -225,7 +235,7 @@ impl Handler for Connection {
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
         user.clone_into(&mut self.user);
-        if self.state.lock().falls_silent("login") {
+        if self.state.lock().strikes("login").is_some() {
             std::future::pending::<()>().await;
         }
         let is_right = self.state.lock().options.password == password;
@@ -251,12 +261,12 @@ impl Handler for Connection {
         if name != "netconf" || self.session.is_some() {
             return session.channel_failure(channel);
         }
-        if self.state.lock().falls_silent("subsystem") {
+        if self.state.lock().strikes("subsystem").is_some() {
             self.silent = true;
             return Ok(());
         }
         session.channel_success(channel)?;
-        if self.state.lock().falls_silent("hello") {
+        if self.state.lock().strikes("hello").is_some() {
             self.silent = true;
             return Ok(());
         }
