@@ -452,6 +452,7 @@ fn bird() {
 #[test]
 fn openbgpd() {
     run(DaemonKind::Openbgpd, async |lab| {
+        openbgpd_does_not_show_its_routes(lab).await;
         openbgpd_cannot_replace_its_file(lab).await;
         large::a_configuration(lab).await;
     });
@@ -463,6 +464,24 @@ fn gobgp() {
         large::a_configuration(lab).await;
         gobgp_says_nothing(lab).await;
     });
+}
+
+/// Routes that cannot be counted, or not in time, are not no routes, and the neighbours are known all the same.
+async fn openbgpd_does_not_show_its_routes(lab: &Lab) {
+    let router = lab.connect().await;
+    lab.on("router", "cp /usr/sbin/bgpctl /mnt/bgpctl && install -m 755 /dev/null /mnt/instead && mount --bind /mnt/instead /usr/sbin/bgpctl");
+    for (instead, said) in [("exit 1", "could not be counted"), ("exec sleep 20", "longer than 8 s")] {
+        let program =
+            format!("#!/bin/sh\ncase \"$*\" in *rib*) {instead} ;; esac\nexec /mnt/bgpctl \"$@\"\n");
+        lab.on("router", &format!("cat >/mnt/instead <<'X'\n{program}X"));
+        let neighbors = router.neighbors().await.unwrap();
+        assert_eq!(neighbors.neighbors.len(), 5);
+        let good = neighbors.get("default", address(GOOD4)).unwrap().prefixes[&Family::Ipv4];
+        assert_eq!((good.received, good.accepted), (Some(20), None), "{instead}");
+        assert!(neighbors.left_out.iter().any(|one| one.contains(said)), "{:?}", neighbors.left_out);
+    }
+    lab.on("router", "umount /usr/sbin/bgpctl");
+    assert_eq!(router.neighbors().await.unwrap().left_out, Vec::<String>::new());
 }
 
 /// What fails once is tried again until what was there is there.
