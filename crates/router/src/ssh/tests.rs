@@ -59,11 +59,14 @@ impl Handler for Counts {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let handle = session.handle();
+        let closed = Arc::clone(&self.closed);
         tokio::spawn(async move {
             // So that all of them are at work at the same time.
             sleep(Duration::from_millis(300)).await;
             let _ = handle.exit_status_request(channel, 0).await;
             let _ = handle.close(channel).await;
+            // The answer to this is not told of.
+            closed.fetch_add(1, Ordering::Relaxed);
         });
         Ok(())
     }
