@@ -198,7 +198,7 @@ impl IosXr {
         let step = Step::Confirm;
         self.clean_up().await;
         let names = Names::of(&change.id);
-        let mut is_confirmed = false;
+        let (mut is_confirmed, mut refused) = (false, None);
         // Where it has no name, a commit would put somebody else's candidate into force.
         if self.can_be_named(&names).await {
             let (_, errors) = self.session.confirm(names.persist).await?;
@@ -206,12 +206,17 @@ impl IosXr {
                 None => is_confirmed = true,
                 // It was confirmed before, or undone.
                 Some(error) if is_unknown(error) => {}
-                Some(error) => return Err(self.refused(step, error)),
+                Some(error) => refused = Some(self.refused(step, error)),
             }
-            self.forget(&names).await;
         }
         let runs = self.digest(step).await?;
-        if names.after.map_or(is_confirmed, |after| after == runs) {
+        let is_in_force = names.after.map_or(is_confirmed, |after| after == runs);
+        let is_back = !is_in_force && names.before == Some(&*runs);
+        if let Some(error) = refused.filter(|_| !is_back) {
+            return Err(error);
+        }
+        self.forget(&names).await;
+        if is_in_force {
             return Ok(());
         }
         if is_confirmed {
@@ -228,6 +233,7 @@ impl IosXr {
     }
 
     pub(super) async fn cancel_change(&self, change: &Pending) -> Result<bool, Error> {
+        let step = Step::RollBack;
         self.clean_up().await;
         let names = Names::of(&change.id);
         if !self.can_be_named(&names).await {
@@ -238,7 +244,11 @@ impl IosXr {
         let cancelled = match errors.iter().find(|error| !error.is_warning) {
             None => true,
             Some(error) if is_unknown(error) => false,
-            Some(error) => return Err(self.refused(Step::RollBack, error)),
+            // Not every server says that it knows no such change: then what runs tells whether there is something to undo.
+            Some(error) if error.is_lock() || names.before != Some(&*self.digest(step).await?) => {
+                return Err(self.refused(step, error));
+            }
+            Some(_) => false,
         };
         self.forget(&names).await;
         Ok(cancelled)

@@ -1,5 +1,8 @@
 //! What a process left half way: its change is undone, or has been by the router itself, or had been confirmed.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use pm_router::{ConfigText, Error, How, Pending, Router};
 use pm_store::deployments::{self, Deployment, Status, Step};
 use pm_store::jobs;
@@ -10,6 +13,7 @@ use super::lasting::lasting;
 use super::lock::Held;
 use super::report::{Deployed, Verdict};
 use super::router::Work;
+use super::watch::GRACE;
 use crate::TaskError;
 
 /// Brings a router that a process left between commit and confirmation back to what it had, unless the confirmation had got
@@ -79,7 +83,11 @@ enum Left {
 
 async fn look(run: &Run<'_>, one: &Deployment, router: &dyn Router) -> Result<Left, Error> {
     let known: Option<Pending> = one.pending.clone().and_then(|pending| serde_json::from_value(pending).ok());
-    let cancelled = cancel(router, known.as_ref()).await?;
+    let cancelled = match cancel(router, known.as_ref()).await {
+        // What cannot be undone after its time does not wait any more.
+        Err(Error::Failed { .. }) if is_over(one, known.as_ref(), run.context.clock.now()) => Cancelled::Settled,
+        cancelled => cancelled?,
+    };
     let running = router.running_config().await?;
     let is_back = run.context.keyring.is_fingerprint(&one.running, &lasting(running.expose()));
     match cancelled {
@@ -89,6 +97,14 @@ async fn look(run: &Run<'_>, one: &Deployment, router: &dyn Router) -> Result<Le
         Cancelled::Settled if is_in_force(run, one, router).await? => Ok(Left::Kept),
         Cancelled::Settled | Cancelled::Untold(_) => Ok(Left::Other),
     }
+}
+
+/// Whether the router has certainly undone it, if nobody confirmed it.
+fn is_over(one: &Deployment, change: Option<&Pending>, now: DateTime<Utc>) -> bool {
+    change.filter(|change| change.seconds > 0).is_some_and(|change| {
+        let age = (now - one.begun).to_std().unwrap_or_default();
+        age > Duration::from_secs(change.seconds) + GRACE
+    })
 }
 
 /// Whether the router sees no difference between what runs and what was deployed.

@@ -22,7 +22,7 @@ use crate::TaskError;
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How long after its timer a router may take to go back and to answer.
-const GRACE: Duration = Duration::from_secs(30);
+pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// What the looks came to.
 enum Seen {

@@ -36,6 +36,8 @@ pub enum Trouble {
     LostInConfirm,
     /// The connection is lost before the change is confirmed.
     LostBeforeConfirm,
+    /// It refuses to undo anything.
+    KeepsAll,
     /// The connection is lost before the change is confirmed, and nobody is there until it is undone.
     CutByConfirm,
 }
@@ -251,6 +253,16 @@ impl Router for Connection {
                 Err(Error::RolledBack { host: self.host.clone() })
             }
         }
+    }
+    async fn cancel(&self, change: &Pending) -> Result<bool, Error> {
+        if self.one.lock().unwrap().trouble == Some(Trouble::KeepsAll) {
+            let message = "operation failed".to_owned();
+            return Err(Error::Failed { host: self.host.clone(), step: Step::RollBack, message });
+        }
+        if self.pending().await?.is_none_or(|waiting| waiting.id != change.id) {
+            return Ok(false);
+        }
+        self.roll_back(change).await.map(|()| true)
     }
     async fn roll_back(&self, _: &Pending) -> Result<(), Error> {
         let mut one = self.one.lock().unwrap();
