@@ -154,7 +154,7 @@ async fn confirmed_over_another_connection(driver: &str) {
     let router = device.connect(driver).await;
     let change = commit(&*router, MORE, 241).await.unwrap();
     assert_eq!(change.seconds, 300);
-    assert_eq!(router.pending().await.unwrap().unwrap().id, change.id);
+    assert!(change.id.starts_with(&router.pending().await.unwrap().unwrap().id), "{}", change.id);
     let busy = router.loader(How::Merge).unwrap().load(&ConfigText::new(MORE)).await.err().unwrap();
     assert!(matches!(busy, Error::Busy { .. }), "{busy}");
     drop(router);
@@ -162,6 +162,10 @@ async fn confirmed_over_another_connection(driver: &str) {
     other.confirm(&change).await.unwrap();
     other.confirm(&change).await.unwrap();
     assert_eq!(other.pending().await.unwrap(), None);
+    // Nor does it matter in which process.
+    let other = device.connect(driver).await;
+    other.confirm(&change).await.unwrap();
+    assert!(!other.cancel(&change).await.unwrap(), "it waits no more");
     assert_eq!(device.state()["config"], format!("{BEFORE}{MORE}"));
     other.roll_back(&change).await.unwrap();
     assert_eq!(device.state()["config"], BEFORE);
@@ -176,6 +180,65 @@ async fn nobody_confirms() {
     let error = router.confirm(&change).await.unwrap_err();
     assert!(matches!(error, Error::RolledBack { .. }), "{error}");
     assert_eq!(device.state()["config"], BEFORE);
+}
+
+impl Device {
+    /// Somebody else commits, with a timer if it is to wait.
+    fn by_hand(&self, config: &str, waits: bool) {
+        let mut state = self.state();
+        let pending = json!({ "until": 1e12, "before": state["config"] });
+        state["before"] = state["config"].clone();
+        state["config"] = json!(config);
+        state["pending"] = if waits { pending } else { Json::Null };
+        state["session"] = json!("by-hand");
+        std::fs::write(self.file(), state.to_string()).unwrap();
+    }
+}
+
+/// What NAPALM undoes is the last change, whoever's that is.
+#[tokio::test]
+async fn only_the_change_itself_is_undone() {
+    for driver in ["lab", "sessions"] {
+        let device = Device::new();
+        let router = device.connect(driver).await;
+        // Undone by the device: there is nothing left to do.
+        let change = commit(&*router, MORE, 1).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert!(!router.cancel(&change).await.unwrap());
+        router.roll_back(&change).await.unwrap();
+        assert_eq!(device.state()["config"], BEFORE);
+        // Somebody else's change, be it one that waits, is neither undone nor confirmed.
+        for waits in [false, true] {
+            device.by_hand("by hand\n", waits);
+            assert!(!router.cancel(&change).await.unwrap());
+            assert!(matches!(router.roll_back(&change).await, Err(Error::Failed { .. })));
+            assert!(matches!(router.confirm(&change).await, Err(Error::Failed { .. })));
+            let state = device.state();
+            assert_eq!((&state["config"], state["pending"].is_null()), (&json!("by hand\n"), !waits));
+        }
+        // What waits is undone from another process.
+        let device = Device::new();
+        let change = commit(&*device.connect(driver).await, MORE, 600).await.unwrap();
+        assert!(device.connect(driver).await.cancel(&change).await.unwrap());
+        assert_eq!(device.state()["config"], BEFORE);
+    }
+}
+
+#[tokio::test]
+async fn another_candidate_is_not_committed_in_its_place() {
+    let device = Device::new();
+    let router = device.connect("lab").await;
+    let load =
+        async |text: &str| router.loader(How::Merge).unwrap().load(&ConfigText::new(text)).await.unwrap();
+    let (first, second) = (load("first\n").await, load("second\n").await);
+    assert!(matches!(first.commit(Duration::from_mins(10)).await, Err(Error::Changed { .. })));
+    assert_eq!(device.state()["config"], BEFORE);
+    let change = second.commit(Duration::from_mins(10)).await.unwrap();
+    router.confirm(&change).await.unwrap();
+    let third = load("third\n").await;
+    router.confirm(&change).await.unwrap();
+    assert!(matches!(third.commit(Duration::from_mins(10)).await, Err(Error::Changed { .. })));
+    assert_eq!(device.state()["config"], format!("{BEFORE}second\n"));
 }
 
 #[tokio::test]

@@ -67,6 +67,10 @@ impl Router for Beside {
         self.bridge().await?.confirm(change).await
     }
 
+    async fn cancel(&self, change: &Pending) -> Result<bool, Error> {
+        self.bridge().await?.cancel(change).await
+    }
+
     async fn roll_back(&self, change: &Pending) -> Result<(), Error> {
         self.bridge().await?.roll_back(change).await
     }

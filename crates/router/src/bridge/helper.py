@@ -5,6 +5,7 @@ import sys
 # With `-c` the current directory comes first; nothing may be imported from there.
 sys.path[:] = [place for place in sys.path if place]
 
+import hashlib
 import json
 import os
 import queue
@@ -31,9 +32,15 @@ NETMIKO = {"ios", "iosxr", "nxos_ssh"}
 # How long an unfinished request may go on when nobody waits for its answer any more.
 GRACE = 60
 
+# Beginnings of lines in which devices say when a configuration was read or changed, or how long it is.
+PASSING = ("!", "#", "Building configuration", "Current configuration", "ntp clock-period")
+
 device = None
 driver = ""
-confirmed = None
+# The driver holds a candidate.
+loaded = False
+# The last change that this process made for good, or confirmed.
+kept = None
 kept_open = []
 to_remove = []
 
@@ -193,59 +200,105 @@ def session():
     return str(getattr(device, "config_session", None) or "")
 
 
-def pending_session():
-    """The name of the waiting session, where the driver knows it."""
-    if not hasattr(device, "config_session"):
+def pending_name():
+    """What the device calls the change that waits: a session, a commit, or when it was begun and by whom; else nothing."""
+    listed = getattr(device, "_get_pending_commits", dict)() or {}
+    if "configured" in listed:
+        return " ".join(str(listed.get(key, "")) for key in ("configured", "user")).strip()
+    return str(next(iter(listed), "")) or session()
+
+
+def digest():
+    """A short name for what runs; nothing where the driver does not show it."""
+    try:
+        text = device.get_config(retrieve="running")["running"]
+    except (NotImplementedError, AttributeError):
         return ""
-    listed = getattr(device, "_get_pending_commits", dict)()
-    return str(next(iter(listed), "") if listed else session())
+    lines = [line.rstrip() for line in str(text).splitlines()]
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith(PASSING)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def parts(change):
+    """A change is `name/after/before`: the device's name of it, and what ran after it and before it. Each may be empty."""
+    name, after, before = (str(change or "").rsplit("/", 2) + ["", ""])[:3]
+    return name, after, before
+
+
+def is_this(change):
+    """Whether the change that waits is this one, as far as there is anything to tell it by."""
+    name, after, _ = parts(change)
+    listed = pending_name()
+    if name and listed:
+        return name == listed
+    return not after or digest() == after
+
+
+def do_discard(request):
+    global loaded
+    loaded = False
+    device.discard_config()
 
 
 def discard_quietly():
     try:
-        device.discard_config()
+        do_discard(None)
     except Exception:
         traceback.print_exc()
 
 
+def put_aside():
+    """A driver may confirm with a commit, which would put a candidate into force."""
+    if loaded:
+        discard_quietly()
+
+
 def do_load(request):
+    global loaded
     if waits():
         raise Refused("busy", "a change that waits for its confirmation")
+    put_aside()
     load = device.load_replace_candidate if request["replace"] else device.load_merge_candidate
     try:
+        loaded = True
         load(config=request["config"])
-        return {"diff": str(device.compare_config() or "")}
+        return {"diff": str(device.compare_config() or ""), "session": session()}
     except Exception:
         discard_quietly()
         raise
 
 
 def commit(**arguments):
+    global loaded
     try:
         device.commit_config(**arguments)
+        loaded = False
     except Exception:
         discard_quietly()
         raise
 
 
 def do_commit(request):
+    global kept
     seconds = request.get("seconds")
     try:
         if waits():
             raise Refused("busy", "a change that waits for its confirmation")
-        if seconds is None:
-            commit()
-            return {"id": "", "seconds": 0}
-        if not has_timer():
-            raise Refused("no_timer", "")
-        step = 1 if driver in TIMER_IN_SECONDS else 60
-        seconds = -(-seconds // step) * step
-        if seconds >= 86400:
-            raise Refused("no_timer", "")
-    except Refused:
+        if seconds is not None:
+            if not has_timer():
+                raise Refused("no_timer", "")
+            step = 1 if driver in TIMER_IN_SECONDS else 60
+            seconds = -(-seconds // step) * step
+            if seconds >= 86400:
+                raise Refused("no_timer", "")
+        before = digest()
+    except Exception:
         discard_quietly()
         raise
-    name = session()
+    if seconds is None:
+        commit()
+        kept = "/".join(("", digest(), before))
+        return {"id": kept, "seconds": 0}
     commit(revert_in=seconds)
     if not device.has_pending_commit():
         try:
@@ -253,37 +306,79 @@ def do_commit(request):
         except Exception as error:
             raise Refused("timer_lost", "undoing it failed: %s" % error) from None
         raise Refused("timer_lost", "it was undone")
-    return {"id": name, "seconds": seconds}
+    return {"id": "/".join((pending_name(), digest(), before)), "seconds": seconds}
 
 
-def take_up(request):
+def take_up(change):
     """Lets the driver go on with a change that another process began."""
-    if request.get("change") and hasattr(device, "config_session"):
-        device.config_session = request["change"]
+    name, _, _ = parts(change)
+    if name and hasattr(device, "config_session"):
+        device.config_session = name
 
 
 def do_confirm(request):
-    global confirmed
-    if confirmed is not None and confirmed == request.get("change"):
-        return None
+    global kept
+    change = request.get("change")
+    put_aside()
     if not waits():
+        _, after, before = parts(change)
+        runs = digest()
+        if kept == change or (after and after == runs):
+            # It was confirmed before.
+            return None
+        if before and before != runs:
+            raise Refused(
+                "failed",
+                "it waits for no confirmation, and what runs is neither what was committed nor what was there before; "
+                "somebody changed it since: compare them",
+            )
         raise Refused("rolled_back", "")
-    take_up(request)
+    if not is_this(change):
+        raise Refused("failed", "another change waits for its confirmation, or something was changed since the commit")
+    take_up(change)
     device.confirm_commit()
     if waits():
         raise Refused("failed", "the device still waits for the confirmation")
-    confirmed = request.get("change")
+    kept = change
     return None
 
 
-def do_rollback(request):
-    take_up(request)
+def do_cancel(request):
+    """Undoes a change as long as it waits, and says whether it did."""
+    change = request.get("change")
+    put_aside()
+    if not waits() or not is_this(change):
+        return False
+    take_up(change)
     device.rollback()
+    if waits():
+        raise Refused("failed", "the device still waits for the confirmation")
+    return True
+
+
+def do_rollback(request):
+    change = request.get("change")
+    if do_cancel(request):
+        return None
+    _, after, before = parts(change)
+    runs = digest()
+    if runs and runs == before:
+        return None
+    # Whatever was done last is what a driver undoes: that must be this change.
+    if waits() or not (after == runs if after else kept == change):
+        raise Refused(
+            "failed",
+            "what runs is neither what was committed nor what was there before; somebody changed it since, and nothing is "
+            "undone: compare them",
+        )
+    device.rollback()
+    if after and digest() == after:
+        raise Refused("failed", "NAPALM's driver undid nothing; what was committed still runs")
     return None
 
 
 def do_pending(request):
-    return {"id": pending_session()} if waits() else None
+    return {"id": "/".join((pending_name(), digest(), ""))} if waits() else None
 
 
 def do_close(request):
@@ -299,14 +394,15 @@ GETTERS = {
     "neighbors": lambda: device.get_bgp_neighbors(),
     "detail": lambda: device.get_bgp_neighbors_detail(),
     "config": lambda: device.get_config(retrieve="running")["running"],
-    "discard": lambda: device.discard_config(),
 }
 OTHERS = {
     "versions": do_versions,
     "open": do_open,
     "load": do_load,
     "commit": do_commit,
+    "discard": do_discard,
     "confirm": do_confirm,
+    "cancel": do_cancel,
     "rollback": do_rollback,
     "pending": do_pending,
     "close": do_close,

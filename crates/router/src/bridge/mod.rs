@@ -11,6 +11,7 @@ mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,6 +40,8 @@ struct Bridge {
     limits: Limits,
     /// Whether the device itself undoes what nobody confirms.
     timer: bool,
+    /// Grows with each candidate that is loaded or taken away.
+    turn: AtomicU64,
     process: Mutex<Process>,
 }
 
@@ -131,6 +134,7 @@ impl Bridge {
             secrets: Secrets::of(target),
             limits,
             timer: false,
+            turn: AtomicU64::new(0),
             process: Mutex::new(process),
         };
         let driver = json!({ "driver": target.driver_name });
@@ -170,6 +174,11 @@ impl Bridge {
             Err(fault) if fault.kinds.first().is_some_and(|kind| kind == "NotImplementedError") => Ok(None),
             Err(fault) => Err(context.fault(&fault)),
         }
+    }
+
+    /// Whatever was loaded is there no more.
+    fn turn(&self) -> u64 {
+        self.turn.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     fn unreadable(&self, step: Step, message: &str) -> Error {
@@ -287,10 +296,18 @@ impl Router for Bridge {
     }
 
     async fn confirm(&self, change: &Pending) -> Result<(), Error> {
+        self.turn();
         self.change(Step::Confirm, "confirm", json!({ "change": change.id })).await.map(drop)
     }
 
+    async fn cancel(&self, change: &Pending) -> Result<bool, Error> {
+        self.turn();
+        let said = self.change(Step::RollBack, "cancel", json!({ "change": change.id })).await?;
+        Ok(said == Json::Bool(true))
+    }
+
     async fn roll_back(&self, change: &Pending) -> Result<(), Error> {
+        self.turn();
         self.change(Step::RollBack, "rollback", json!({ "change": change.id })).await.map(drop)
     }
 
@@ -302,10 +319,11 @@ impl Router for Bridge {
 #[async_trait]
 impl Load for Bridge {
     async fn load(&self, how: How, text: &ConfigText) -> Result<Box<dyn Candidate + '_>, Error> {
+        let turn = self.turn();
         let with = json!({ "replace": how == How::Replace, "config": text.expose() });
         let said = self.change(Step::Load, "load", with).await?;
         let diff = difference(said["diff"].as_str().unwrap_or_default());
-        Ok(Box::new(Loaded { bridge: self, diff }))
+        Ok(Box::new(Loaded { bridge: self, diff, turn, session: self::text(&said, "session") }))
     }
 }
 
@@ -313,6 +331,22 @@ impl Load for Bridge {
 struct Loaded<'a> {
     bridge: &'a Bridge,
     diff: Diff,
+    /// Its turn; at another one, something else is in its place.
+    turn: u64,
+    /// What the device will call its change, where it has a name by now.
+    session: String,
+}
+
+impl Loaded<'_> {
+    /// The seconds that are asked for; a driver without a timer commits only if none is asked for, with a duration of zero.
+    fn seconds(&self, timer: Duration) -> Option<u64> {
+        let seconds = timer.as_secs() + u64::from(timer.subsec_nanos() > 0);
+        if self.bridge.timer { Some(seconds.max(1)) } else { (seconds > 0).then_some(seconds) }
+    }
+
+    fn is_there(&self) -> bool {
+        self.bridge.turn.load(Ordering::SeqCst) == self.turn
+    }
 }
 
 #[async_trait]
@@ -321,10 +355,17 @@ impl Candidate for Loaded<'_> {
         &self.diff
     }
 
-    /// A driver without a timer commits only if none is asked for, with a duration of zero.
+    fn change(&self, timer: Duration) -> Option<Pending> {
+        let seconds = self.seconds(timer)?;
+        let id = format!("{}//", self.session);
+        (!self.session.is_empty()).then_some(Pending { platform: self.bridge.platform, id, seconds })
+    }
+
     async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
-        let seconds = timer.as_secs() + u64::from(timer.subsec_nanos() > 0);
-        let seconds = if self.bridge.timer { Some(seconds.max(1)) } else { (seconds > 0).then_some(seconds) };
+        if !self.is_there() {
+            return Err(Error::Changed { host: self.bridge.host.clone() });
+        }
+        let seconds = self.seconds(timer);
         let said = self.bridge.change(Step::Commit, "commit", json!({ "seconds": seconds })).await?;
         Ok(Pending {
             platform: self.bridge.platform,
@@ -334,6 +375,9 @@ impl Candidate for Loaded<'_> {
     }
 
     async fn discard(self: Box<Self>) -> Result<(), Error> {
+        if !self.is_there() {
+            return Ok(());
+        }
         self.bridge.change(Step::Discard, "discard", json!({})).await.map(drop)
     }
 }

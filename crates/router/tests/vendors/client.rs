@@ -27,6 +27,17 @@ impl Raised {
     }
 }
 
+/// The Python that has NAPALM. `None` where there is none; that is said.
+pub fn python() -> Option<PathBuf> {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/napalm/bin/python");
+    let there = Start::new(&python).args(["-c", "import napalm, ncclient"]).stderr(Stdio::null()).status();
+    if there.is_ok_and(|status| status.success()) {
+        return Some(python);
+    }
+    println!("skipped: there is no NAPALM in target/napalm; scripts/test installs it");
+    None
+}
+
 /// The process. It ends with this.
 pub struct Client {
     _child: Child,
@@ -38,13 +49,7 @@ impl Client {
     /// `None` without NAPALM; that is said.
     pub fn start() -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python: PathBuf = root.join("../../target/napalm/bin/python");
-        let there =
-            Start::new(&python).args(["-c", "import napalm, ncclient"]).stderr(Stdio::null()).status();
-        if !there.is_ok_and(|status| status.success()) {
-            println!("skipped: there is no NAPALM in target/napalm; scripts/test installs it");
-            return None;
-        }
+        let python = python()?;
         let mut child = Command::new(python)
             .arg(root.join("tests/vendors/client.py"))
             // Neither keys nor settings of whoever runs the tests.

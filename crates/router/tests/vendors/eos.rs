@@ -8,9 +8,9 @@ use crate::PASSWORD;
 use crate::client::Client;
 
 const RUNNING: &str = "hostname sw1\nrouter bgp 64500\n   neighbor 192.0.2.1 remote-as 64501\nend\n";
-const CANDIDATE: &str = "! by hand\n\nrouter bgp 64500\n   neighbor 192.0.2.2 remote-as 64502\n!\n";
+pub const CANDIDATE: &str = "! by hand\n\nrouter bgp 64500\n   neighbor 192.0.2.2 remote-as 64502\n!\n";
 
-async fn switch(newer: bool) -> Eapi {
+pub async fn switch(newer: bool) -> Eapi {
     let peer = json!({ "peerAddress": "192.0.2.1", "asn": "64501", "localAsn": "64500", "routerId": "192.0.2.1",
         "state": "Established", "establishedTime": 61, "description": "One & only", "prefixesReceived": 10, "prefixesSent": 2,
         "v6PrefixesReceived": 0, "v6PrefixesSent": 0 });

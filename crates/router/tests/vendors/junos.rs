@@ -7,6 +7,8 @@ use serde_json::json;
 use crate::PASSWORD;
 use crate::client::Client;
 
+/// How long a minute is.
+const MINUTE: Duration = Duration::from_secs(3);
 const FIRST: &str = "system {\n    host-name edge1;\n}\n";
 
 /// What a driver asks to tell what it is.
@@ -53,13 +55,13 @@ fn answers() -> BTreeMap<String, String> {
     .into()
 }
 
-async fn router() -> Router {
+pub async fn router(minute: Duration) -> Router {
     let options = Options {
         kind: Kind::Junos,
         config: FIRST.to_owned(),
         password: PASSWORD.to_owned(),
         answers: answers(),
-        minute: Duration::from_secs(3),
+        minute,
     };
     Router::start(options).await.unwrap()
 }
@@ -75,7 +77,7 @@ async fn wait_for(router: &Router, text: &str) {
 #[tokio::test]
 async fn napalm_reads_junos() {
     let Some(mut client) = Client::start() else { return };
-    let router = router().await;
+    let router = router(MINUTE).await;
     client.napalm("a", "junos", router.address(), json!({})).await.unwrap();
     assert_eq!(client.good("a", "is_alive", json!({})).await["is_alive"], true);
     let facts = client.good("a", "get_facts", json!({})).await;
@@ -108,7 +110,7 @@ async fn napalm_reads_junos() {
 #[tokio::test]
 async fn napalm_changes_junos() {
     let Some(mut client) = Client::start() else { return };
-    let router = router().await;
+    let router = router(MINUTE).await;
     client.napalm("a", "junos", router.address(), json!({})).await.unwrap();
     client.napalm("b", "junos", router.address(), json!({})).await.unwrap();
     // The difference, a lock that another one has, and nothing in force.
@@ -164,7 +166,7 @@ async fn napalm_changes_junos() {
 #[tokio::test]
 async fn napalm_confirms_on_junos() {
     let Some(mut client) = Client::start() else { return };
-    let router = router().await;
+    let router = router(MINUTE).await;
     client.napalm("a", "junos", router.address(), json!({})).await.unwrap();
     client.napalm("b", "junos", router.address(), json!({ "config_private": true })).await.unwrap();
     let refused = client.bad("a", "commit_config", json!({ "revert_in": 90 })).await;
@@ -195,7 +197,7 @@ async fn napalm_confirms_on_junos() {
 #[tokio::test]
 async fn ncclient_speaks_with_junos() {
     let Some(mut client) = Client::start() else { return };
-    let router = router().await;
+    let router = router(MINUTE).await;
     for device in ["junos", "default"] {
         client.ncclient(device, device, router.address()).await.unwrap();
         let said = client.good(device, "rpc", json!({ "xml": "<get-system-information/>" })).await;
