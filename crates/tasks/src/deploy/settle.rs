@@ -85,7 +85,9 @@ async fn look(run: &Run<'_>, one: &Deployment, router: &dyn Router) -> Result<Le
     let known: Option<Pending> = one.pending.clone().and_then(|pending| serde_json::from_value(pending).ok());
     let cancelled = match cancel(router, known.as_ref()).await {
         // What cannot be undone after its time does not wait any more.
-        Err(Error::Failed { .. }) if is_over(one, known.as_ref(), run.context.clock.now()) => Cancelled::Settled,
+        Err(Error::Failed { .. }) if is_over(one, known.as_ref(), run.context.clock.now()) => {
+            Cancelled::Settled
+        }
         cancelled => cancelled?,
     };
     let running = router.running_config().await?;
