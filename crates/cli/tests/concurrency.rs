@@ -46,7 +46,11 @@ async fn the_second_run_names_the_first_or_waits_for_it() {
             .says(&format!("process {} on ", first.id()));
 
         let third = program.spawn(["peeringdb_sync", "--wait"]);
-        until(async || program.jobs().await.len() == 4, "the waiting job is recorded").await;
+        let waits = async || {
+            let newest = program.jobs().await[0]["id"].to_string();
+            program.run(["jobs", "show", &newest, "--json"]).await.expect(0).stdout.contains("waiting: ")
+        };
+        until(waits, "the waiting job says so").await;
         first.signal("TERM").await;
         first.ended().await.expect(1);
         third.ended().await.expect(0).says("waiting: ").never_says("took over");

@@ -244,7 +244,7 @@ async fn come_and_go(lab: &Lab) {
     let good = place.template.clone();
     place.template = good.replace("router | direct_sessions", "(router | direct_sessions)[:1]");
     place.import().await;
-    place.configure(&["--no-commit-check"]).await.expect(3).says("sessions of its last deployment");
+    place.configure(&["--no-commit-check"]).await.expect(3).says("sessions that the router has");
     place.template = good.replace("protocol device", "protocol devise");
     place.import().await;
     let rejected = place.configure(&[]).await.expect(4);
@@ -322,7 +322,7 @@ async fn go_wrong(lab: &Lab) {
     until(async || !has(lab, "more2"), "the router went back by itself").await;
     let ran = place.configure(&[]).await.expect(0);
     let warnings = verdict(&ran, "edge1")["warnings"].to_string();
-    assert!(warnings.contains("ended before it confirmed it"), "{ran}");
+    assert!(warnings.contains("ended before it recorded how it ended; it was undone now"), "{ran}");
     assert!(has(lab, "more2"), "and now it is there for good");
 
     // Sessions die: the change is undone and names them.

@@ -181,7 +181,8 @@ async fn with_old_algorithms(lab: &Lab) {
         lab.on(
             "router",
             &format!(
-                "[ -f /run/sshd3.pid ] && kill $(cat /run/sshd3.pid); printf 'Port 2223\\nHostKey /etc/ssh/old_key\\nKexAlgorithms {kex}\\n\
+                "[ -f /run/sshd3.pid ] && kill $(cat /run/sshd3.pid); \
+                 for i in $(seq 50); do [ -f /run/sshd3.pid ] || break; sleep 0.1; done; printf 'Port 2223\\nHostKey /etc/ssh/old_key\\nKexAlgorithms {kex}\\n\
                  HostKeyAlgorithms {host_key}\\nCiphers {cipher}\\nMACs {mac}\\nUsePAM no\\n\
                  PidFile /run/sshd3.pid\\n' >/etc/ssh/sshd_config3; /usr/sbin/sshd -f /etc/ssh/sshd_config3 -E /var/log/sshd3.log; \
                  for i in $(seq 50); do [ -f /run/sshd3.pid ] && break; sleep 0.1; done"
