@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -22,19 +23,19 @@ pub(super) struct Answers<'a> {
 pub(super) fn neighbors(answers: Answers<'_>) -> Result<Neighbors, String> {
     let summaries = read_summaries(answers)?;
     let mut all = Neighbors::default();
-    // By VRF and address with its zone.
-    let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
+    // By VRF, address and zone.
+    let mut seen: BTreeSet<(String, IpAddr, Option<String>)> = BTreeSet::new();
     for (text, name) in answers.details.iter().zip(["neighbors", "IPv6 peers"]) {
         let details: Vrfs<'_, DetailVrf<'_>> = read(text, name)?;
         for (vrf, list) in &details.vrfs {
             for raw in &list.peers {
                 match serde_json::from_str::<Peer<'_>>(raw.get())
                     .map_err(|error| json_error(&error))
-                    .and_then(|peer| Ok((neighbor(vrf, &peer, &summaries)?, canonical(&peer.address))))
+                    .and_then(|peer| Ok((neighbor(vrf, &peer, &summaries)?, zone(&peer.address))))
                 {
                     // A neighbour of both families, or of none yet, may stand in both lists.
-                    Ok((one, name)) => {
-                        if seen.insert((one.vrf.clone(), name)) {
+                    Ok((one, zone)) => {
+                        if seen.insert((one.vrf.clone(), one.address, zone)) {
                             all.neighbors.push(one);
                         }
                     }
@@ -46,6 +47,11 @@ pub(super) fn neighbors(answers: Answers<'_>) -> Result<Neighbors, String> {
         }
     }
     Ok(all.sorted())
+}
+
+/// The interface behind a link-local address.
+fn zone(address: &str) -> Option<String> {
+    address.split_once('%').map(|(_, zone)| zone.to_owned())
 }
 
 /// The shape of NAPALM's `get_bgp_neighbors`.
