@@ -1,15 +1,15 @@
 # What people do every day. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test lint format bench docs
+.PHONY: help demo lab test chaos lint format bench docs
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-8s %s\n' "$$name" "$$text"; done
 
 demo: ## Show the program at work, offline and in a temporary directory
-	cargo build --release --locked -p peering-manager
-	scripts/demo
+	cargo build --workspace --bins --locked
+	scripts/demo target/debug/peering-manager
 
 lab: ## Start real routing daemons in network namespaces (root); lab/netns down ends them
 	lab/netns up
@@ -17,6 +17,9 @@ lab: ## Start real routing daemons in network namespaces (root); lab/netns down 
 
 test: ## Run every test, with PostgreSQL where it can be had
 	scripts/test
+
+chaos: ## Kill workers and schedulers for three minutes, and look whether everything is accounted for
+	CHAOS_SECONDS=180 CHAOS_SEED=$$(date +%N | sed 's/^0*//') cargo test --workspace --locked --test chaos -- --nocapture
 
 lint: ## Check formatting and lints, as CI does
 	cargo fmt --all --check

@@ -22,6 +22,7 @@ mod process;
 mod render;
 mod report;
 mod session;
+mod work;
 mod writer;
 
 use std::path::PathBuf;
@@ -41,7 +42,7 @@ struct Arguments {
     /// A tenth of the data; the targets are then only a hint
     #[arg(long)]
     quick: bool,
-    /// Only this measure: sync, writers, delta, housekeeping, irr, render, daemons, fleet, polls, parsers or start; may be
+    /// Only this measure: sync, writers, delta, housekeeping, irr, render, daemons, fleet, polls, parsers, queue or start; may be
     /// given more than once
     #[arg(long, value_name = "NAME")]
     only: Vec<measures::Measure>,
@@ -157,6 +158,17 @@ enum Part {
         /// How often
         rounds: u32,
     },
+    /// Runs jobs that do nothing, until nothing waits or until stdin ends
+    #[command(hide = true)]
+    Work {
+        /// A migrated database
+        database: String,
+        /// Jobs at the same time
+        concurrency: usize,
+        /// End when nothing waits
+        #[arg(long)]
+        once: bool,
+    },
     /// Aggregates a million prefixes, and prints how long it took
     #[command(hide = true)]
     Aggregate {
@@ -199,6 +211,7 @@ async fn run_part(part: Part) -> anyhow::Result<()> {
         Part::Parse { name, file, rounds } => parsers::run(&name, &file, rounds),
         Part::MakeAnswer { name, octets, file } => parsers::make(&name, octets, &file),
         Part::Daemons { inventory, rounds } => daemons::measure(&inventory, rounds).await,
+        Part::Work { database, concurrency, once } => work::run(&database, concurrency, once).await,
         Part::Aggregate { rounds } => lists::aggregate(rounds),
     }
 }

@@ -13,7 +13,7 @@ use pm_router::{Parser, Parts};
 #[path = "../../router/examples/parsers/many.rs"]
 mod many;
 
-pub(crate) use many::GOALS;
+pub(crate) use many::{GOALS, MEMORY};
 
 /// Writes an answer of about so many octets to a file. That takes several times the memory that reading takes, and is
 /// therefore done by another process.

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
-use chrono::TimeDelta;
+use anyhow::Context as _;
 use pm_config::{Loaded, LogFormat, Sources};
 use pm_store::jobs::Status;
 use pm_store::objects::problems::ObjectError;
 use pm_store::{Store, StoreError, migrations};
 use pm_tasks::documents::DocumentError;
-use pm_tasks::queue::{self, EnqueueError};
 use pm_tasks::sessions::Freshness;
-use pm_tasks::{AnyTask, Clock as _, Editor, Finished, Runner, SystemClock, Task};
+use pm_tasks::{Clock as _, Editor, Finished, Runner, SystemClock, Task};
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
@@ -161,55 +159,27 @@ pub(crate) async fn run_task_and(
 
 /// The first Ctrl-C or SIGTERM asks the run to end, the second ends the process.
 pub(crate) async fn cancel_on_signal(cancel: CancellationToken) {
+    cancel_on_signals([cancel]).await;
+}
+
+/// Each Ctrl-C or SIGTERM cancels the next of these; one more ends the process.
+pub(crate) async fn cancel_on_signals(cancel: impl IntoIterator<Item = CancellationToken>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
-    for code in [None, Some(130)] {
+    for next in cancel.into_iter().map(Some).chain([None]) {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        match code {
-            None => cancel.cancel(),
-            Some(code) => std::process::exit(code),
+        match next {
+            Some(cancel) => cancel.cancel(),
+            None => std::process::exit(130),
         }
     }
-}
-
-/// Puts a task on the queue, where a worker finds it, and says which job will do it.
-pub(crate) async fn enqueue(shared: &Shared, output: &Output, task: &AnyTask) -> anyhow::Result<u8> {
-    let (loaded, store) = open(shared, output).await?;
-    let now = SystemClock.now();
-    let queued = match queue::enqueue(&store, task, None, now).await {
-        Ok(queued) => queued,
-        Err(error @ EnqueueError::Unfit { .. }) => {
-            return Err(anyhow!(UsageError(format!("{error}; leave --tasks out to run it here and now"))));
-        }
-        Err(EnqueueError::Store(error)) => return Err(error.into()),
-    };
-    let lease = TimeDelta::seconds(loaded.config.lock_lease.into());
-    let workers = queue::workers_at_work(&store, lease, now).await?;
-    if workers == 0 {
-        output.warning("no worker is at work; `peering-manager worker` runs what waits");
-    }
-    let name = task.as_task().name();
-    if output.json {
-        output.json(&serde_json::json!({
-            "job": queued.job, "task": name, "status": Status::Pending, "joined": queued.joined,
-            "place": queued.place, "since": queued.since, "workers": workers,
-        }))?;
-    }
-    output.remark(&if queued.joined {
-        let since = queued.since.format("%Y-%m-%d %H:%M:%S UTC");
-        format!("Job {} ({name}) waits with the same arguments since {since}; nothing was added.", queued.job)
-    } else {
-        format!("Job {} ({name}) waits for a worker, at place {}.", queued.job, queued.place)
-    });
-    store.close().await;
-    Ok(EXIT_OK)
 }
 
 pub(crate) fn log_format(shared: &Shared, loaded: &Loaded) -> LogFormat {

@@ -1,11 +1,16 @@
 //! The front door: parse, call, print. What a command does is in `pm_tasks` and `pm_store`; here is one file per
-//! command under `commands/`, the terminal in `terminal.rs`, and what all commands share in `app.rs`.
+//! command under `commands/`, the terminal in `terminal.rs`, and what all commands share in `app.rs` and
+//! `enqueue.rs`.
 
 mod ages;
 mod app;
+mod clocks;
 mod commands;
+mod enqueue;
 mod output;
+mod service_manager;
 mod terminal;
+mod units;
 
 use std::process::ExitCode;
 

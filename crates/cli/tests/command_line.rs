@@ -14,7 +14,7 @@ use support::{Program, assert_same, each_engine, files, lab, oracle};
 async fn wrong_command_lines_end_with_2() {
     let database = TestDatabase::sqlite();
     let program = Program::on(&database);
-    let wrong: [(&[&str], &str); 9] = [
+    let wrong: [(&[&str], &str); 12] = [
         (&[], "Usage"),
         (&["no-such-command"], "no-such-command"),
         (&["peeringdb_sync", "--no-such-flag"], "--no-such-flag"),
@@ -24,6 +24,12 @@ async fn wrong_command_lines_end_with_2() {
         (&["as", "add", "AS0"], "an AS number is between 1 and 4294967295"),
         (&["as", "add"], "required"),
         (&["jobs", "list", "--status", "sleeping"], "pending, running, completed"),
+        (
+            &["jobs", "list", "--task", "peeringdb_snyc"],
+            "did you mean peeringdb_sync? there are housekeeping, ",
+        ),
+        (&["jobs", "list", "--task", "reboot"], "there is no task \"reboot\"; there are housekeeping, "),
+        (&["run", "--listen", "127.0.0.1:0", "--no-listen"], "cannot be used with"),
     ];
     for (arguments, says) in wrong {
         let ran = program.run(arguments).await.expect(2).says(says);

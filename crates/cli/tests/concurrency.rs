@@ -10,7 +10,7 @@ use pm_lab::peeringdb::{Advance, Caller, Fault, FaultKind, Namespace, Server};
 use support::{Program, Running, asked, assert_same, count_asked, each_engine, lab, oracle, until};
 
 /// What ends at once may take this long on a busy host.
-const AT_ONCE: Duration = Duration::from_secs(10);
+const AT_ONCE: Duration = Duration::from_mins(1);
 
 /// A synchronisation that has everything but the contacts, for which it waits until it is stopped.
 async fn stuck(program: &Program, server: &Server) -> Running {
@@ -130,7 +130,7 @@ async fn others_can_write_during_a_run() {
         let began = Instant::now();
         program.run(["as", "add", "64500"]).await.expect(0);
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(5), "a small write took {took:?}");
+        assert!(took < Duration::from_mins(1), "a small write took {took:?}");
         running.signal("INT").await;
         running.ended().await.expect(1);
         let listed = program.run(["as", "list", "--json"]).await.expect(0).json();

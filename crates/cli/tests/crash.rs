@@ -17,7 +17,7 @@ use support::{Program, Ran, Records, asked, assert_same, each_engine, lab, oracl
 /// Runs that are killed, per engine.
 const KILLS: u32 = 50;
 /// A lock that had to be waited out would take the lease, 120 s; nobody waits even a part of it.
-const AT_ONCE: Duration = Duration::from_secs(10);
+const AT_ONCE: Duration = Duration::from_mins(1);
 
 /// A way to synchronise, and how long the last run took that was not killed and had something to store.
 struct Way {

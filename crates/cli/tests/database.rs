@@ -206,7 +206,7 @@ async fn the_doctor_looks_at_the_way_to_each_router() {
         routers("key_file: /no/such/key");
         program.run(["import", "world.yaml"]).await.expect(0);
         let told = findings(&program, "warning", 0).await;
-        assert_told(&told, "The router edge1 cannot be worked on: its key file /no/such/key cannot be read");
+        assert_told(&told, "The router edge1 cannot be worked on: the key file /no/such/key cannot be read");
     })
     .await;
 }
@@ -275,6 +275,35 @@ async fn the_doctor_sees_files_that_anybody_can_read() {
     assert!(told(&program).await.iter().all(|warning| !warning.contains("can read")));
 }
 
+/// Whoever runs a command as root in the service's directory makes files that the service cannot open.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_sees_a_database_of_another_user() {
+    let database = TestDatabase::sqlite();
+    let program = Program::on(&database);
+    let directory = program.path("state");
+    std::fs::create_dir(&directory).unwrap();
+    let file = directory.join("pm.db");
+    let program = program.set("database_url", format!("sqlite://{}?mode=rwc", file.display()));
+    program.run(["migrate"]).await.expect(0);
+    let foreign = "belongs to another user (number 0) than its directory (number 65534)";
+    let told = findings(&program, "warning", 0).await;
+    assert!(told.iter().all(|warning| !warning.contains("belongs to another user")), "{told:#?}");
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("skipped: not root, so no directory can be given to another user");
+        return;
+    }
+    std::os::unix::fs::chown(&directory, Some(65_534), None).unwrap();
+    let told = findings(&program, "warning", 0).await;
+    assert_told(&told, &format!("{} {foreign}", file.display()));
+    assert_told(&told, &format!("`chown --reference={} {}`", directory.display(), file.display()));
+    std::os::unix::fs::chown(&file, Some(65_534), None).unwrap();
+    let told = findings(&program, "warning", 0).await;
+    assert!(
+        told.iter().all(|warning| !warning.contains(&format!("{} belongs", file.display()))),
+        "{told:#?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_names_what_cannot_be_opened() {
     // Nobody listens on this port.
@@ -296,4 +325,62 @@ async fn the_doctor_names_what_cannot_be_opened() {
 
     let missing = Program::on(&database).env("PEERING_MANAGER_CONFIG", "/no/such/file.toml");
     assert_told(&findings(&missing, "error", 1).await, "/no/such/file.toml");
+}
+
+/// The server's clock is one that a function of ours makes.
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_are_apart_are_named() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let store = database.open().await;
+    let name: String = store.row("SELECT current_database()", vec![]).await.unwrap().unwrap().get(0).unwrap();
+    let program = Program::on(&database);
+    assert!(findings(&program, "error", 0).await.is_empty());
+    for sql in [
+        "CREATE SCHEMA ahead",
+        "CREATE FUNCTION ahead.clock_timestamp() RETURNS TIMESTAMPTZ LANGUAGE sql AS \
+         $$SELECT pg_catalog.clock_timestamp() + INTERVAL '5 minutes'$$",
+        &format!("ALTER DATABASE {name} SET search_path = ahead, public, pg_catalog"),
+    ] {
+        store.execute(sql, vec![]).await.unwrap();
+    }
+    assert_told(&findings(&program, "error", 1).await, "s behind the database server's");
+    program.run(["worker", "--once"]).await.expect(0).says("s behind the database server's");
+    store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_sees_what_waits_although_somebody_is_at_work() {
+    each_engine(async |database| {
+        let (store, program) = (database.open().await, Program::on(database));
+        let now = pm_tasks::Clock::now(&pm_tasks::SystemClock);
+        for queue in ["routers", "data"] {
+            let new = pm_store::jobs::NewJob {
+                job_id: format!("00000000-0000-0000-0000-{queue:0>12.12}"),
+                name: String::new(),
+                task: queue.to_owned(),
+                arguments: serde_json::json!({}),
+                user_id: None,
+            };
+            pm_store::queue::add(&store, &pm_store::queue::Ask::new(new, queue), now).await.unwrap();
+        }
+        let serves = ["data".to_owned()];
+        pm_store::queue::sign_on(&store, "far/boot/ns/1/1", 1, &serves, now).await.unwrap();
+        let sql = "INSERT INTO extras_event (time, kind, subject, title, message, data) \
+                   VALUES (?, 'session down', '', '', '', '{}')";
+        store.execute(sql, vec![now.into()]).await.unwrap();
+        let warnings = findings(&program, "warning", 0).await;
+        assert_told(&warnings, "1 jobs of the queue routers wait, and no worker serves it");
+        assert!(
+            !warnings.iter().any(|one| one.contains("queue data") || one.contains("events")),
+            "{warnings:?}"
+        );
+        let sql = "UPDATE extras_event SET time = ?";
+        store.execute(sql, vec![(now - chrono::TimeDelta::minutes(20)).into()]).await.unwrap();
+        let warnings = findings(&program, "warning", 0).await;
+        assert_told(&warnings, "1 events that rules ask for wait since");
+        assert_told(&warnings, "although workers are at work");
+        store.close().await;
+    })
+    .await;
 }

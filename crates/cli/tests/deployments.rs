@@ -1,11 +1,12 @@
-//! From objects in the database to routers with a real BIRD and a real FRR, and back. On SQLite only: from the network
-//! namespace of the test there is no way to the database server.
+//! From objects in the database to routers with a real BIRD and a real FRR, and back, on both engines.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
 
 #[path = "../../router/tests/e2e/lab.rs"]
 #[expect(dead_code, reason = "a part of it is enough")]
 mod lab;
+#[path = "support/postgres.rs"]
+mod postgres;
 mod support;
 
 use std::fmt::Write as _;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use lab::{HOST, Lab, PASSWORD};
 use pm_lab::peeringdb::Namespace;
 use pm_router::DaemonKind;
+use postgres::Postgres;
 use serde_json::{Value as Json, json};
 use support::{Program, Ran, until};
 
@@ -70,28 +72,46 @@ struct Place {
 }
 
 impl Place {
-    fn new(lab: &Lab, driver: &'static str, template: &str) -> Self {
+    fn new(lab: &Lab, server: Option<&Postgres>, driver: &'static str, template: &str) -> Self {
         lab.known_hosts();
         let directory = tempfile::tempdir().unwrap();
-        let program = Program::with_url(&format!("sqlite://{}", directory.path().join("test.db").display()))
+        let file = format!("sqlite://{}", directory.path().join("test.db").display());
+        let program = Program::with_url(&server.map_or(file, Postgres::socket_url))
             .set("ssh_known_hosts", lab.file("known_hosts").display().to_string())
             .set("secret_key", "k".repeat(50))
-            .set("napalm_timeout", 5)
-            .set("max_prefix_rule", "plain")
-            .set("commit_confirm_seconds", 15)
-            .set("post_check_min_seconds", 3)
-            .set("post_check_seconds", 12);
+            .set("napalm_timeout", 20)
+            .set("max_prefix_rule", "plain");
         let key = lab.file("client").display().to_string();
         let edge =
             ("edge1", format!("hostname: {HOST}, napalm_username: netops"), format!("key_file: {key}"));
-        Self {
+        let place = Self {
             directory,
             program,
             driver,
             template: template.to_owned(),
             routers: vec![edge],
             sessions: Vec::new(),
-        }
+        };
+        place.confirming_soon()
+    }
+
+    /// Sessions have a minute to come back, and a change is confirmed as soon as they are.
+    fn confirming_soon(self) -> Self {
+        self.with_times(90, 3, 60)
+    }
+
+    /// There is time to do something between a commit and its confirmation, also on a busy machine.
+    fn confirming_late(self) -> Self {
+        self.with_times(30, 20, 25)
+    }
+
+    fn with_times(mut self, timer: i64, least: i64, most: i64) -> Self {
+        self.program = self
+            .program
+            .set("commit_confirm_seconds", timer)
+            .set("post_check_min_seconds", least)
+            .set("post_check_seconds", most);
+        self
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -177,19 +197,34 @@ fn verdict(ran: &Ran, router: &str) -> Json {
     routers.into_iter().find(|one| one["router"] == router).unwrap_or_else(|| panic!("no {router} in {ran}"))
 }
 
-fn in_the_lab(kind: DaemonKind, scenario: impl AsyncFnOnce(&Lab)) {
+fn on_sqlite(kind: DaemonKind, scenario: impl AsyncFnOnce(&Lab, Option<&Postgres>)) {
     let Some(lab) = Lab::start(kind) else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(scenario(&lab));
+    run(scenario(&lab, None));
+}
+
+/// The server is started before the lab, so that it stays in the network namespace that this process came from.
+fn on_postgresql(kind: DaemonKind, scenario: impl AsyncFnOnce(&Lab, Option<&Postgres>)) {
+    let Some(server) = Postgres::start() else { return };
+    let Some(lab) = Lab::start(kind) else { return };
+    run(scenario(&lab, Some(&server)));
+}
+
+fn run(scenario: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(scenario);
 }
 
 #[test]
 fn sessions_come_and_go_on_a_real_bird() {
-    in_the_lab(DaemonKind::Bird, come_and_go);
+    on_sqlite(DaemonKind::Bird, come_and_go);
 }
 
-async fn come_and_go(lab: &Lab) {
-    let mut place = Place::new(lab, "bird", BIRD);
+#[test]
+fn sessions_come_and_go_on_a_real_bird_on_postgresql() {
+    on_postgresql(DaemonKind::Bird, come_and_go);
+}
+
+async fn come_and_go(lab: &Lab, server: Option<&Postgres>) {
+    let mut place = Place::new(lab, server, "bird", BIRD);
     let up = |lab: &Lab, address: &str| {
         let said = lab.on("router", "/usr/sbin/birdc -r show protocols all");
         let block =
@@ -269,11 +304,16 @@ async fn come_and_go(lab: &Lab) {
 
 #[test]
 fn a_deployment_that_goes_wrong_leaves_a_real_bird_as_it_was() {
-    in_the_lab(DaemonKind::Bird, go_wrong);
+    on_sqlite(DaemonKind::Bird, go_wrong);
 }
 
-async fn go_wrong(lab: &Lab) {
-    let mut place = Place::new(lab, "bird", BIRD);
+#[test]
+fn a_deployment_that_goes_wrong_leaves_a_real_bird_as_it_was_on_postgresql() {
+    on_postgresql(DaemonKind::Bird, go_wrong);
+}
+
+async fn go_wrong(lab: &Lab, server: Option<&Postgres>) {
+    let mut place = Place::new(lab, server, "bird", BIRD);
     place.sessions = vec![
         ("192.0.2.2/24", 64_502, "enabled"),
         ("2001:db8:1::2/64", 64_502, "enabled"),
@@ -292,6 +332,7 @@ async fn go_wrong(lab: &Lab) {
     };
 
     // The way to the router is cut as soon as the commit is made.
+    place = place.confirming_late();
     change(&mut place, 1);
     place.import().await;
     let before = place.deployments().await.len();
@@ -299,7 +340,7 @@ async fn go_wrong(lab: &Lab) {
     place.unconfirmed(before).await;
     lab.path("down");
     assert!(has(lab, "more1"), "the change is in force");
-    tokio::time::sleep(Duration::from_secs(17)).await;
+    tokio::time::sleep(Duration::from_secs(35)).await;
     lab.path("up");
     let ran = running.ended().await.expect(4);
     let message = verdict(&ran, "edge1");
@@ -320,9 +361,11 @@ async fn go_wrong(lab: &Lab) {
     running.kill().await;
     assert!(has(lab, "more2"), "in force, and unconfirmed");
     until(async || !has(lab, "more2"), "the router went back by itself").await;
+    place = place.confirming_soon();
     let ran = place.configure(&[]).await.expect(0);
     let warnings = verdict(&ran, "edge1")["warnings"].to_string();
-    assert!(warnings.contains("ended before it recorded how it ended; it was undone now"), "{ran}");
+    let said = "ended before it recorded how it ended; the router rolled back by itself";
+    assert!(warnings.contains(said), "{ran}");
     assert!(has(lab, "more2"), "and now it is there for good");
 
     // Sessions die: the change is undone and names them.
@@ -355,34 +398,40 @@ async fn go_wrong(lab: &Lab) {
 
     // Ctrl-C between commit and confirmation: it says what is left.
     place.routers.truncate(1);
+    place = place.confirming_late();
     change(&mut place, 4);
     place.import().await;
     let before = place.deployments().await.len();
     let running = place.program.spawn(["configure_routers", "--limit", "edge1"]);
     place.unconfirmed(before).await;
     running.signal("INT").await;
-    running.ended().await.expect(1).says("the router undoes it within 15 s");
+    running.ended().await.expect(1).says("the router undoes it within 30 s");
     until(async || !has(lab, "more4"), "the router went back by itself").await;
 }
 
 #[test]
 fn a_limit_from_peeringdb_reaches_a_real_frr() {
-    in_the_lab(DaemonKind::Frr, limit);
+    on_sqlite(DaemonKind::Frr, limit);
 }
 
-async fn limit(lab: &Lab) {
-    let server = support::lab(0.02, 1).await;
-    let (id, asn) = server.world().networks()[0];
+#[test]
+fn a_limit_from_peeringdb_reaches_a_real_frr_on_postgresql() {
+    on_postgresql(DaemonKind::Frr, limit);
+}
+
+async fn limit(lab: &Lab, server: Option<&Postgres>) {
+    let peeringdb = support::lab(0.02, 1).await;
+    let (id, asn) = peeringdb.world().networks()[0];
     let asn = u32::try_from(asn).unwrap();
-    server.world().edit(Namespace::Net, id, &json!({"info_prefixes4": 4321})).unwrap();
+    peeringdb.world().edit(Namespace::Net, id, &json!({"info_prefixes4": 4321})).unwrap();
     // The peer takes the number of a network that PeeringDB knows.
     lab.on(
         "peer",
         &format!("sed -i 's/as 64502/as {asn}/' /etc/bird/bird.conf && /usr/sbin/birdc configure"),
     );
     lab.on("router", "vtysh -c 'conf t' -c 'router bgp 64500' -c 'no neighbor 192.0.2.2'");
-    let mut place = Place::new(lab, "frr", FRR);
-    place.program = place.program.asking(&server);
+    let mut place = Place::new(lab, server, "frr", FRR);
+    place.program = place.program.asking(&peeringdb);
     place.sessions = vec![("192.0.2.2/24", asn, "enabled")];
     let document = place.document().replace("password: \"\"", "password: \"md5-Planted-1\"");
     std::fs::write(place.file("world.yaml"), document).unwrap();
@@ -395,11 +444,16 @@ async fn limit(lab: &Lab) {
     until(async || place.polled("192.0.2.2").await["bgp_state"] == "established", "the session is up").await;
 
     // Nothing but the limit changes at PeeringDB, and it reaches the router without the session going down.
-    server.world().edit(Namespace::Net, id, &json!({"info_prefixes4": 5432})).unwrap();
+    peeringdb.world().edit(Namespace::Net, id, &json!({"info_prefixes4": 5432})).unwrap();
     place.run(&["peeringdb_sync"]).await.expect(0);
-    let ran = place.configure(&["--no-commit-check"]).await.expect(0);
+    let ran = place.configure(&[]).await.expect(0);
     assert_eq!(verdict(&ran, "edge1")["verdict"], "confirmed", "{ran}");
     assert!(running(lab).contains("neighbor 192.0.2.2 maximum-prefix 5432"), "{}", running(lab));
+    // The rule that is in force if nobody chooses another: 100 and 15 % on top.
+    place.program = place.program.set("max_prefix_rule", "guarded");
+    let ran = place.configure(&[]).await.expect(0);
+    assert_eq!(verdict(&ran, "edge1")["verdict"], "confirmed", "{ran}");
+    assert!(running(lab).contains("neighbor 192.0.2.2 maximum-prefix 6362"), "{}", running(lab));
     let said = lab.on("router", "vtysh -c 'show bgp neighbors 192.0.2.2 json'");
     assert!(said.contains("\"connectionsDropped\":0"), "{said}");
 

@@ -2,55 +2,54 @@
 
 #![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The commands with flags of their own, and the page that explains each.
-const PAGES: &[(&[&str], &str)] = &[
-    (&[], "docs/command-line.md"),
-    (&["housekeeping"], "docs/tasks/housekeeping.md"),
-    (&["peeringdb_sync"], "docs/tasks/peeringdb_sync.md"),
-    (&["get_irr_data"], "docs/tasks/get_irr_data.md"),
-    (&["grab_prefixes"], "docs/tasks/get_irr_data.md"),
-    (&["configure_routers"], "docs/tasks/configure_routers.md"),
-    (&["deployments", "list"], "docs/tasks/configure_routers.md"),
-    (&["deployments", "show"], "docs/tasks/configure_routers.md"),
-    (&["deployments", "freeze"], "docs/tasks/configure_routers.md"),
-    (&["drift"], "docs/tasks/configure_routers.md"),
-    (&["render_configuration"], "docs/tasks/render_configuration.md"),
-    (&["template", "check"], "docs/templates.md"),
-    (&["email", "render"], "docs/templates.md"),
-    (&["irr", "show"], "docs/prefix-lists.md"),
-    (&["irr", "diff"], "docs/prefix-lists.md"),
-    (&["irr", "accept"], "docs/prefix-lists.md"),
-    (&["jobs", "list"], "docs/jobs.md"),
-    (&["jobs", "cancel"], "docs/jobs.md"),
-    (&["worker"], "docs/jobs.md"),
-    (&["as", "set"], "docs/objects.md"),
-    (&["ix", "import-from-peeringdb"], "docs/objects.md"),
-    (&["sessions", "list"], "docs/sessions.md"),
-    (&["sessions", "show"], "docs/sessions.md"),
-    (&["sessions", "unknown"], "docs/sessions.md"),
-    (&["sessions", "import"], "docs/sessions.md"),
-    (&["import_all_ix_sessions"], "docs/sessions.md"),
-    (&["sessions", "available"], "docs/objects.md"),
-    (&["sessions", "create"], "docs/objects.md"),
-    (&["sessions", "deleted"], "docs/objects.md"),
-    (&["sessions", "forget"], "docs/objects.md"),
-    (&["objects", "list"], "docs/objects.md"),
-    (&["objects", "set"], "docs/objects.md"),
-    (&["objects", "delete"], "docs/objects.md"),
-    (&["secrets", "rotate"], "docs/objects.md"),
-    (&["import"], "docs/import-export.md"),
-    (&["export"], "docs/import-export.md"),
-    (&["import-original"], "docs/moving-over.md"),
-    (&["router", "neighbors"], "docs/routers.md"),
-    (&["router", "diff"], "docs/routers.md"),
-    (&["migrate"], "docs/database.md"),
-    (&["lab", "peeringdb"], "docs/lab.md"),
-    (&["lab", "irrd"], "docs/lab-irrd.md"),
-    (&["lab", "routers"], "docs/lab-routers.md"),
+/// The page that explains the commands whose names begin so; the longest that fits counts.
+const PAGES: &[(&str, &str)] = &[
+    ("", "docs/command-line.md"),
+    ("housekeeping", "docs/tasks/housekeeping.md"),
+    ("peeringdb_sync", "docs/tasks/peeringdb_sync.md"),
+    ("peeringdb export", "docs/peeringdb-cache.md"),
+    ("peeringdb link", "docs/objects.md"),
+    ("get_irr_data", "docs/tasks/get_irr_data.md"),
+    ("grab_prefixes", "docs/tasks/get_irr_data.md"),
+    ("poll_bgp_sessions", "docs/tasks/poll_bgp_sessions.md"),
+    ("configure_routers", "docs/tasks/configure_routers.md"),
+    ("deployments", "docs/tasks/configure_routers.md"),
+    ("drift", "docs/tasks/configure_routers.md"),
+    ("render_configuration", "docs/tasks/render_configuration.md"),
+    ("template", "docs/templates.md"),
+    ("email", "docs/templates.md"),
+    ("export-template", "docs/templates.md"),
+    ("irr", "docs/prefix-lists.md"),
+    ("jobs", "docs/jobs.md"),
+    ("worker", "docs/jobs.md"),
+    ("run", "docs/scheduler.md"),
+    ("scheduler", "docs/scheduler.md"),
+    ("schedule", "docs/scheduler.md"),
+    ("notifications", "docs/notifications.md"),
+    ("server", "docs/monitoring.md"),
+    ("install-units", "docs/automation.md"),
+    ("as", "docs/objects.md"),
+    ("ix", "docs/objects.md"),
+    ("sessions", "docs/sessions.md"),
+    ("sessions available", "docs/objects.md"),
+    ("sessions create", "docs/objects.md"),
+    ("sessions deleted", "docs/objects.md"),
+    ("sessions forget", "docs/objects.md"),
+    ("import_all_ix_sessions", "docs/sessions.md"),
+    ("objects", "docs/objects.md"),
+    ("secrets", "docs/objects.md"),
+    ("import", "docs/import-export.md"),
+    ("export", "docs/import-export.md"),
+    ("import-original", "docs/moving-over.md"),
+    ("router", "docs/routers.md"),
+    ("migrate", "docs/database.md"),
+    ("lab peeringdb", "docs/lab.md"),
+    ("lab irrd", "docs/lab-irrd.md"),
+    ("lab routers", "docs/lab-routers.md"),
 ];
 
 fn root() -> PathBuf {
@@ -61,11 +60,14 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn long_flags(command: &[&str]) -> BTreeSet<String> {
+fn help(command: &[String]) -> String {
     let output =
         Command::new(env!("CARGO_BIN_EXE_peering-manager")).args(command).arg("--help").output().unwrap();
     assert!(output.status.success(), "{command:?} --help");
-    let help = String::from_utf8(output.stdout).unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn long_flags(help: &str) -> BTreeSet<String> {
     let flags = help.lines().filter_map(|line| {
         let line = line.trim_start();
         let line = line.split_once(", ").filter(|(short, _)| short.len() == 2).map_or(line, |(_, rest)| rest);
@@ -78,19 +80,107 @@ fn long_flags(command: &[&str]) -> BTreeSet<String> {
     flags.collect()
 }
 
+/// Every command of the program with its flags, as `--help` has them.
+fn commands() -> BTreeMap<Vec<String>, BTreeSet<String>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![Vec::new()];
+    while let Some(command) = open.pop() {
+        let help = help(&command);
+        let below = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        for line in below.take_while(|line| !line.is_empty()) {
+            let name = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '));
+            let Some(name) = name.and_then(|rest| rest.split_whitespace().next()) else { continue };
+            if name != "help" {
+                open.push([command.as_slice(), &[name.to_owned()]].concat());
+            }
+        }
+        found.insert(command, long_flags(&help));
+    }
+    found
+}
+
+fn page_of(command: &str) -> &'static str {
+    let fits = |name: &str| {
+        name.is_empty()
+            || command.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let pages = PAGES.iter().filter(|(name, _)| fits(name));
+    pages.max_by_key(|(name, _)| name.len()).map(|(_, page)| *page).unwrap()
+}
+
+/// The parts of a page that speak of a command: those between two headings that name it, with what lies below them; the
+/// whole page if its title does.
+fn parts_about<'a>(page: &'a str, command: &str) -> Vec<&'a str> {
+    let mut starts: Vec<usize> = page.match_indices("\n#").map(|(place, _)| place + 1).collect();
+    starts.insert(0, 0);
+    let level = |start: usize| page[start..].chars().take_while(|letter| *letter == '#').count();
+    let mut parts = Vec::new();
+    for (place, start) in starts.iter().copied().enumerate() {
+        let own_end = starts.get(place + 1).copied().unwrap_or(page.len());
+        let below = starts[place + 1..].iter().copied().find(|next| level(*next) <= level(start));
+        let heading = page[start..].lines().next().unwrap_or_default();
+        // A heading speaks for all below it; a text for itself.
+        if names(heading, command) {
+            parts.push(&page[start..below.unwrap_or(page.len())]);
+        } else if names(&page[start..own_end], command) {
+            parts.push(&page[start..own_end]);
+        }
+    }
+    parts
+}
+
+/// Whether a text names a command: `sessions list`, or `list` in a row with others of `sessions`.
+fn names(text: &str, command: &str) -> bool {
+    let (group, last) = command.rsplit_once(' ').unwrap_or(("", command));
+    let whole = |name: &str| {
+        text.match_indices(name).any(|(place, _)| {
+            let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+            !text[..place].ends_with(is_part) && !text[place + name.len()..].starts_with(is_part)
+        })
+    };
+    whole(command) || (!group.is_empty() && whole(group) && text.contains(&format!("`{last}")))
+}
+
 #[test]
 fn every_flag_is_explained() {
-    let shared = long_flags(&[]);
+    let commands = commands();
+    assert!(commands.len() > 80, "{:?}", commands.keys());
+    let shared = &commands[&Vec::new()];
     assert!(shared.contains("--log-format"), "{shared:?}");
-    for (command, page) in PAGES {
+    let mut lacking = Vec::new();
+    for (command, flags) in &commands {
+        let command = command.join(" ");
+        let page = page_of(&command);
         let text = read(&root().join(page));
-        for flag in long_flags(command) {
-            let elsewhere = !command.is_empty() && shared.contains(&flag);
-            assert!(
-                elsewhere || text.contains(&format!("`{flag}")),
-                "{page} does not explain {flag} of {command:?}"
-            );
-        }
+        let parts = if command.is_empty() { vec![text.as_str()] } else { parts_about(&text, &command) };
+        let own = flags.iter().filter(|flag| command.is_empty() || !shared.contains(*flag));
+        let unsaid = own.filter(|flag| !parts.iter().any(|part| part.contains(&format!("`{flag}"))));
+        lacking.extend(
+            unsaid.map(|flag| format!("{page} does not explain {flag} where it speaks of {command:?}")),
+        );
+    }
+    assert!(lacking.is_empty(), "{}", lacking.join("\n"));
+}
+
+/// Every command stands in the table of commands.
+#[test]
+fn every_command_is_listed() {
+    let text = read(&root().join("docs/command-line.md"));
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .filter_map(|line| line.split(" | ").next())
+        .collect();
+    let commands = commands();
+    let is_group = |command: &[String]| {
+        commands.keys().any(|other| other.len() > command.len() && other.starts_with(command))
+    };
+    for command in commands.keys().filter(|command| !command.is_empty() && !is_group(command)) {
+        let command = command.join(" ");
+        assert!(
+            rows.iter().any(|row| names(row, &command)),
+            "docs/command-line.md does not list {command:?}"
+        );
     }
 }
 

@@ -56,7 +56,7 @@ fn asking(program: Program, server: &Server) -> Program {
     program
         .set("bgpq3_host", server.address().to_string())
         .set("bgpq3_sources", "RIPE")
-        .set("irr_idle_timeout", 5)
+        .set("irr_idle_timeout", 30)
 }
 
 async fn shown(program: &Program, asn: u32) -> Json {
@@ -173,7 +173,7 @@ async fn a_killed_run_leaves_each_autonomous_system_old_or_new() {
         program = asking(program, &worlds[1]);
         let began = Instant::now();
         program.run(["get_irr_data"]).await.expect(0);
-        let takes = began.elapsed();
+        let mut takes = began.elapsed();
         let new = shown(&program, 64_496).await["lists"]["ipv4"].clone();
         assert_ne!(old, new, "a world without changes proves nothing");
         let states = [old, new];
@@ -184,7 +184,12 @@ async fn a_killed_run_leaves_each_autonomous_system_old_or_new() {
             let delay = takes.mul_f64(random.random_range(0.0..1.2));
             let running = program.spawn(["get_irr_data"]);
             tokio::time::sleep(delay).await;
-            killed += u32::from(running.kill().await.code == 137);
+            if running.kill().await.code == 137 {
+                killed += 1;
+            } else {
+                // The first run was slower than those after it.
+                takes = takes.mul_f64(0.7);
+            }
             let held = shown(&program, 64_496).await["lists"]["ipv4"].clone();
             assert!(
                 states.contains(&held),
@@ -195,7 +200,7 @@ async fn a_killed_run_leaves_each_autonomous_system_old_or_new() {
         assert!(killed > KILLS / 4, "only {killed} runs were killed before their end");
         let began = Instant::now();
         program.run(["get_irr_data"]).await.expect(0);
-        assert!(began.elapsed() < Duration::from_secs(20), "a killed run holds nobody up");
+        assert!(began.elapsed() < Duration::from_mins(1), "a killed run holds nobody up");
         let held = shown(&program, 64_496).await["lists"]["ipv4"].clone();
         assert_eq!(held, states[usize::try_from(KILLS - 1).unwrap() % 2]);
     })

@@ -259,6 +259,12 @@ async fn passwords_have_a_key_that_is_made_turned_and_missed() {
             program.run(set).await.expect(0).never_says("hunter2");
             assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
             let first = std::fs::read_to_string(&file).unwrap();
+            let copied = program.run(["backup", "copy.db"]).await.expect(0);
+            let said = "Passwords in it are lost without the key in ";
+            assert!(copied.stdout.contains(said) && copied.stdout.contains(".secret-key, which"), "{copied}");
+            let found = program.run(["doctor"]).await.expect(0);
+            assert!(found.stdout.contains("1 secrets are encrypted under the key in "), "{found}");
+            in_clear(&program).await;
             program.run(["secrets", "rotate"]).await.expect(0).says("1 of 1");
             assert!(program.run(readable).await.expect(0).stdout.contains("napalm_password: hunter2"));
             assert!(std::fs::read_to_string(&file).unwrap().ends_with(&first), "the old key is kept");
@@ -268,7 +274,7 @@ async fn passwords_have_a_key_that_is_made_turned_and_missed() {
             std::fs::remove_file(&file).unwrap();
             program.run(readable).await.expect(1).says("the key is gone").says(".secret-key");
             let found = program.run(["doctor"]).await.expect(1);
-            assert!(found.stdout.contains("1 stored passwords are encrypted under the key"), "{found}");
+            assert!(found.stdout.contains("1 stored secrets are encrypted under the key"), "{found}");
             program.run(["objects", "set", "router", "edge1.dubai", "napalm_password=x"]).await.expect(1);
             assert!(!Path::new(&file).exists(), "a new key would not open what is there");
             program.run(["as", "list"]).await.expect(0);
@@ -291,6 +297,23 @@ async fn passwords_have_a_key_that_is_made_turned_and_missed() {
         }
     })
     .await;
+}
+
+/// What an earlier release left in the clear is named and then sealed.
+async fn in_clear(program: &Program) {
+    let store = pm_store::Store::open(program.database_url()).await.unwrap();
+    let sql =
+        "UPDATE devices_router SET napalm_args = '{\"secret\": \"planted\"}' WHERE name = 'edge1.dubai'";
+    store.execute(sql, vec![]).await.unwrap();
+    let named = "napalm_args of 1 routers is in the clear in the database";
+    let found = program.run(["doctor"]).await.expect(0).never_says("planted");
+    assert!(found.stdout.contains(named), "{found}");
+    program.run(["secrets", "rotate"]).await.expect(0).says("2 of 2");
+    let found = program.run(["doctor"]).await.expect(0);
+    assert!(!found.stdout.contains(named), "{found}");
+    program.run(["objects", "show", "router", "edge1.dubai"]).await.expect(0).never_says("planted");
+    program.run(["objects", "set", "router", "edge1.dubai", "napalm_args=~"]).await.expect(0);
+    store.close().await;
 }
 
 /// A few lists in the forms that REST gives.
@@ -321,7 +344,7 @@ fn lists(directory: &Path) {
         json!([{"id": 1, "asn": 64_501, "name": "Peer", "org": {"id": 2, "name": "Org"}}]),
     );
     write("peeringdb--organizations.json", json!([{"id": 2, "name": "Org"}]));
-    write("extras--webhooks.json", json!([]));
+    write("users--tokens.json", json!([]));
     std::fs::write(directory.join("notes.txt"), "x").unwrap();
 }
 

@@ -1,17 +1,20 @@
-//! Sessions of the database, polled from a router with a real BIRD. On SQLite only: from the network namespace of the test
-//! there is no way to the database server.
+//! Sessions of the database, polled from a router with a real BIRD. On PostgreSQL over a Unix socket: from the network namespace
+//! of the test there is no other way to the database server.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
 
 #[path = "../../router/tests/e2e/lab.rs"]
 #[expect(dead_code, reason = "a part of it is enough")]
 mod lab;
+#[path = "support/postgres.rs"]
+mod postgres;
 mod support;
 
 use std::fmt::Write as _;
 
 use lab::{HOST, Lab};
 use pm_router::DaemonKind;
+use postgres::Postgres;
 use support::{Program, until};
 
 /// A router, whom it should have sessions with, and how it is reached.
@@ -49,15 +52,25 @@ fn world(lab: &Lab, port: u16) -> String {
 #[test]
 fn sessions_of_a_real_router_are_polled() {
     let Some(lab) = Lab::start(DaemonKind::Bird) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", directory.path().join("test.db").display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(poll(&lab));
+    runtime.block_on(poll(&lab, &url));
 }
 
-async fn poll(lab: &Lab) {
+#[test]
+fn sessions_of_a_real_router_are_polled_into_postgresql() {
+    let Some(server) = Postgres::start() else { return };
+    let Some(lab) = Lab::start(DaemonKind::Bird) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(poll(&lab, &server.socket_url()));
+}
+
+async fn poll(lab: &Lab, url: &str) {
     let directory = tempfile::tempdir().unwrap();
     lab.known_hosts();
-    let program = Program::with_url(&format!("sqlite://{}", directory.path().join("test.db").display()))
-        .set("ssh_known_hosts", lab.file("known_hosts").display().to_string());
+    let program =
+        Program::with_url(url).set("ssh_known_hosts", lab.file("known_hosts").display().to_string());
     let document = directory.path().join("world.yaml");
     std::fs::write(&document, world(lab, 22)).unwrap();
     let document = document.display().to_string();

@@ -103,7 +103,7 @@ async fn an_error_names_template_line_and_text_and_nothing_comes_out() {
     let out = output.to_str().unwrap();
     let run = program.run(&["render_configuration", "--configuration", "broken", "--output", out]).await;
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
-    for part in ["router edge1: template broken, line 2 (`b {{ router.nothing.at_all }}`)", "router bare"] {
+    for part in ["router edge1: template broken, line 2 (`… {{ router.nothing.at_all }}`)", "router bare"] {
         assert!(run.stderr.contains(part), "{}", run.stderr);
     }
     assert!(!output.exists());

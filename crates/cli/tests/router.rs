@@ -140,6 +140,16 @@ async fn what_goes_wrong() {
     let jump = [&words[..], &["--arg", "jump_host=127.0.0.1:9", "--arg", "jump_password=Planted"]].concat();
     let ran = place.program.run(jump).await.expect(1);
     ran.says("127.0.0.1 port 9 (the jump host of 127.0.0.1 port 9): cannot connect").never_says("Planted");
+    // So are those that every driver has; what nobody knows is not left aside, as the way would be another one.
+    let other = "router ping --platform iosxr --arg driver=native --arg port=8 --host 127.0.0.1";
+    let other: Vec<&str> = other.split(' ').collect();
+    place.program.run(&other).await.expect(1).says("127.0.0.1 port 8: cannot connect");
+    let key = [&other[..], &["--arg", "key_file=nowhere"]].concat();
+    place.program.run(key).await.expect(2).says("the key file nowhere cannot be read");
+    let pinned = [&other[..], &["--arg", "host_key=5"]].concat();
+    place.program.run(pinned).await.expect(2).says("the argument host_key is not a text");
+    let typo = [&words[..], &["--arg", "jump_hots=127.0.0.1", "--arg", "config_lock=true"]].concat();
+    place.program.run(typo).await.expect(2).says("no argument jump_hots;");
     let wrong = [&words[..], &["--arg", "jump_host=127.0.0.1:x"]].concat();
     place.program.run(wrong).await.expect(2).says("[USER@]HOST[:PORT]");
     place

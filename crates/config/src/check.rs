@@ -12,6 +12,11 @@ use crate::{Config, SecretUrl};
 /// Shorter secret keys can be guessed.
 const SECRET_KEY_LENGTH: usize = 50;
 
+/// Seconds that the shipped units give a worker to stop (`TimeoutStopSec`), and what a deployment may need of them once it has been
+/// told to end.
+const UNITS_STOP: u32 = 360;
+const DEPLOYMENT_ENDS: u32 = 240;
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -61,8 +66,35 @@ pub fn check(loaded: &Loaded) -> Vec<Finding> {
     if config.email_use_ssl && config.email_use_tls {
         findings.push(Finding::error("email.use_ssl and email.use_tls are both on: keep one"));
     }
+    findings.extend(mail(config));
     findings.extend(deployments(config));
+    findings.extend(stopping(config));
     findings
+}
+
+/// A worker that is killed while a deployment ends in order leaves the router to undo it.
+fn stopping(config: &Config) -> Option<Finding> {
+    let (patience, needed) = (config.worker_stop_seconds, config.worker_stop_seconds + DEPLOYMENT_ENDS);
+    (needed > UNITS_STOP).then(|| {
+        Finding::warning(format!(
+            "worker_stop_seconds = {patience} is more than the {} s that the shipped units leave for it: systemd would kill a \
+             deployment that is ending in order. Set TimeoutStopSec={needed} in the unit (`systemctl edit peering-manager`), or \
+             make worker_stop_seconds shorter",
+            UNITS_STOP - DEPLOYMENT_ENDS
+        ))
+    })
+}
+
+/// The mail server's password must not go over a network in clear.
+fn mail(config: &Config) -> Option<Finding> {
+    let server = config.email_server.as_deref().unwrap_or("localhost");
+    let here = ["localhost", "127.0.0.1", "::1"].contains(&server);
+    let clear = !config.email_use_ssl && !config.email_use_tls && config.email_password.is_some();
+    (clear && !here).then(|| {
+        Finding::warning(format!(
+            "email.password goes to {server} in clear: turn email.use_tls or email.use_ssl on"
+        ))
+    })
 }
 
 fn deployments(config: &Config) -> Option<Finding> {
@@ -81,7 +113,9 @@ fn database(config: &Config) -> Option<Finding> {
     let usable = match url.scheme() {
         "sqlite" => !url.expose_secret().trim_start_matches("sqlite:").trim_matches('/').is_empty(),
         // The part after the host may be missing: PostgreSQL then takes the user's name.
-        "postgres" | "postgresql" => Url::parse(url.expose_secret()).is_ok_and(|url| url.has_host()),
+        "postgres" | "postgresql" => {
+            Url::parse(url.expose_secret()).is_ok_and(|url| url.has_host() && !has_late_at(&url))
+        }
         _ => false,
     };
     (!usable).then(|| {
@@ -90,6 +124,12 @@ fn database(config: &Config) -> Option<Finding> {
              postgres://user:password@host:port/name, with special characters of the password percent-encoded"
         ))
     })
+}
+
+/// Whether a sign in the password that nobody encoded cuts it in two: an `@` comes behind what was taken for the host.
+fn has_late_at(url: &Url) -> bool {
+    url.path().contains('@')
+        || [url.query(), url.fragment()].into_iter().flatten().any(|text| text.contains('@'))
 }
 
 fn secret_key(config: &Config) -> Option<Finding> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::address::{HttpUrl, SecretUrl};
@@ -95,7 +96,7 @@ settings! {
         /// Days the history of polled BGP sessions is kept. 0: for ever.
         Used poll_history_retention: u32 = 90, in 0..=36_500;
 
-        /// Days deployments and their plans are kept; a router's last one always stays. 0: for ever.
+        /// Days deployments and their plans are kept; a router's last one by each template always stays. 0: for ever.
         Used deployment_retention: u32 = 365, in 0..=36_500;
         /// Days a deleted session is remembered on a router that is not polled. 0: for ever.
         Used deleted_session_retention: u32 = 90, in 0..=36_500;
@@ -110,8 +111,9 @@ settings! {
         /// Empty: do not look.
         Used release_check_url: Option<HttpUrl> = None;
 
-        /// Seconds after which the lock of a process that no longer answers may be taken over.
-        Used lock_lease: u32 = 120, in 30..=86_400;
+        /// Seconds after which the lock of a process that no longer answers may be taken over. A process that was held up for
+        /// longer finds its work taken from it, so less than 30 is of use for tests only.
+        Used lock_lease: u32 = 120, in 3..=86_400;
 
         /// Shape of the log lines: `text` or `json`.
         Used log_format: LogFormat = LogFormat::Text;
@@ -119,7 +121,7 @@ settings! {
         /// Least important log lines that are written: `error`, `warn`, `info`, `debug` or `trace`.
         Used log_level: LogLevel = LogLevel::Info;
 
-        /// Time zone in which times are shown, as an IANA name.
+        /// Time zone in which times are shown and schedules are read, as an IANA name.
         Used time_zone: String = "UTC".to_owned();
 
         /// Host names under which the web pages may be asked for; `*` stands for any.
@@ -134,8 +136,17 @@ settings! {
         /// Take the host name from `X-Forwarded-Host`.
         Later use_x_forwarded_host: bool = true;
 
-        /// Serve metrics for Prometheus.
-        Later metrics_enabled: bool = false;
+        /// Serve metrics for Prometheus, under `/metrics` where a command has `--listen`.
+        Used metrics_enabled: bool = false;
+
+        /// Seconds after the last synchronisation from which the PeeringDB cache counts as stale. 0: never.
+        Used peeringdb_stale_after: u32 = 93_600, in 0..=31_536_000;
+
+        /// Seconds after the last answers for all prefix lists but a tenth from which they count as stale. 0: never.
+        Used irr_stale_after: u32 = 93_600, in 0..=31_536_000;
+
+        /// Seconds after the last run of housekeeping from which it counts as overdue. 0: never.
+        Used housekeeping_stale_after: u32 = 93_600, in 0..=31_536_000;
 
         /// Show nothing to visitors who have not logged in.
         Later login_required: bool = false;
@@ -208,6 +219,14 @@ settings! {
 
         /// Jobs that a worker runs at the same time.
         Used worker_concurrency: u32 = 2, in 1..=64;
+
+        /// Seconds that a worker which is told to stop gives its jobs to finish. What runs for longer is cancelled, and waits
+        /// again if it can be repeated.
+        Used worker_stop_seconds: u32 = 60, in 0..=86_400;
+
+        /// How often a background job that failed in passing is asked for again by itself, after 1, 5 and then 15 minutes. 0:
+        /// never.
+        Used job_retries: u32 = 3, in 0..=20;
 
         /// Seconds a router's neighbour detail is kept. 0: not at all.
         Later cache_bgp_detail_timeout: u32 = 900, in 0..=2_592_000;
@@ -421,37 +440,49 @@ settings! {
         Later short_datetime_format: String = "Y-m-d H:i".to_owned();
 
         /// SMTP server; the mail server of this host if empty.
-        Later email_server as "email.server": Option<String> = None;
+        Used email_server as "email.server": Option<String> = None;
 
         /// SMTP port.
-        Later email_port as "email.port": u16 = 25, in 1..=65_535;
+        Used email_port as "email.port": u16 = 25, in 1..=65_535;
 
         /// SMTP user name.
-        Later email_username as "email.username": Option<String> = None;
+        Used email_username as "email.username": Option<String> = None;
 
         /// SMTP password.
-        Later email_password as "email.password": Option<SecretString> = None;
+        Used email_password as "email.password": Option<SecretString> = None;
 
         /// Seconds to wait for the SMTP server.
-        Later email_timeout as "email.timeout": u32 = 10, in 1..=3_600;
+        Used email_timeout as "email.timeout": u32 = 10, in 1..=3_600;
 
         /// Sender of every message.
-        Later email_from_address as "email.from_address": Option<String> = None;
+        Used email_from_address as "email.from_address": Option<String> = None;
 
-        /// What the subject of messages to administrators begins with.
-        Later email_subject_prefix as "email.subject_prefix": Option<String> = None;
+        /// What the subject of every notification begins with, such as `[peering]`.
+        Used email_subject_prefix as "email.subject_prefix": Option<String> = None;
 
         /// Speak TLS from the first byte; not together with `email.use_tls`.
-        Later email_use_ssl as "email.use_ssl": bool = false;
+        Used email_use_ssl as "email.use_ssl": bool = false;
 
         /// Switch to TLS with STARTTLS; not together with `email.use_ssl`.
-        Later email_use_tls as "email.use_tls": bool = false;
+        Used email_use_tls as "email.use_tls": bool = false;
 
         /// Key of the client certificate.
-        Later email_ssl_keyfile as "email.ssl_keyfile": Option<PathBuf> = None;
+        Used email_ssl_keyfile as "email.ssl_keyfile": Option<PathBuf> = None;
 
         /// Client certificate.
-        Later email_ssl_certfile as "email.ssl_certfile": Option<PathBuf> = None;
+        Used email_ssl_certfile as "email.ssl_certfile": Option<PathBuf> = None;
+
+        /// Networks and addresses to which webhooks may go although they are loopback, link-local or the like.
+        Used webhook_allowed_targets: Vec<IpNet> = Vec::new();
+
+        /// Seconds a request to a webhook may take, from looking its name up to the end of the answer.
+        Used webhook_timeout: u32 = 10, in 1..=300;
+
+        /// How often a webhook or e-mail is tried at most before it is given up.
+        Used notification_attempts: u32 = 6, in 1..=100;
+
+        /// Webhooks and e-mails that are sent at the same time.
+        Used notification_concurrency: u32 = 16, in 1..=256;
 
         /// Addresses that can be put in copy, each an address or a list of address and name.
         Used email_cc_contacts as "email.cc_contacts": Vec<CcContact> = Vec::new();

@@ -4,8 +4,9 @@
 //! at a file or a variable to find a setting. The crate knows nothing of the database, the network or the clock,
 //! and it runs nothing: it reads text and gives back values.
 //!
-//! Later sources win: default, file, well-known variable (`PEERINGDB_API_KEY`), `PEERING_MANAGER_<KEY>`. A name
-//! that nobody knows is an error, because a mistyped limit that is silently ignored is worse than no start.
+//! Later sources win: default, file, systemd's credentials, well-known variable (`PEERINGDB_API_KEY`),
+//! `PEERING_MANAGER_<KEY>`. A name that nobody knows is an error, because a mistyped limit that is silently ignored is worse
+//! than no start.
 //!
 //! Begin with `keys.rs`: every key with its type, default, unit and documentation, once. [`Config`], the parsing,
 //! the names in the environment, `config init`, `config show` and the manual page all come from that table.
@@ -15,6 +16,7 @@
 mod address;
 mod check;
 mod choices;
+mod credentials;
 mod environment;
 mod error;
 mod file;

@@ -11,7 +11,7 @@ use toml::Value;
 use crate::key::Key;
 use crate::keys::KEYS;
 use crate::layer::{Given, Layer, Source, caution, complaint};
-use crate::{Config, ConfigError, SecretUrl, Sources, environment, file};
+use crate::{Config, ConfigError, SecretUrl, Sources, credentials, environment, file};
 
 /// A secret is a line of text; whatever is larger was not meant.
 const SECRET_FILE_LIMIT: u64 = 64 * 1024;
@@ -76,7 +76,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     let mut given = BTreeMap::new();
-    for mut layer in from_file.into_iter().chain(environment::layers(&sources.environment)) {
+    let handed_over = credentials::layer(&sources.environment);
+    let layers = from_file.into_iter().chain([handed_over]).chain(environment::layers(&sources.environment));
+    for mut layer in layers {
         given.extend(layer.settle());
         problems.append(&mut layer.problems);
         warnings.append(&mut layer.warnings);

@@ -30,12 +30,8 @@ pub(crate) enum Name {
 
 /// Looks up a name in lower case.
 pub(crate) fn look_up(written: &str, spelling: Spelling) -> Name {
-    let spelled = |name: &str| match spelling {
-        Spelling::File => name.to_owned(),
-        Spelling::Environment => name.replace('.', "_"),
-    };
     for key in KEYS {
-        let name = spelled(key.name);
+        let name = spelled(key.name, spelling);
         if written == name {
             return Name::Key(key, Part::Value);
         }
@@ -52,6 +48,13 @@ pub(crate) fn look_up(written: &str, spelling: Spelling) -> Name {
     IGNORED.iter().find(|ignored| ignored.covers(written)).map_or(Name::Unknown, Name::Ignored)
 }
 
+fn spelled(name: &str, spelling: Spelling) -> String {
+    match spelling {
+        Spelling::File => name.to_owned(),
+        Spelling::Environment => name.replace('.', "_"),
+    }
+}
+
 fn is_section(written: &str) -> bool {
     KEYS.iter().any(|key| key.name.split_once('.').is_some_and(|(section, _)| section == written))
 }
@@ -59,11 +62,12 @@ fn is_section(written: &str) -> bool {
 /// The known name closest to `written`, if one is close enough to be meant.
 pub(crate) fn suggestion(written: &str, spelling: Spelling) -> Option<String> {
     let written = written.to_lowercase();
+    // The original's names are in capitals, and some of ours were others once.
+    if let Name::Key(key, Part::FormerName) = look_up(&written, spelling) {
+        return Some(spelled(key.name, spelling));
+    }
     let names = KEYS.iter().flat_map(|key| {
-        let name = match spelling {
-            Spelling::File => key.name.to_owned(),
-            Spelling::Environment => key.name.replace('.', "_"),
-        };
+        let name = spelled(key.name, spelling);
         let secret_file = key.is_secret().then(|| format!("{name}_file"));
         std::iter::once(name).chain(secret_file)
     });
@@ -93,6 +97,9 @@ mod tests {
     #[test]
     fn a_near_miss_is_recognised() {
         assert_eq!(suggestion("SECRET_KEY", Spelling::File).as_deref(), Some("secret_key"));
+        assert_eq!(suggestion("CHANGELOG_RETENTION", Spelling::File).as_deref(), Some("changelog_retention"));
+        assert_eq!(suggestion("JOBRESULT_RETENTION", Spelling::File).as_deref(), Some("job_retention"));
+        assert_eq!(suggestion("RQ_DEFAULT_TIMEOUT", Spelling::File).as_deref(), Some("job_timeout"));
         assert_eq!(suggestion("peeringdb_apikey", Spelling::File).as_deref(), Some("peeringdb_api_key"));
         assert_eq!(suggestion("email_sever", Spelling::Environment).as_deref(), Some("email_server"));
         assert_eq!(suggestion("colour", Spelling::File), None);

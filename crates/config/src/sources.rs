@@ -43,15 +43,23 @@ impl Sources {
         }
     }
 
-    /// The configuration file to read: the one that is named, or the first of the usual ones that exists.
-    pub(crate) fn configuration_file(&self) -> Result<Option<PathBuf>, ConfigError> {
+    /// The configuration file that somebody names, if somebody does.
+    pub fn named_file(&self) -> Option<PathBuf> {
+        self.named().map(|(path, _)| self.directory.join(path))
+    }
+
+    fn named(&self) -> Option<(&Path, &'static str)> {
         let variable = self.environment.get(FILE_VARIABLE).filter(|path| !path.is_empty());
-        let named = match (&self.file, variable) {
+        match (&self.file, variable) {
             (Some(file), _) => Some((file.as_path(), "--config")),
             (None, Some(file)) => Some((Path::new(file), FILE_VARIABLE)),
             (None, None) => None,
-        };
-        if let Some((path, named_by)) = named {
+        }
+    }
+
+    /// The configuration file to read: the one that is named, or the first of the usual ones that exists.
+    pub(crate) fn configuration_file(&self) -> Result<Option<PathBuf>, ConfigError> {
+        if let Some((path, named_by)) = self.named() {
             let path = self.directory.join(path);
             return match path.try_exists() {
                 Ok(true) => Ok(Some(path)),
@@ -59,15 +67,17 @@ impl Sources {
                 Err(source) => Err(ConfigError::Unreadable { path, source }),
             };
         }
-        for path in [self.system_file.clone(), self.directory.join("peering-manager.toml")] {
-            match path.try_exists() {
-                Ok(true) => return Ok(Some(path)),
-                Ok(false) => {}
-                // A directory that may not be entered could hide the file that was meant.
-                Err(source) => return Err(ConfigError::Unreadable { path, source }),
-            }
+        let system = self.system_file.clone();
+        match system.try_exists() {
+            Ok(true) => return Ok(Some(system)),
+            Ok(false) => {}
+            // A directory that may not be entered could hide the file that was meant.
+            Err(source) => return Err(ConfigError::Unreadable { path: system, source }),
         }
-        Ok(None)
+        let here = self.directory.join("peering-manager.toml");
+        is_here(here.try_exists())
+            .map(|found| found.then(|| here.clone()))
+            .map_err(|source| ConfigError::Unreadable { path: here, source })
     }
 
     /// A file in the state directory where there is one, as on an installed host, else beside the user.
@@ -77,6 +87,15 @@ impl Sources {
         } else {
             SecretUrl::new("sqlite://./peering-manager.db")
         }
+    }
+}
+
+/// Whether the current directory has the file. Whoever becomes another user with sudo often stands in a directory that this user
+/// may not enter; nobody put settings for him there.
+fn is_here(found: std::io::Result<bool>) -> std::io::Result<bool> {
+    match found {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(false),
+        other => other,
     }
 }
 
@@ -90,5 +109,19 @@ impl fmt::Debug for Sources {
             .field("system_file", &self.system_file)
             .field("state_directory", &self.state_directory)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::is_here;
+
+    #[test]
+    fn a_directory_of_somebody_else_holds_no_settings() {
+        assert!(!is_here(Err(Error::from(ErrorKind::PermissionDenied))).unwrap());
+        assert!(is_here(Err(Error::from(ErrorKind::NotADirectory))).is_err());
+        assert!(is_here(Ok(true)).unwrap());
     }
 }

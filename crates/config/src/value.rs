@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
 
@@ -192,6 +194,24 @@ impl Setting for Vec<String> {
 
     fn shown(&self) -> Value {
         self.clone().into()
+    }
+}
+
+impl Setting for Vec<IpNet> {
+    const KIND: Kind = Kind::List;
+
+    /// Networks; an address is the network that holds it alone.
+    fn from_toml(value: &Value) -> Result<Self, Expected> {
+        let expected = || Expected(Cow::Borrowed("a list of networks such as 192.0.2.0/24 or ::1"));
+        let net = |text: &str| text.parse().ok().or_else(|| Some(IpNet::from(text.parse::<IpAddr>().ok()?)));
+        let items = value.as_array().ok_or_else(expected)?;
+        items.iter().map(|item| item.as_str().and_then(net).ok_or_else(expected)).collect()
+    }
+
+    fn shown(&self) -> Value {
+        let is_one = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
+        let text = |net: &IpNet| if is_one(net) { net.addr().to_string() } else { net.to_string() };
+        self.iter().map(text).collect::<Vec<_>>().into()
     }
 }
 

@@ -185,7 +185,7 @@ mod tests {
         std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = path.display().to_string();
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let host = "irr.example".into();
         (directory, Program { path, host, is_bgpq3: false, deadline, output_limit: 1000 })
     }

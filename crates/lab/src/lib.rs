@@ -4,9 +4,12 @@
 //! It knows nothing of the rest of the program and depends on none of its crates, so that a mistake made there cannot
 //! hide behind the same mistake made here. Data is invented from a seed: the same seed gives the same bytes.
 //!
-//! Begin with [`peeringdb`] or [`irrd`]. They are built alike. [`routers`] are routers.
+//! Begin with [`peeringdb`] or [`irrd`]. They are built alike. [`routers`] are routers. [`receiver`]
+//! and [`smtp`] take what the program tells others.
 
 mod delay;
 pub mod irrd;
 pub mod peeringdb;
+pub mod receiver;
 pub mod routers;
+pub mod smtp;

@@ -143,13 +143,13 @@ async fn dumps_are_fetched_without_the_key() {
 
 #[tokio::test]
 async fn dumps_and_the_api_do_not_wait_for_each_other() {
-    let throttled = answer("429 Too Many", &["Retry-After: 2"], b"slow down");
+    let throttled = answer("429 Too Many", &["Retry-After: 10"], b"slow down");
     let dumps = Server::playing(vec![throttled, json("[]")]).await;
     let api = Server::playing(vec![json(&list(1))]).await;
     let options = ClientOptions {
         cache_url: Some(dumps.url.clone()),
         requests_per_minute: 1,
-        total_timeout: Duration::from_secs(5),
+        total_timeout: Duration::from_mins(1),
         ..options(&api)
     };
     let client = Client::new(http(), options, 1).unwrap();
@@ -166,12 +166,12 @@ async fn dumps_and_the_api_do_not_wait_for_each_other() {
     };
     let (dump, api_took) = tokio::join!(paused, meanwhile);
     assert_eq!(dump.unwrap().attempts, 2);
-    assert!(begin.elapsed() >= Duration::from_secs(2));
-    assert!(api_took < Duration::from_millis(1900), "{api_took:?}");
+    assert!(begin.elapsed() >= Duration::from_secs(10));
+    assert!(api_took < Duration::from_millis(9900), "{api_took:?}");
     // The API's allowance is used up now, and the dumps still come.
     client.fetch_dump(Namespace::Net, &out).await.unwrap();
     assert_eq!((dumps.requests().len(), api.requests().len()), (3, 1));
-    assert!(begin.elapsed() < Duration::from_secs(30));
+    assert!(begin.elapsed() < Duration::from_mins(1));
 }
 
 #[tokio::test]
@@ -362,21 +362,21 @@ async fn a_silent_server_is_left() {
             matches!(error, FetchError::TimedOut { after, attempts: 1, .. } if after == patience),
             "{error:?}"
         );
-        assert!(begin.elapsed() < Duration::from_secs(3));
+        assert!(begin.elapsed() < Duration::from_mins(1));
     }
 }
 
 #[tokio::test]
 async fn a_busy_receiver_is_not_the_servers_fault() {
     let server = Server::playing(vec![json(&list(40_000))]).await;
-    let options = ClientOptions { total_timeout: Duration::from_millis(500), retries: 0, ..options(&server) };
+    let options = ClientOptions { total_timeout: Duration::from_secs(3), retries: 0, ..options(&server) };
     let client = Client::new(http(), options, 1).unwrap();
     let (out, mut events) = mpsc::channel(1);
     let receiver = tokio::spawn(async move {
         let mut records = 0;
         while let Some(Event::Records(batch)) = events.recv().await {
             records += batch.len();
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         records
     });
@@ -384,7 +384,7 @@ async fn a_busy_receiver_is_not_the_servers_fault() {
     client.fetch(Namespace::Org, None, &out).await.unwrap();
     drop(out);
     assert_eq!(receiver.await.unwrap(), 40_000);
-    assert!(begin.elapsed() > Duration::from_secs(1));
+    assert!(begin.elapsed() > Duration::from_secs(3));
 }
 
 #[tokio::test]

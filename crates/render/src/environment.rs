@@ -298,6 +298,8 @@ pub struct Rendered {
     pub text: String,
     /// What the author should know, though it is no error.
     pub warnings: Vec<String>,
+    /// The secrets that the template has seen, in order, whether or not they stand in the text.
+    pub secrets: Vec<Arc<str>>,
 }
 
 /// Renders templates over one world.
@@ -377,7 +379,9 @@ impl Environment {
             Ok(text) => {
                 let warnings =
                     cx.warnings.take().into_iter().map(|text| cx.without_secrets("", text)).collect();
-                Ok(Rendered { text, warnings })
+                let mut secrets: Vec<Arc<str>> = cx.secrets.take().into_iter().collect();
+                secrets.sort();
+                Ok(Rendered { text, warnings, secrets })
             }
             Err(fault) => Err(self.placed(&cx, source, fault)),
         }
@@ -405,7 +409,7 @@ impl Environment {
         let frames = inner.frames.iter().rev().map(|(template, line)| Frame {
             template: template.to_string(),
             line: *line,
-            text: line_of(template, *line),
+            text: crate::error::without_literals(&line_of(template, *line)),
         });
         TemplateError {
             kind: inner.kind,
@@ -468,6 +472,20 @@ impl Environment {
     pub fn render_export(&self, model: &str, source: &Source) -> Result<Rendered, TemplateError> {
         self.render(source, |cx, root| {
             root.set(&"dataset".into(), dataset(cx, model));
+            Ok(())
+        })
+    }
+
+    /// A template over plain values instead of objects, such as the body of a webhook: each member of `values` is a name.
+    pub fn render_values(
+        &self,
+        values: &serde_json::Map<String, serde_json::Value>,
+        source: &Source,
+    ) -> Result<Rendered, TemplateError> {
+        self.render(source, |_, root| {
+            for (name, value) in values {
+                root.set(&name.as_str().into(), crate::objects::from_json(value));
+            }
             Ok(())
         })
     }

@@ -22,8 +22,82 @@ pub struct Frame {
     pub template: String,
     /// Line from 1; 0 if unknown.
     pub line: usize,
-    /// The text of that line, without blanks at its ends.
+    /// What stands in tags on that line: text and literals, which may be passwords, are left out.
     pub text: String,
+}
+
+/// A line of a template with `…` for what stands outside of tags, in comments and in quotes.
+pub(crate) fn without_literals(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line.trim();
+    while let Some(at) = rest.find('{') {
+        let (before, tag) = rest.split_at(at);
+        let end = match tag.as_bytes().get(1) {
+            Some(b'{') => "}}",
+            Some(b'%') => "%}",
+            Some(b'#') => "#}",
+            _ => {
+                // A brace of the text: what stands before it is left out together with it.
+                leave_out(&mut out, &rest[..=at]);
+                rest = &tag[1..];
+                continue;
+            }
+        };
+        leave_out(&mut out, before);
+        if end == "#}" {
+            let length = tag.find(end).map_or(tag.len(), |at| at + end.len());
+            leave_out(&mut out, &tag[..length]);
+            rest = &tag[length..];
+        } else {
+            rest = tag_into(&mut out, tag, end);
+        }
+    }
+    leave_out(&mut out, rest);
+    out
+}
+
+/// `…` for a text, with the blanks at its ends.
+fn leave_out(out: &mut String, text: &str) {
+    let inner = text.trim();
+    if inner.is_empty() {
+        out.push_str(text);
+        return;
+    }
+    let start = text.len() - text.trim_start().len();
+    if !out.ends_with('…') {
+        out.push_str(&text[..start]);
+        out.push('…');
+    }
+    out.push_str(&text[start + inner.len()..]);
+}
+
+/// The tag that a text begins with, and what comes after it.
+fn tag_into<'a>(out: &mut String, text: &'a str, end: &str) -> &'a str {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match quote {
+            Some(open) => {
+                if c == open && !escaped {
+                    out.push(c);
+                    quote = None;
+                }
+                escaped = c == '\\' && !escaped;
+            }
+            None if at > 1 && text[at..].starts_with(end) => {
+                out.push_str(end);
+                return &text[at + end.len()..];
+            }
+            None => {
+                out.push(c);
+                if matches!(c, '"' | '\'') {
+                    out.push('…');
+                    quote = Some(c);
+                }
+            }
+        }
+    }
+    ""
 }
 
 /// Why a template gave no result. It is never mixed with rendered text.
@@ -137,5 +211,29 @@ impl Fault {
     }
     pub(crate) fn security(message: impl Into<String>) -> Self {
         Self::new("jinja2.exceptions.SecurityError", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_literals;
+
+    #[test]
+    fn of_a_line_only_what_its_tags_say_is_shown() {
+        for (line, shown) in [
+            ("  snmp-server community S3cret {{ local_as.nmae }}", "… {{ local_as.nmae }}"),
+            ("{{ router.name }} password S3cret;", "{{ router.name }} …"),
+            ("{% set word = 'S3cr\\'et' + \"S3\" -%} x", "{% set word = '…' + \"…\" -%} …"),
+            ("{# S3cret #}{% if a %}b{% endif %}", "…{% if a %}…{% endif %}"),
+            ("a { password S3cret; } {{ x }}", "… {{ x }}"),
+            ("{\"routing_key\": \"S3cret\", \"x\": {{ y }}}", "… {{ y }}…"),
+            ("{% set word = 'S3cret", "{% set word = '…"),
+            ("S3cret' %}", "…"),
+            ("{", "…"),
+            ("{{ é }}", "{{ é }}"),
+            ("", ""),
+        ] {
+            assert_eq!(without_literals(line), shown);
+        }
     }
 }

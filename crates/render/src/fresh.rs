@@ -7,8 +7,8 @@ use crate::error::{Fault, Res};
 use crate::value::Value;
 use crate::world::{Data, PrefixList, Row};
 
-/// An age such as `26h`: a number and one of `s`, `m`, `h`, `d`, `w`.
-fn age(text: &str) -> Option<TimeDelta> {
+/// An age such as `26h`: a number and one of `s`, `m`, `h`, `d`, `w`. `None` for anything else.
+pub fn age(text: &str) -> Option<TimeDelta> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "s" => 1,

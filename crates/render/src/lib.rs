@@ -5,7 +5,7 @@
 //! is given. An error is a [`TemplateError`] with its place, never text that could reach a router.
 //!
 //! Begin reading at [`Environment`], which is the way in, then `world.rs` and `models.txt` for what templates see, and
-//! `parser.rs`, `eval.rs` and `run.rs` for the language. `filters.rs` holds the filters for peering, `methods.rs` what
+//! `parser.rs`, `eval.rs` and `run.rs` for the language. `filters/` holds the filters for peering, `methods/` what
 //! objects can do. Why the language is not an existing crate: `docs/decisions/template-engine.md`.
 
 mod access;
@@ -18,6 +18,7 @@ mod checks;
 mod containers;
 mod context;
 mod datetime;
+mod definition;
 mod environment;
 mod error;
 mod eval;
@@ -26,6 +27,7 @@ mod filters;
 mod format;
 mod fresh;
 mod functions;
+mod inclusion;
 mod lexer;
 mod lookup;
 mod max_prefix;
@@ -44,6 +46,7 @@ mod repr;
 mod run;
 mod scope;
 mod serialise;
+mod statement;
 mod strings;
 mod typed;
 mod value;
@@ -59,6 +62,7 @@ pub use environment::{
 };
 pub use error::{ErrorKind, Frame, TemplateError};
 pub use filters::mac_bytes;
+pub use fresh::age;
 pub use model::{Field, Kind, Model, Models, Reverse};
 pub use world::{
     Coverage, Data, Lazy, PrefixEntry, PrefixList, PrefixLists, PrefixSource, Record, Row, Unavailable, World,

@@ -271,13 +271,12 @@ impl Cx {
             return Ok(made.clone());
         }
         let name = &self.world.model(row.model).fields[field].name;
-        let made = match lazy.open() {
-            Ok(Data::Text(text)) => {
-                if lazy.is_secret() {
-                    self.secrets.borrow_mut().insert(text.clone());
-                }
-                Value::Str(text)
-            }
+        let made = lazy.open();
+        if let Ok(made) = &made {
+            self.secrets.borrow_mut().extend(lazy.secrets(made));
+        }
+        let made = match made {
+            Ok(Data::Text(text)) => Value::Str(text),
             Ok(Data::Json(json)) => from_json(&json),
             Ok(_) => Value::None,
             Err(Unavailable::Missing(why)) => {

@@ -64,9 +64,9 @@ pub enum Data {
 pub trait Lazy: std::fmt::Debug + Send + Sync {
     /// The value, any but another [`Data::Lazy`].
     fn open(&self) -> Result<Data, Unavailable>;
-    /// Whether it is a secret, which no message may show.
-    fn is_secret(&self) -> bool {
-        false
+    /// The secrets in what was made, which no message may show.
+    fn secrets(&self, _: &Data) -> Vec<Arc<str>> {
+        Vec::new()
     }
 }
 

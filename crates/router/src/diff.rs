@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::mask::Masker;
+use crate::known::mask_values;
+use crate::mask::{MASK, Masker};
 
 /// What a candidate would change, for people: passwords are hidden, so a changed one shows as two equal lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,17 +20,21 @@ impl Diff {
     pub fn between(old: &str, new: &str) -> Self {
         let changes = similar::TextDiff::from_lines(old, new);
         let mut diff = Self::default();
+        let mut masked = None;
         for hunk in changes.unified_diff().context_radius(3).iter_hunks() {
+            // What is secret in a line may depend on lines far above the hunk.
+            let (old, new) = masked.get_or_insert_with(|| {
+                (each_masked(changes.iter_old_slices()), each_masked(changes.iter_new_slices()))
+            });
             let _ = writeln!(diff.text, "{}", hunk.header());
-            let mut masker = Masker::default();
             for change in hunk.iter_changes() {
-                let sign = match change.tag() {
-                    similar::ChangeTag::Equal => ' ',
-                    similar::ChangeTag::Delete => '-',
-                    similar::ChangeTag::Insert => '+',
+                let (sign, side, index) = match change.tag() {
+                    similar::ChangeTag::Equal => (' ', &*new, change.new_index()),
+                    similar::ChangeTag::Delete => ('-', &*old, change.old_index()),
+                    similar::ChangeTag::Insert => ('+', &*new, change.new_index()),
                 };
                 diff.count(sign);
-                diff.push(sign, &masker.line(change.value().trim_end_matches(['\n', '\r'])));
+                diff.push(sign, index.and_then(|index| side.get(index)).map_or(MASK, String::as_str));
             }
         }
         diff
@@ -60,6 +65,12 @@ impl Diff {
         self.text.push('\n');
     }
 
+    /// The same, with these values hidden wherever they stand.
+    #[must_use]
+    pub fn without<S: AsRef<str>>(&self, values: &[S]) -> Self {
+        Self { text: mask_values(&self.text, values), ..self.clone() }
+    }
+
     /// The text, a sign before each line; empty if nothing would change.
     pub fn text(&self) -> &str {
         &self.text
@@ -76,9 +87,38 @@ impl Diff {
     }
 }
 
+/// Lines of one text, each with its secrets replaced.
+fn each_masked<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut masker = Masker::default();
+    lines.map(|line| masker.line(line.trim_end_matches(['\n', '\r']))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Diff;
+
+    #[test]
+    fn what_is_secret_by_lines_far_above_the_change_is_hidden() {
+        let snmp = |community: &str| {
+            format!(
+                "snmp {{\n    name a;\n    location b;\n    contact c;\n    description d;\n    community {community};\n}}\n\
+                 policy-options {{\n    x one;\n    y two;\n    z three;\n    community one members 64500:1;\n}}\n"
+            )
+        };
+        let diff = Diff::between(&snmp("hunter1"), &snmp("hunter2"));
+        assert!(!diff.text().contains("hunter"), "{}", diff.text());
+        assert!(diff.text().contains("-    community ******;\n+    community ******;\n"), "{}", diff.text());
+        let key = |middle: &str| {
+            format!(
+                "a\n-----BEGIN OPENSSH PRIVATE KEY-----\nq1\nq2\nq3\nq4\n{middle}\nq5\n-----END OPENSSH PRIVATE KEY-----\nb\n"
+            )
+        };
+        let diff = Diff::between(&key("hunter1"), &key("hunter2"));
+        assert!(!diff.text().contains("hunter") && !diff.text().contains("q5"), "{}", diff.text());
+        assert!(diff.text().contains("END OPENSSH PRIVATE KEY-----\n b\n"), "{}", diff.text());
+        let text = |last: &str| format!("{}community one members 64500:1;\n{last}\n", "snmp {\n}\n");
+        assert!(Diff::between(&text("a"), &text("b")).text().contains("community one members 64500:1;"));
+    }
 
     #[test]
     fn a_changed_password_shows_and_is_hidden() {

@@ -246,7 +246,7 @@ pub trait Router: Send + Sync {
     async fn confirm(&self, change: &Pending) -> Result<(), Error>;
 
     /// Undoes a change that waits for its confirmation, at once, and says whether it did. One that waits no more, because it was
-    /// confirmed, was undone or is followed by another, is left alone.
+    /// confirmed, was undone or is followed by another, is left alone. The daemons keep one that has not begun from beginning.
     async fn cancel(&self, change: &Pending) -> Result<bool, Error> {
         if self.pending().await?.is_none_or(|waiting| waiting.id != change.id) {
             return Ok(false);

@@ -134,7 +134,16 @@ impl Http {
                 return Error::Timeout { host, step: Step::Connect, limit: self.connect.min(limit) };
             }
             (true, false) => return Error::Timeout { host, step, limit },
-            (false, true) => return Error::Connect { host, message: causes(&error.without_url()) },
+            (false, true) => {
+                let mut message = causes(&error.without_url());
+                if message.contains("invalid peer certificate") {
+                    message.push_str(
+                        "; name a file with it or its authority in the argument ca_file (--ca), or set ssl_verify to false \
+                         (--insecure-tls)",
+                    );
+                }
+                return Error::Connect { host, message };
+            }
             (false, false) => {}
         }
         Error::Lost { host, step, message: causes(&error.without_url()) }

@@ -4,7 +4,7 @@
 //! given by the caller. Begin reading with [`Router`], then a driver:
 //!
 //! * `driver.rs`: what every driver can be asked; what a platform cannot do is a `None`, not an error;
-//! * `target.rs`: which driver is taken for what an operator says of a router;
+//! * `target.rs`, `arguments.rs`: which driver is taken for what an operator says of a router;
 //! * `neighbor.rs`, `facts.rs`, `diff.rs`: what comes back; `napalm.rs`: the same in NAPALM's words;
 //! * `error.rs`: what can go wrong, with the host and the step, and never with a secret;
 //! * `ssh/`: one connection with many channels, host keys that are verified, every way to log in;
@@ -22,6 +22,7 @@
 //! restores itself. That is the router's own doing (BIRD), or that of a script which waits on the router (the others).
 
 mod address;
+mod arguments;
 mod bridge;
 mod daemon;
 mod diff;
@@ -34,6 +35,7 @@ mod http;
 mod ios;
 mod iosxr;
 mod junos;
+mod known;
 mod mask;
 mod napalm;
 mod neighbor;
@@ -47,6 +49,7 @@ mod target;
 mod terminal;
 mod vendor;
 
+pub use arguments::{Arguments, Choice};
 pub use bridge::{NapalmVersions, napalm_versions};
 pub use daemon::{Daemon, DaemonKind, DaemonOptions, parse};
 pub use diff::Diff;
@@ -54,6 +57,7 @@ pub use driver::{Candidate, Capabilities, ConfigText, How, Load, Loader, Pending
 pub use error::{Error, Step};
 pub use facts::Facts;
 pub use files::{FileCandidate, FileError, FileTarget, Git, Written};
+pub use known::mask_values;
 pub use mask::{MASK, mask_line, mask_text};
 pub use napalm::{
     NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf, parse_napalm,

@@ -167,11 +167,11 @@ pub(crate) fn neighbors(all: &Neighbors) -> NapalmNeighbors {
             is_up: one.is_up(),
             is_enabled: one.enabled,
             description: text(one.description.as_ref()),
-            uptime: number(one.uptime),
+            uptime: number(one.uptime()),
             address_family: one
                 .prefixes
                 .iter()
-                .map(|(&family, &counts)| (family_name(family), prefixes(counts)))
+                .map(|(family, counts)| (family_name(family), prefixes(counts)))
                 .collect(),
         };
         vrfs.entry(vrf_name(&one.vrf)).or_default().peers.insert(one.address.to_string(), peer);
@@ -199,7 +199,7 @@ pub(crate) fn detail(all: &Neighbors) -> NapalmDetail {
 
 fn detail_of(one: &Neighbor) -> NapalmDetailPeer {
     let sum = |count: fn(&Prefixes) -> Option<u64>| {
-        let known: Vec<u64> = one.prefixes.values().filter_map(count).collect();
+        let known: Vec<u64> = one.prefixes.values().filter_map(|one| count(&one)).collect();
         number((!known.is_empty()).then(|| known.into_iter().fold(0, u64::saturating_add)))
     };
     NapalmDetailPeer {
@@ -228,7 +228,7 @@ fn detail_of(one: &Neighbor) -> NapalmDetailPeer {
         accepted_prefix_count: sum(|counts| counts.accepted),
         suppressed_prefix_count: -1,
         advertised_prefix_count: sum(|counts| counts.advertised),
-        flap_count: number(one.flaps),
+        flap_count: number(one.flaps.map(u64::from)),
         ..NapalmDetailPeer::default()
     }
 }

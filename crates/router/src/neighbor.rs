@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::ops::Index;
+use std::sync::LazyLock;
 
+use arcstr::ArcStr;
+use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The states of a session (RFC 4271, section 8.2.2).
@@ -67,54 +69,68 @@ pub struct Prefixes {
     pub advertised: Option<u64>,
 }
 
-/// Numbers of prefixes, by family: what a map does, without the half kilobyte that a map of two takes in each neighbour.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct PrefixCounts([Option<Prefixes>; Family::ALL.len()]);
+/// Numbers of prefixes, by family: what a map does, in an eighth of the room that the numbers take by themselves. A router
+/// with thousands of neighbours has as many of these. More than four thousand million prefixes count as that many.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PrefixCounts {
+    has: [bool; Family::ALL.len()],
+    counts: [[u32; 3]; Family::ALL.len()],
+}
+
+/// In place of a number that is not known.
+const NOT_KNOWN: u32 = u32::MAX;
+
+impl Default for PrefixCounts {
+    fn default() -> Self {
+        Self { has: [false; Family::ALL.len()], counts: [[NOT_KNOWN; 3]; Family::ALL.len()] }
+    }
+}
 
 impl PrefixCounts {
     /// The numbers of a family.
-    pub fn get(&self, family: &Family) -> Option<&Prefixes> {
-        self.0[*family as usize].as_ref()
-    }
-
-    /// The same, to be changed.
-    pub fn get_mut(&mut self, family: &Family) -> Option<&mut Prefixes> {
-        self.0[*family as usize].as_mut()
+    pub fn get(&self, family: &Family) -> Option<Prefixes> {
+        let known = |count: u32| (count != NOT_KNOWN).then(|| count.into());
+        let [received, accepted, advertised] = self.counts[*family as usize].map(known);
+        self.contains_key(family).then_some(Prefixes { received, accepted, advertised })
     }
 
     /// Whether this family is among them.
     pub fn contains_key(&self, family: &Family) -> bool {
-        self.get(family).is_some()
+        self.has[*family as usize]
     }
 
     /// Sets the numbers of a family; those that were there come back.
     pub fn insert(&mut self, family: Family, prefixes: Prefixes) -> Option<Prefixes> {
-        self.0[family as usize].replace(prefixes)
+        let before = self.get(&family);
+        self.has[family as usize] = true;
+        self.counts[family as usize] = [prefixes.received, prefixes.accepted, prefixes.advertised]
+            .map(|count| count.map_or(NOT_KNOWN, |count| limited(count).min(NOT_KNOWN - 1)));
+        before
+    }
+
+    /// The families stay, and nothing is known of them any more.
+    pub(crate) fn forget(&mut self) {
+        self.counts = Self::default().counts;
     }
 
     /// Every family with its numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (&Family, &Prefixes)> {
-        Family::ALL.iter().zip(&self.0).filter_map(|(family, one)| Some((family, one.as_ref()?)))
+    pub fn iter(&self) -> impl Iterator<Item = (Family, Prefixes)> {
+        Family::ALL.into_iter().filter_map(|family| Some((family, self.get(&family)?)))
     }
 
     /// The families.
-    pub fn keys(&self) -> impl Iterator<Item = &Family> {
+    pub fn keys(&self) -> impl Iterator<Item = Family> {
         self.iter().map(|(family, _)| family)
     }
 
     /// The numbers of every family.
-    pub fn values(&self) -> impl Iterator<Item = &Prefixes> {
-        self.0.iter().flatten()
-    }
-
-    /// The same, to be changed.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Prefixes> {
-        self.0.iter_mut().flatten()
+    pub fn values(&self) -> impl Iterator<Item = Prefixes> {
+        self.iter().map(|(_, prefixes)| prefixes)
     }
 
     /// How many families there are.
     pub fn len(&self) -> usize {
-        self.values().count()
+        self.keys().count()
     }
 
     /// Whether there is none.
@@ -123,15 +139,9 @@ impl PrefixCounts {
     }
 }
 
-impl Index<&Family> for PrefixCounts {
-    type Output = Prefixes;
-
-    fn index(&self, family: &Family) -> &Prefixes {
-        match self.get(family) {
-            Some(prefixes) => prefixes,
-            None => panic!("there are no numbers of {family:?}"),
-        }
-    }
+/// A number in the room that is kept for one; one that does not fit is the greatest that does.
+pub(crate) fn limited(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 impl fmt::Debug for PrefixCounts {
@@ -156,15 +166,6 @@ impl FromIterator<(Family, Prefixes)> for PrefixCounts {
     }
 }
 
-impl IntoIterator for PrefixCounts {
-    type Item = (Family, Prefixes);
-    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<(Family, Prefixes)>, 2>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        Family::ALL.map(|family| Some((family, self.0[family as usize]?))).into_iter().flatten()
-    }
-}
-
 impl<const N: usize> From<[(Family, Prefixes); N]> for PrefixCounts {
     fn from(all: [(Family, Prefixes); N]) -> Self {
         all.into_iter().collect()
@@ -183,11 +184,11 @@ impl<'de> Deserialize<'de> for PrefixCounts {
     }
 }
 
-/// A neighbour.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A neighbour. There may be tens of thousands of one router, so each takes little room, and shares its texts with its copies.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbor {
     /// The VRF; `default` is the one without a name.
-    pub vrf: String,
+    pub vrf: ArcStr,
     /// The neighbour's address.
     pub address: IpAddr,
     /// The neighbour's AS.
@@ -199,30 +200,34 @@ pub struct Neighbor {
     /// The neighbour's router ID, while the session is up.
     pub remote_id: Option<Ipv4Addr>,
     /// The configured description.
-    pub description: Option<String>,
+    pub description: Option<ArcStr>,
     /// The session's state.
     pub state: State,
     /// Whether the session may come up as far as the router's configuration goes.
     pub enabled: bool,
-    /// Seconds since the session came up; `None` while it is down.
-    pub uptime: Option<u64>,
-    /// Seconds since the session went down, where the platform tells; `None` while it is up or when it never was.
-    pub downtime: Option<u64>,
+    /// Seconds since the session came up or, while it is down, since it went down; where the platform tells, and `None` when
+    /// it never was up.
+    pub age: Option<u32>,
     /// Prefixes per family of the session.
     pub prefixes: PrefixCounts,
     /// Whether the session is down because it went past its limit of prefixes.
     pub over_limit: bool,
     /// Why the session went down last, in the router's words.
-    pub last_error: Option<String>,
+    pub last_error: Option<ArcStr>,
     /// How often the session went down, where the platform counts.
-    pub flaps: Option<u64>,
+    pub flaps: Option<u32>,
 }
 
 impl Neighbor {
     /// A neighbour of which nothing but this is known.
     pub(crate) fn new(vrf: &str, address: IpAddr, state: State) -> Self {
+        Self::in_vrf(vrf_name(vrf), address, state)
+    }
+
+    /// The same, of a VRF whose name many share.
+    pub(crate) fn in_vrf(vrf: ArcStr, address: IpAddr, state: State) -> Self {
         Self {
-            vrf: vrf.to_owned(),
+            vrf,
             address,
             remote_as: None,
             local_as: None,
@@ -231,8 +236,7 @@ impl Neighbor {
             description: None,
             state,
             enabled: true,
-            uptime: None,
-            downtime: None,
+            age: None,
             prefixes: PrefixCounts::default(),
             over_limit: false,
             last_error: None,
@@ -244,16 +248,53 @@ impl Neighbor {
     pub fn is_up(&self) -> bool {
         self.state == State::Established
     }
+
+    /// Seconds since the session came up; `None` while it is down.
+    pub fn uptime(&self) -> Option<u64> {
+        self.age.filter(|_| self.is_up()).map(Into::into)
+    }
+
+    /// Seconds since the session went down, where the platform tells; `None` while it is up or when it never was.
+    pub fn downtime(&self) -> Option<u64> {
+        self.age.filter(|_| !self.is_up()).map(Into::into)
+    }
+}
+
+/// A VRF's name. That of the one that almost all are in is there once.
+pub(crate) fn vrf_name(name: &str) -> ArcStr {
+    static DEFAULT: LazyLock<ArcStr> = LazyLock::new(|| "default".into());
+    if name == DEFAULT.as_str() { DEFAULT.clone() } else { name.into() }
+}
+
+impl Serialize for Neighbor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Neighbor", 15)?;
+        fields.serialize_field("vrf", self.vrf.as_str())?;
+        fields.serialize_field("address", &self.address)?;
+        fields.serialize_field("remote_as", &self.remote_as)?;
+        fields.serialize_field("local_as", &self.local_as)?;
+        fields.serialize_field("local_address", &self.local_address)?;
+        fields.serialize_field("remote_id", &self.remote_id)?;
+        fields.serialize_field("description", &self.description.as_deref())?;
+        fields.serialize_field("state", &self.state)?;
+        fields.serialize_field("enabled", &self.enabled)?;
+        fields.serialize_field("uptime", &self.uptime())?;
+        fields.serialize_field("downtime", &self.downtime())?;
+        fields.serialize_field("prefixes", &self.prefixes)?;
+        fields.serialize_field("over_limit", &self.over_limit)?;
+        fields.serialize_field("last_error", &self.last_error.as_deref())?;
+        fields.serialize_field("flaps", &self.flaps)?;
+        fields.end()
+    }
 }
 
 /// All neighbours of a router.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Neighbors {
     /// Sorted by VRF and address.
     pub neighbors: Vec<Neighbor>,
     /// Entries that could not be read, each with the reason. They are neither up nor down: nothing is known of them. Also what
     /// could not be counted of the others.
-    #[serde(default)]
     pub left_out: Vec<String>,
 }
 
@@ -268,7 +309,7 @@ impl Neighbors {
 
     /// The same link-local address on several interfaces: two neighbours, and a session of ours could be either.
     fn leave_out_ambiguous(&mut self) {
-        let ambiguous: BTreeSet<(String, IpAddr)> = self
+        let ambiguous: BTreeSet<(ArcStr, IpAddr)> = self
             .neighbors
             .windows(2)
             .filter(|two| (&two[0].vrf, two[0].address) == (&two[1].vrf, two[1].address))
@@ -338,13 +379,38 @@ mod tests {
     fn numbers_by_family() {
         let some = Prefixes { received: Some(1), ..Prefixes::default() };
         let mut all = PrefixCounts::from([(Family::Ipv6, some)]);
-        assert_eq!((all.len(), all.get(&Family::Ipv4), all[&Family::Ipv6]), (1, None, some));
+        assert_eq!((all.len(), all.get(&Family::Ipv4), all.get(&Family::Ipv6)), (1, None, Some(some)));
         let text = serde_json::to_string(&all).unwrap();
         assert_eq!(text, r#"{"ipv6":{"received":1,"accepted":null,"advertised":null}}"#);
         assert_eq!(serde_json::from_str::<PrefixCounts>(&text).unwrap(), all);
         assert_eq!(all.insert(Family::Ipv6, Prefixes::default()), Some(some));
         all.extend([(Family::Ipv4, some)]);
-        assert!(all.keys().eq([&Family::Ipv4, &Family::Ipv6]) && !all.is_empty());
+        assert!(all.keys().eq(Family::ALL) && !all.is_empty());
+        let much = Prefixes { received: Some(u64::MAX), accepted: Some(0), advertised: None };
+        all.insert(Family::Ipv4, much);
+        let most = Prefixes { received: Some(u64::from(u32::MAX) - 1), ..much };
+        assert_eq!(all.get(&Family::Ipv4), Some(most));
+        all.forget();
+        assert!(all.values().eq([Prefixes::default(); 2]));
+    }
+
+    #[test]
+    fn a_neighbour_takes_little_room() {
+        assert!(size_of::<Neighbor>() <= 128, "{} octets", size_of::<Neighbor>());
+        let (one, other) =
+            (Neighbor::new("default", [192, 0, 2, 1].into(), State::Idle), super::vrf_name("default"));
+        assert!(arcstr::ArcStr::ptr_eq(&one.vrf, &other));
+    }
+
+    #[test]
+    fn the_age_of_a_session() {
+        let mut one = Neighbor::new("default", [192, 0, 2, 1].into(), State::Established);
+        one.age = Some(7);
+        assert_eq!((one.uptime(), one.downtime()), (Some(7), None));
+        let shown = serde_json::to_value(&one).unwrap();
+        assert_eq!((&shown["uptime"], &shown["downtime"]), (&serde_json::json!(7), &serde_json::json!(null)));
+        one.state = State::Idle;
+        assert_eq!((one.uptime(), one.downtime()), (None, Some(7)));
     }
 
     #[test]

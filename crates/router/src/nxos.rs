@@ -8,7 +8,7 @@ use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State, limited};
 use crate::vendor::{Gathered, address, as_number, canonical, or_minus_one, seconds};
 
 /// All neighbours.
@@ -98,11 +98,7 @@ fn neighbor(vrf: &Vrf<'_>, family: &str, safi: &str, row: &Row<'_>) -> Result<Ne
     one.local_as = as_number(&vrf.local_as);
     one.enabled = !is_shut(&row.state);
     one.over_limit = row.state.contains("PfxCt");
-    if one.is_up() {
-        one.uptime = seconds(&row.time);
-    } else {
-        one.downtime = seconds(&row.time);
-    }
+    one.age = seconds(&row.time).map(limited);
     let received = if one.is_up() { row.received.parse().ok() } else { None };
     let family = match (family, safi) {
         ("1", "1") => Some(Family::Ipv4),

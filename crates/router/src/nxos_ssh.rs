@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use arcstr::ArcStr;
 use serde_json::{Map, Value, json};
 
-use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes};
+use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, limited, vrf_name};
 use crate::nxos::{is_shut, state};
 use crate::vendor::{Gathered, address, as_number, napalm_vrf, or_minus_one, seconds};
 
@@ -18,15 +19,14 @@ struct Section<'a> {
     family: &'a str,
     router_id: &'a str,
     local_as: &'a str,
-    /// As they are printed, those that were wrapped with all their lines.
-    rows: Vec<&'a str>,
-    odd: Vec<String>,
 }
 
-impl<'a> Section<'a> {
-    fn rows(&self) -> impl Iterator<Item = Row<'a>> {
-        self.rows.iter().filter_map(|text| Row::read(text))
-    }
+/// What is read of a table: its rows, with those that are none between them, and then its end.
+enum Piece<'a> {
+    Row(Row<'a>),
+    /// Whose row cannot be read, and why.
+    Odd(String),
+    End,
 }
 
 /// A row, put together again if it was wrapped.
@@ -64,34 +64,41 @@ impl<'a> Row<'a> {
 
 /// All neighbours.
 pub(crate) fn neighbors(text: &str) -> Result<Neighbors, String> {
-    let sections = sections(text)?;
-    let mut rows = Gathered::of(sections.iter().map(|section| section.rows.len()).sum());
-    for section in sections {
-        rows.leave_out(section.odd.iter().map(|odd| format!("{odd} in VRF {}", section.vrf)));
-        for row in section.rows() {
-            rows.add(section.vrf, row.address, neighbor(&section, &row));
+    let mut rows = Gathered::of(rows(text));
+    let mut vrf = vrf_name("");
+    read(text, |section, piece| match piece {
+        Piece::Row(row) => {
+            if vrf != section.vrf {
+                vrf = vrf_name(section.vrf);
+            }
+            rows.add(section.vrf, row.address, neighbor(vrf.clone(), section, &row));
         }
-    }
+        Piece::Odd(reason) => rows.leave_out(format!("{reason} in VRF {}", section.vrf)),
+        Piece::End => {}
+    })?;
     Ok(rows.neighbors())
 }
 
-fn neighbor(section: &Section<'_>, row: &Row<'_>) -> Result<Neighbor, String> {
+/// How many rows there are at most: a row does not begin with a blank, and is longer than this.
+fn rows(text: &str) -> usize {
+    const SHORTEST: usize = "::1 4 1 0 0 0 0 0 0 0".len();
+    let begin = |line: &str| line.starts_with(|first: char| first.is_ascii_hexdigit() || first == ':');
+    text.lines().filter(|line| begin(line)).count().min(text.len() / SHORTEST)
+}
+
+fn neighbor(vrf: ArcStr, section: &Section<'_>, row: &Row<'_>) -> Result<Neighbor, String> {
     let address = address(row.address).ok_or("its address is none")?;
     let received = row.received();
     let state = match received {
         Some(_) => crate::State::Established,
         None => state(&row.state).ok_or_else(|| format!("its state is unknown: {:.40}", row.state))?,
     };
-    let mut one = Neighbor::new(section.vrf, address, state);
+    let mut one = Neighbor::in_vrf(vrf, address, state);
     one.remote_as = as_number(row.remote_as);
     one.local_as = as_number(section.local_as);
     one.enabled = !is_shut(&row.state);
     one.over_limit = row.state.contains("PfxCt");
-    if one.is_up() {
-        one.uptime = seconds(row.time);
-    } else {
-        one.downtime = seconds(row.time);
-    }
+    one.age = seconds(row.time).map(limited);
     let family = match section.family {
         "IPv4 Unicast" => Some(Family::Ipv4),
         "IPv6 Unicast" => Some(Family::Ipv6),
@@ -113,120 +120,144 @@ pub(crate) fn napalm(getter: &str, parts: &BTreeMap<String, String>) -> Result<V
 /// The shape of `get_bgp_neighbors`.
 pub(crate) fn napalm_neighbors(text: &str) -> Result<Value, String> {
     let mut vrfs = Map::new();
-    for section in sections(text)? {
+    let mut peers = Map::new();
+    read(text, |section, piece| {
         let family = match section.family.split_once(' ') {
             Some((family, "Unicast" | "EVPN")) => family.to_ascii_lowercase(),
-            _ => continue,
+            _ => return,
         };
-        let peers = section.rows().map(|row| {
-            let received = row.received();
-            let peer = json!({
-                "is_enabled": !is_shut(&row.state),
-                "uptime": or_minus_one(received.and_then(|_| seconds(row.time))),
-                "remote_as": as_number(row.remote_as).unwrap_or(0),
-                "is_up": received.is_some(),
-                "description": "",
-                "local_as": as_number(section.local_as).unwrap_or(0),
-                "remote_id": "0.0.0.0",
-                "address_family": { family.as_str(): {
-                    "sent_prefixes": -1,
-                    "accepted_prefixes": -1,
-                    "received_prefixes": or_minus_one(received),
-                }},
-            });
-            (row.address.to_owned(), peer)
-        });
-        let peers: Map<String, Value> = peers.collect();
-        vrfs.insert(
-            napalm_vrf(section.vrf).to_owned(),
-            json!({ "router_id": section.router_id, "peers": peers }),
-        );
-    }
+        match piece {
+            Piece::Row(row) => {
+                peers.insert(row.address.to_owned(), napalm_peer(section, &family, &row));
+            }
+            Piece::Odd(_) => {}
+            Piece::End => {
+                let peers = std::mem::take(&mut peers);
+                let of = json!({ "router_id": section.router_id, "peers": peers });
+                vrfs.insert(napalm_vrf(section.vrf).to_owned(), of);
+            }
+        }
+    })?;
     Ok(Value::Object(vrfs))
 }
 
-/// The tables; a VRF or family without one is left aside. Text without any heading is a router without BGP, if it says so.
-fn sections(text: &str) -> Result<Vec<Section<'_>>, String> {
-    let mut all = Vec::new();
-    let mut section = Section::default();
-    // Where the row that is being read begins and ends.
-    let mut row: Option<(usize, usize)> = None;
+fn napalm_peer(section: &Section<'_>, family: &str, row: &Row<'_>) -> Value {
+    let received = row.received();
+    json!({
+        "is_enabled": !is_shut(&row.state),
+        "uptime": or_minus_one(received.and_then(|_| seconds(row.time))),
+        "remote_as": as_number(row.remote_as).unwrap_or(0),
+        "is_up": received.is_some(),
+        "description": "",
+        "local_as": as_number(section.local_as).unwrap_or(0),
+        "remote_id": "0.0.0.0",
+        "address_family": { family: {
+            "sent_prefixes": -1,
+            "accepted_prefixes": -1,
+            "received_prefixes": or_minus_one(received),
+        }},
+    })
+}
+
+/// Reads the tables, and hands out what is in them; one without a VRF, or without anything, is left aside. Text without any
+/// heading is a router without BGP, if it says so.
+fn read<'a>(text: &'a str, mut found: impl FnMut(&Section<'a>, Piece<'a>)) -> Result<(), String> {
+    let mut reader = Reader { text, found: &mut found, section: Section::default(), row: None, lines: 0 };
     let mut in_table = false;
-    let mut lines = 0;
     let mut end = 0;
     for line in text.split_inclusive('\n') {
         let begin = end;
         end += line.len();
         let line = line.trim_end_matches(['\n', '\r']);
         if let Some(rest) = line.strip_prefix(HEADING) {
-            section.finish(text, row.take());
-            section.move_to(&mut all, lines);
+            reader.end();
+            let section = &mut reader.section;
             let (vrf, rest) = rest.trim_start().split_once(',').unwrap_or((rest.trim(), ""));
             section.vrf = vrf.trim();
             section.family = rest.split_once("address family").map_or("", |(_, family)| family.trim());
             in_table = false;
-            lines = 0;
             continue;
         }
         if line.trim_ascii_start().is_empty() {
             continue;
         }
-        lines += 1;
+        reader.lines += 1;
         if in_table {
             if !line.starts_with([' ', '\t']) {
-                section.finish(text, row.take());
+                reader.row();
             }
-            row = Some((row.map_or(begin, |(begin, _)| begin), end));
+            reader.row = Some((reader.row.map_or(begin, |(begin, _)| begin), end));
         } else if let Some(rest) = line.strip_prefix("BGP router identifier ") {
-            if let Some((id, rest)) = rest.split_once(", ") {
-                section.router_id = id.trim();
-                section.local_as = rest
-                    .trim_start()
-                    .strip_prefix("local AS number ")
-                    .and_then(|rest| rest.split_whitespace().next())
-                    .unwrap_or("");
-            }
+            reader.section.identify(rest);
         } else if line.starts_with("Neighbor ") && line.contains("PfxRcd") {
             in_table = true;
         }
     }
-    section.finish(text, row);
-    let headed = !section.vrf.is_empty() || !all.is_empty();
-    section.move_to(&mut all, lines);
-    if headed || text.trim().is_empty() || text.contains("BGP") || text.contains("bgp") || text.contains('%')
-    {
-        Ok(all)
+    reader.end();
+    if text.trim().is_empty() || text.contains("BGP") || text.contains("bgp") || text.contains('%') {
+        Ok(())
     } else {
         Err("the summary has no heading".to_owned())
     }
 }
 
 impl<'a> Section<'a> {
-    /// A row of one, two or three lines.
-    fn finish(&mut self, text: &'a str, row: Option<(usize, usize)>) {
-        let Some((begin, end)) = row else { return };
-        let row = &text[begin..end];
-        if Row::read(row).is_some() {
-            return self.rows.push(row);
-        }
-        let mut words = row.split_ascii_whitespace();
-        match (words.next(), words.next(), words.next()) {
-            (Some(first), _, _) if crate::vendor::address(first).is_some() => {
-                self.odd
-                    .push(format!("{first}: its row has {} columns", row.split_ascii_whitespace().count()));
-            }
-            (Some(first), Some("4"), Some(remote_as)) if as_number(remote_as).is_some() => {
-                self.odd.push(format!("{first}: its address is none"));
-            }
-            // A prompt, or a remark.
-            _ => {}
+    /// `192.0.2.254, local AS number 64500`.
+    fn identify(&mut self, said: &'a str) {
+        let Some((id, rest)) = said.split_once(", ") else { return };
+        self.router_id = id.trim();
+        self.local_as = rest
+            .trim_start()
+            .strip_prefix("local AS number ")
+            .and_then(|rest| rest.split_whitespace().next())
+            .unwrap_or("");
+    }
+}
+
+/// Where in the text the reading is.
+struct Reader<'a, 'f, F> {
+    text: &'a str,
+    found: &'f mut F,
+    section: Section<'a>,
+    /// Where the row that is being read begins and ends.
+    row: Option<(usize, usize)>,
+    /// Lines of the section that are not empty.
+    lines: usize,
+}
+
+impl<'a, F: FnMut(&Section<'a>, Piece<'a>)> Reader<'a, '_, F> {
+    /// The row has ended: one of one, two or three lines.
+    fn row(&mut self) {
+        let Some((begin, end)) = self.row.take() else { return };
+        let piece = match Row::read(&self.text[begin..end]) {
+            Some(row) => Some(Piece::Row(row)),
+            None => odd(&self.text[begin..end]).map(Piece::Odd),
+        };
+        if let Some(piece) = piece.filter(|_| !self.section.vrf.is_empty()) {
+            (self.found)(&self.section, piece);
         }
     }
 
-    fn move_to(&mut self, all: &mut Vec<Self>, lines: usize) {
-        let section = std::mem::take(self);
-        if lines > 0 && !section.vrf.is_empty() {
-            all.push(section);
+    /// The section has ended.
+    fn end(&mut self) {
+        self.row();
+        let section = std::mem::take(&mut self.section);
+        if std::mem::take(&mut self.lines) > 0 && !section.vrf.is_empty() {
+            (self.found)(&section, Piece::End);
         }
+    }
+}
+
+/// What is wrong with a row; nothing if it is a prompt, or a remark.
+fn odd(row: &str) -> Option<String> {
+    let mut words = row.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(first), _, _) if crate::vendor::address(first).is_some() => {
+            Some(format!("{first}: its row has {} columns", row.split_ascii_whitespace().count()))
+        }
+        (Some(first), Some("4"), Some(remote_as)) if as_number(remote_as).is_some() => {
+            Some(format!("{first}: its address is none"))
+        }
+        _ => None,
     }
 }

@@ -79,7 +79,53 @@ impl Target {
     /// Whether only NAPALM can go this way: there is no telnet here, and nothing reads OpenSSH's configuration.
     fn is_for_napalm(&self) -> bool {
         let is_cli = matches!(self.platform, Platform::Ios | Platform::NxosSsh);
-        is_cli && (self.text("transport") == Some("telnet") || self.options.contains_key("ssh_config_file"))
+        is_cli && (self.text("transport") == Some("telnet") || self.has_ssh_config())
+    }
+
+    fn has_ssh_config(&self) -> bool {
+        self.text("ssh_config_file").is_some_and(|file| !file.is_empty())
+    }
+
+    /// Why the native driver cannot go the way that the arguments ask for. NAPALM could, and does not verify whom it meets there;
+    /// so that is for somebody to decide.
+    fn refused_way(&self) -> Option<String> {
+        let name = self.platform.name();
+        match self.platform {
+            Platform::Eos | Platform::Nxos => {
+                let transport = self.text("transport").filter(|name| !matches!(*name, "https" | "http"))?;
+                Some(format!(
+                    "the argument transport is {transport}, and {name} is asked over https or http; leave it out, or name \
+                     NAPALM as the driver"
+                ))
+            }
+            _ if self.has_ssh_config() => Some(format!(
+                "the argument ssh_config_file is for NAPALM; {name} is reached with jump_host and its like: leave it out (null \
+                 does, too), or name NAPALM as the driver"
+            )),
+            _ => None,
+        }
+    }
+
+    /// The names of options that mean nothing to whoever drives the router; those of NAPALM's drivers are not known. Where only
+    /// changes go through NAPALM, `changes` says whether there will be any.
+    pub fn unknown_options(&self, changes: bool) -> Vec<&str> {
+        if self.is_left_to_napalm() || (changes && self.needs_napalm()) {
+            return Vec::new();
+        }
+        let known: &[&str] = match self.platform {
+            Platform::Frr => &["state_directory", "without_counting"],
+            Platform::Openbgpd => &["config_file", "state_directory", "without_counting"],
+            Platform::Bird | Platform::Gobgp => &["config_file", "state_directory"],
+            Platform::Eos => &["transport", "enable_password", "secret", "lock_disable"],
+            Platform::Nxos => &["transport"],
+            Platform::Junos => &["config_private", "config_lock", "lock_disable"],
+            Platform::IosxrNetconf => &["config_lock"],
+            Platform::Ios | Platform::NxosSsh => &["transport", "secret", "force_no_enable"],
+            _ => &[],
+        };
+        let everywhere = ["key_file", "passphrase", "ssh_config_file"];
+        let names = self.options.keys().map(String::as_str);
+        names.filter(|name| !known.contains(name) && !everywhere.contains(name)).collect()
     }
 
     /// An option that is a text.
@@ -92,6 +138,9 @@ impl Target {
 pub async fn connect(target: &Target) -> Result<Box<dyn Router>, Error> {
     if target.is_left_to_napalm() {
         return bridge::connect(target).await;
+    }
+    if let Some(message) = target.refused_way() {
+        return Err(Error::Connect { host: target.endpoint.host.clone(), message });
     }
     let native = native(target).await?;
     let reads_only = native.capabilities().loads.is_empty();
@@ -124,4 +173,85 @@ async fn daemon(target: &Target, kind: DaemonKind) -> Result<Box<dyn Router>, Er
         without_counting: target.options.get("without_counting").and_then(Json::as_bool).unwrap_or(false),
     };
     Ok(Box::new(Daemon::new(ssh, kind, options)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn target(platform: Platform, options: &Json) -> Target {
+        Target {
+            endpoint: Endpoint { host: "192.0.2.1".into(), port: 0 },
+            platform,
+            driver_name: platform.name().into(),
+            use_napalm: false,
+            python: "python3".into(),
+            credentials: Credentials::default(),
+            host_keys: HostKeys::KnownHosts("/nonexistent".into()),
+            way: Way::default(),
+            tls: Tls::default(),
+            options: options.as_object().cloned().unwrap_or_default(),
+            limits: Limits::default(),
+        }
+    }
+
+    #[test]
+    fn only_what_it_alone_can_do_is_left_to_napalm() {
+        for (platform, options, left) in [
+            (Platform::Ios, json!({}), false),
+            (Platform::Ios, json!({ "ssh_config_file": null, "transport": null }), false),
+            (Platform::NxosSsh, json!({ "ssh_config_file": "" }), false),
+            (Platform::NxosSsh, json!({ "ssh_config_file": "/etc/ssh/ssh_config" }), true),
+            (Platform::Ios, json!({ "transport": "ssh" }), false),
+            (Platform::Ios, json!({ "transport": "telnet" }), true),
+            (Platform::Junos, json!({ "ssh_config_file": "/etc/ssh/ssh_config" }), false),
+        ] {
+            assert_eq!(target(platform, &options).is_left_to_napalm(), left, "{} {options}", platform.name());
+        }
+    }
+
+    #[tokio::test]
+    async fn another_way_than_was_asked_for_is_not_gone() {
+        let file = json!({ "ssh_config_file": "/etc/ssh/ssh_config" });
+        for (platform, options, name) in [
+            (Platform::Eos, json!({ "transport": "ssh" }), "transport"),
+            (Platform::Nxos, json!({ "transport": "ssh" }), "transport"),
+            (Platform::Junos, file.clone(), "jump_host"),
+            (Platform::IosxrNetconf, file.clone(), "jump_host"),
+            (Platform::Bird, file.clone(), "jump_host"),
+        ] {
+            let Err(error) = connect(&target(platform, &options)).await else { panic!("{options}") };
+            let said = error.to_string();
+            assert!(said.contains(name) && said.contains("name NAPALM as the driver"), "{said}");
+        }
+        for (platform, options) in [
+            (Platform::Eos, json!({ "transport": "http" })),
+            (Platform::Eos, json!({ "transport": null, "ssh_config_file": null })),
+            (Platform::Nxos, json!({ "transport": "https" })),
+            (Platform::Junos, json!({ "ssh_config_file": null, "transport": "ssh" })),
+        ] {
+            assert_eq!(target(platform, &options).refused_way(), None, "{options}");
+        }
+    }
+
+    #[test]
+    fn options_that_nobody_knows() {
+        let all = json!({ "config_lock": true, "secret": "x", "jump_hots": "jump", "key_file": "/x" });
+        for (platform, changes, unknown) in [
+            (Platform::Junos, true, &["jump_hots", "secret"][..]),
+            (Platform::Eos, true, &["config_lock", "jump_hots"]),
+            (Platform::Frr, false, &["config_lock", "jump_hots", "secret"]),
+            (Platform::Ios, false, &["config_lock", "jump_hots"]),
+            // They may be NAPALM's.
+            (Platform::Ios, true, &[]),
+            (Platform::Iosxr, false, &[]),
+        ] {
+            let mut found = target(platform, &all);
+            assert_eq!(found.unknown_options(changes), unknown, "{} {changes}", platform.name());
+            found.use_napalm = true;
+            assert!(found.unknown_options(changes).is_empty());
+        }
+    }
 }

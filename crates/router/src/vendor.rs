@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
+use arcstr::ArcStr;
+
 use crate::neighbor::sort;
 use crate::{Neighbor, Neighbors};
 
@@ -86,7 +88,7 @@ pub(crate) fn leading_number(text: &str) -> Option<u64> {
 pub(crate) struct Gathered {
     rows: Vec<Neighbor>,
     /// Rows of addresses with a zone, by VRF and address: what is the same without it may be two neighbours.
-    zoned: BTreeMap<(String, String), Neighbor>,
+    zoned: BTreeMap<(ArcStr, String), Neighbor>,
     left_out: Vec<String>,
 }
 
@@ -109,13 +111,13 @@ impl Gathered {
             Entry::Vacant(place) => {
                 place.insert(one);
             }
-            Entry::Occupied(mut place) => place.get_mut().prefixes.extend(one.prefixes),
+            Entry::Occupied(mut place) => place.get_mut().prefixes.extend(one.prefixes.iter()),
         }
     }
 
     /// What could not be read.
-    pub fn leave_out(&mut self, odd: impl IntoIterator<Item = String>) {
-        self.left_out.extend(odd);
+    pub fn leave_out(&mut self, odd: String) {
+        self.left_out.push(odd);
     }
 
     /// All of it.
@@ -124,7 +126,7 @@ impl Gathered {
         self.rows.dedup_by(|again, first| {
             let same = again.vrf == first.vrf && again.address == first.address;
             if same {
-                first.prefixes.extend(std::mem::take(&mut again.prefixes));
+                first.prefixes.extend(again.prefixes.iter());
             }
             same
         });

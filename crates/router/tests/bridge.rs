@@ -63,7 +63,7 @@ impl Device {
     fn failing(&self, fault: &str) -> Target {
         let mut target = self.target("lab");
         target.options.insert("fault".into(), json!(fault));
-        target.limits.read = Duration::from_secs(3);
+        target.limits.read = Duration::from_secs(20);
         target
     }
 
@@ -74,7 +74,7 @@ impl Device {
     /// The processes that hang.
     async fn processes(&self) -> Vec<String> {
         let path = self.file().with_extension("pids");
-        for _ in 0..200 {
+        for _ in 0..1200 {
             if let Ok(text) = std::fs::read_to_string(&path)
                 && text.contains(' ')
             {
@@ -92,7 +92,7 @@ async fn gone(processes: &[String]) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
     };
-    for _ in 0..100 {
+    for _ in 0..600 {
         if !processes.iter().any(lives) {
             return true;
         }
@@ -105,6 +105,18 @@ fn without_secrets(error: &Error) -> String {
     let text = format!("{error} {error:?}");
     assert!(!text.contains("Planted"), "{text}");
     error.to_string()
+}
+
+/// It would be compared with nothing, and the password go to whoever answers.
+#[tokio::test]
+async fn a_fingerprint_is_not_left_aside() {
+    let device = Device::new();
+    let mut target = device.target("lab");
+    target.host_keys = HostKeys::Fingerprint(format!("SHA256:{}", "A".repeat(43)));
+    let said = without_secrets(&refused(&target).await);
+    assert!(said.contains("compares no fingerprint"), "{said}");
+    target.options.insert("ssh_strict".into(), json!(false));
+    connect(&target).await.unwrap().close().await;
 }
 
 async fn refused(target: &Target) -> Error {
@@ -128,8 +140,8 @@ async fn what_is_read() {
     assert_eq!((facts.hostname.as_str(), facts.version.as_str(), facts.uptime), ("lab", "1.2", Some(42)));
     let neighbors = router.neighbors().await.unwrap();
     let up = neighbors.get("default", "192.0.2.1".parse().unwrap()).unwrap();
-    assert_eq!((up.remote_as, up.uptime, up.flaps), (Some(64_501), Some(99), Some(2)));
-    assert_eq!(up.prefixes[&Family::Ipv4].accepted, Some(18));
+    assert_eq!((up.remote_as, up.uptime(), up.flaps), (Some(64_501), Some(99), Some(2)));
+    assert_eq!(up.prefixes.get(&Family::Ipv4).unwrap().accepted, Some(18));
     let down = neighbors.get("default", "2001:db8::1".parse().unwrap()).unwrap();
     assert_eq!((down.state, down.remote_id), (State::OpenConfirm, None));
     let short = serde_json::to_value(router.napalm_neighbors().await.unwrap()).unwrap();
@@ -152,8 +164,8 @@ async fn a_change_is_confirmed_over_another_connection() {
 async fn confirmed_over_another_connection(driver: &str) {
     let device = Device::new();
     let router = device.connect(driver).await;
-    let change = commit(&*router, MORE, 241).await.unwrap();
-    assert_eq!(change.seconds, 300);
+    let change = commit(&*router, MORE, 3541).await.unwrap();
+    assert_eq!(change.seconds, 3600);
     assert!(change.id.starts_with(&router.pending().await.unwrap().unwrap().id), "{}", change.id);
     let busy = router.loader(How::Merge).unwrap().load(&ConfigText::new(MORE)).await.err().unwrap();
     assert!(matches!(busy, Error::Busy { .. }), "{busy}");
@@ -175,8 +187,8 @@ async fn confirmed_over_another_connection(driver: &str) {
 async fn nobody_confirms() {
     let device = Device::new();
     let router = device.connect("lab").await;
-    let change = commit(&*router, MORE, 1).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let change = commit(&*router, MORE, 600).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10_500)).await;
     let error = router.confirm(&change).await.unwrap_err();
     assert!(matches!(error, Error::RolledBack { .. }), "{error}");
     assert_eq!(device.state()["config"], BEFORE);
@@ -202,8 +214,8 @@ async fn only_the_change_itself_is_undone() {
         let device = Device::new();
         let router = device.connect(driver).await;
         // Undone by the device: there is nothing left to do.
-        let change = commit(&*router, MORE, 1).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let change = commit(&*router, MORE, 600).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10_500)).await;
         assert!(!router.cancel(&change).await.unwrap());
         router.roll_back(&change).await.unwrap();
         assert_eq!(device.state()["config"], BEFORE);
@@ -218,7 +230,7 @@ async fn only_the_change_itself_is_undone() {
         }
         // What waits is undone from another process.
         let device = Device::new();
-        let change = commit(&*device.connect(driver).await, MORE, 600).await.unwrap();
+        let change = commit(&*device.connect(driver).await, MORE, 3600).await.unwrap();
         assert!(device.connect(driver).await.cancel(&change).await.unwrap());
         assert_eq!(device.state()["config"], BEFORE);
     }
@@ -231,13 +243,13 @@ async fn another_candidate_is_not_committed_in_its_place() {
     let load =
         async |text: &str| router.loader(How::Merge).unwrap().load(&ConfigText::new(text)).await.unwrap();
     let (first, second) = (load("first\n").await, load("second\n").await);
-    assert!(matches!(first.commit(Duration::from_mins(10)).await, Err(Error::Changed { .. })));
+    assert!(matches!(first.commit(Duration::from_hours(1)).await, Err(Error::Changed { .. })));
     assert_eq!(device.state()["config"], BEFORE);
-    let change = second.commit(Duration::from_mins(10)).await.unwrap();
+    let change = second.commit(Duration::from_hours(1)).await.unwrap();
     router.confirm(&change).await.unwrap();
     let third = load("third\n").await;
     router.confirm(&change).await.unwrap();
-    assert!(matches!(third.commit(Duration::from_mins(10)).await, Err(Error::Changed { .. })));
+    assert!(matches!(third.commit(Duration::from_hours(1)).await, Err(Error::Changed { .. })));
     assert_eq!(device.state()["config"], format!("{BEFORE}second\n"));
 }
 
@@ -282,6 +294,19 @@ async fn what_the_device_refuses_is_discarded() {
     let router = connect(&device.failing("commit:odd")).await.unwrap();
     let error = commit(&*router, MORE, 60).await.unwrap_err();
     assert!(without_secrets(&error).contains("failed with KeyError"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_driver_cannot_do_is_known_beforehand() {
+    let device = Device::new();
+    let cases: [(&str, &[How]); 3] =
+        [("lab", &[How::Merge, How::Replace]), ("replacer", &[How::Replace]), ("reader", &[])];
+    for (driver, loads) in cases {
+        let router = device.connect(driver).await;
+        assert_eq!(router.capabilities().loads, loads, "{driver}");
+        let loaders = [How::Merge, How::Replace].into_iter().filter(|&how| router.loader(how).is_some());
+        assert_eq!(loaders.collect::<Vec<_>>(), loads, "{driver}");
+    }
 }
 
 #[tokio::test]

@@ -125,11 +125,11 @@ async fn ios_tells_its_neighbours() {
     assert_eq!((all.neighbors.len(), all.left_out.len()), (3, 0), "{:?}", all.left_out);
     let one = all.get("default", "192.0.2.1".parse().unwrap()).unwrap();
     assert_eq!(one.description.as_deref(), Some("r1#show bgp all summary"));
-    assert_eq!((one.uptime, one.prefixes[&Family::Ipv4].accepted), (Some(93_600), Some(5)));
+    assert_eq!((one.uptime(), one.prefixes.get(&Family::Ipv4).unwrap().accepted), (Some(93_600), Some(5)));
     let shut = all.get("default", "192.0.2.2".parse().unwrap()).unwrap();
     assert!(!shut.enabled && shut.state == State::Idle);
     let six = all.get("default", "2001:db8::1".parse().unwrap()).unwrap();
-    assert_eq!(six.prefixes[&Family::Ipv6].advertised, Some(1));
+    assert_eq!(six.prefixes.get(&Family::Ipv6).unwrap().advertised, Some(1));
     // All is asked at once: after the login, that is one packet.
     assert_eq!(cli.packets(), 2);
     assert_eq!(cli.commands()[..2], ["terminal length 0", "terminal width 511"]);
@@ -195,7 +195,7 @@ async fn nx_os_tells_its_neighbours() {
     let (cli, router) = router(nxos()).await;
     let all = router.neighbors().await.unwrap();
     assert_eq!((all.neighbors.len(), all.left_out.len()), (2, 0), "{:?}", all.left_out);
-    assert_eq!(all.neighbors[0].prefixes[&Family::Ipv4].accepted, Some(5));
+    assert_eq!(all.neighbors[0].prefixes.get(&Family::Ipv4).unwrap().accepted, Some(5));
     assert!(!all.neighbors[1].enabled);
     assert_eq!(router.napalm_neighbors().await.unwrap()["global"].peers.len(), 2);
     assert_eq!(router.napalm_detail().await.unwrap()["global"]["64501"].len(), 1);
@@ -319,7 +319,7 @@ async fn a_router_that_hangs_ends_or_never_ends() {
     let begun = Instant::now();
     let error = connect(&quick).await.err().unwrap();
     assert!(matches!(error, Error::Timeout { step: pm_router::Step::Login, .. }), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert!(begun.elapsed() < Duration::from_mins(1));
     told(&error);
 
     for (options, command) in
@@ -333,15 +333,12 @@ async fn a_router_that_hangs_ends_or_never_ends() {
         ] {
             let cli = Cli::start(Options { fault: fault.clone(), ..options.clone() }).await.unwrap();
             let mut quick = target(&cli, platform);
-            quick.limits.read = if matches!(fault, Fault::Hang(_)) {
-                Duration::from_secs(1)
-            } else {
-                Duration::from_secs(20)
-            };
+            quick.limits.read =
+                if matches!(fault, Fault::Hang(_)) { Duration::from_secs(1) } else { Duration::from_mins(2) };
             let router = connect(&quick).await.unwrap();
             let begun = Instant::now();
             let error = router.neighbors().await.unwrap_err();
-            assert!(begun.elapsed() < Duration::from_secs(19));
+            assert!(begun.elapsed() < Duration::from_secs(119));
             told(&error);
             match fault {
                 Fault::Hang(_) => assert!(matches!(error, Error::Timeout { .. }), "{error}"),

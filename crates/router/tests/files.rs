@@ -183,7 +183,7 @@ async fn a_remote_that_hangs() {
     let begun = Instant::now();
     let error = put(&target, "r1.conf", MINE).await.unwrap_err();
     assert!(error.to_string().contains("longer than 2 s"), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
 #[tokio::test]

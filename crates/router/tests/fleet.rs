@@ -142,7 +142,7 @@ async fn sessions_follow_from_configurations() {
         router.roll_back(&change).await.unwrap();
         let back = router.neighbors().await.unwrap();
         assert_eq!(told(&back), expected, "{kind:?}");
-        assert!(back.neighbors[0].flaps > first.neighbors[0].flaps && back.neighbors[0].uptime < Some(60));
+        assert!(back.neighbors[0].flaps > first.neighbors[0].flaps && back.neighbors[0].uptime() < Some(60));
         assert_eq!(fleet.running(at).unwrap(), kept);
 
         // What is wrong is refused.

@@ -34,7 +34,7 @@ async fn stand_in(kind: Kind, answers: &[(&str, String)]) -> StandIn {
         config: FIRST.to_owned(),
         password: "Planted".to_owned(),
         answers,
-        minute: Duration::from_secs(if kind == Kind::Junos { 2 } else { 60 }),
+        minute: Duration::from_secs(if kind == Kind::Junos { 12 } else { 60 }),
     };
     StandIn::start(options).await.unwrap()
 }
@@ -55,7 +55,11 @@ fn target(to: &StandIn, platform: Platform, options: &[&str]) -> Target {
         way: Way::default(),
         tls: Tls::default(),
         options: options.iter().map(|name| ((*name).to_owned(), true.into())).collect(),
-        limits: Limits { read: Duration::from_secs(5), change: Duration::from_secs(5), ..Limits::default() },
+        limits: Limits {
+            read: Duration::from_secs(30),
+            change: Duration::from_secs(30),
+            ..Limits::default()
+        },
     }
 }
 
@@ -72,7 +76,7 @@ async fn commit(router: &dyn Router, how: How, text: &str, seconds: u64) -> Resu
 async fn wait_for(router: &StandIn, text: &str) {
     let begun = Instant::now();
     while router.running() != text {
-        assert!(begun.elapsed().as_secs() < 10, "it does not come back");
+        assert!(begun.elapsed().as_secs() < 60, "it does not come back");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -111,7 +115,9 @@ async fn changes(router: &StandIn, platform: Platform, wait: u64) {
     assert_eq!(change.seconds % platform.capabilities().timer_step, 0);
     one.close().await;
     let one = driver_of().await;
-    assert!(commit(&*two, How::Merge, "y;\n", wait).await.is_err());
+    let busy = commit(&*two, How::Merge, "y;\n", wait).await.unwrap_err();
+    assert!(matches!(busy, Error::Busy { .. } | Error::Rejected { .. }), "{busy}");
+    assert_eq!(router.running(), "new;\n");
     assert!(router.is_clean());
     one.confirm(&change).await.unwrap();
     match platform {
@@ -120,7 +126,7 @@ async fn changes(router: &StandIn, platform: Platform, wait: u64) {
         _ => assert!(matches!(one.pending().await, Err(Error::Untold { .. }))),
     }
     one.confirm(&change).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(2300)).await;
+    tokio::time::sleep(Duration::from_millis(12_300)).await;
     assert_eq!(router.running(), "new;\n");
 
     // A confirmed change can be undone too, once.
@@ -155,7 +161,7 @@ async fn changes(router: &StandIn, platform: Platform, wait: u64) {
     drop(two);
     let begun = Instant::now();
     while !router.is_clean() {
-        assert!(begun.elapsed().as_secs() < 5, "the lock stays");
+        assert!(begun.elapsed().as_secs() < 60, "the lock stays");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(router.running(), FIRST);
@@ -195,7 +201,7 @@ async fn junos_with_a_candidate_of_its_own() {
 async fn anew(router: &StandIn, platform: Platform) -> Box<dyn Router> {
     let begun = Instant::now();
     while !router.is_clean() {
-        assert!(begun.elapsed().as_secs() < 5, "the lock or the candidate stays");
+        assert!(begun.elapsed().as_secs() < 60, "the lock or the candidate stays");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     driver(router, platform).await
@@ -231,7 +237,7 @@ async fn cut(router: &StandIn, platform: Platform, commit_is: &str) {
         assert_eq!(router.running(), FIRST);
 
         // It did not come, and the time is over before somebody asks again.
-        let change = commit(&*three, How::Merge, "c;\n", 1).await.unwrap();
+        let change = commit(&*three, How::Merge, "c;\n", 12).await.unwrap();
         router.fail(commit_is, 0, Fault::CutBefore);
         assert!(three.confirm(&change).await.unwrap_err().leaves_open());
         wait_for(router, FIRST).await;
@@ -251,6 +257,66 @@ async fn the_connection_to_junos_ends() {
 async fn the_connection_to_iosxr_ends() {
     let router = stand_in(Kind::IosXr, &[]).await;
     cut(&router, Platform::IosxrNetconf, "commit").await;
+}
+
+/// Without a lock, what somebody else has typed and not committed is neither committed nor forgotten.
+#[tokio::test]
+async fn junos_without_a_lock_leaves_others_edits_alone() {
+    let router = stand_in(Kind::Junos, &[]).await;
+    let target = target(&router, Platform::Junos, &["lock_disable"]);
+    let one = pm_router::connect(&target).await.unwrap();
+    let two = pm_router::connect(&target).await.unwrap();
+    let change = commit(&*one, How::Merge, "a;\n", 600).await.unwrap();
+    router.type_in("half;\n");
+    for busy in
+        [one.confirm(&change).await, one.roll_back(&change).await, two.cancel(&change).await.map(drop)]
+    {
+        let Err(Error::Busy { holder, .. }) = busy else { panic!("{busy:?}") };
+        assert!(holder.contains("shared candidate"), "{holder}");
+    }
+    assert_eq!(router.running(), format!("{FIRST}a;\n"));
+    assert!(!router.is_clean(), "the edit is there still");
+    router.forget_edits();
+    two.confirm(&change).await.unwrap();
+    assert_eq!(router.running(), format!("{FIRST}a;\n"));
+}
+
+/// A confirmation is a commit, and would put into force what somebody else has typed and not committed. A lock keeps that out, unless
+/// it was there before.
+#[tokio::test]
+async fn iosxr_confirms_nobody_elses_edits() {
+    let router = stand_in(Kind::IosXr, &[]).await;
+    for options in [&[][..], &["config_lock"]] {
+        let one = pm_router::connect(&target(&router, Platform::IosxrNetconf, options)).await.unwrap();
+        let change = commit(&*one, How::Merge, "a;\n", 600).await.unwrap();
+        router.type_in("half;\n");
+        let busy = one.confirm(&change).await.unwrap_err();
+        assert!(matches!(&busy, Error::Busy { .. }), "{busy}");
+        assert_eq!(router.running(), format!("{FIRST}a;\n"));
+        assert!(!router.is_clean(), "the edit is there still");
+        router.forget_edits();
+        one.confirm(&change).await.unwrap();
+        assert_eq!(router.running(), format!("{FIRST}a;\n"));
+        one.roll_back(&change).await.unwrap();
+        assert_eq!(router.running(), FIRST);
+        one.close().await;
+        assert!(router.is_clean());
+    }
+}
+
+/// An `ok` of IOS-XR's is not believed.
+#[tokio::test]
+async fn iosxr_only_says_that_it_undid_it() {
+    let router = stand_in(Kind::IosXr, &[]).await;
+    let one = driver(&router, Platform::IosxrNetconf).await;
+    let change = commit(&*one, How::Merge, "a;\n", 600).await.unwrap();
+    router.fail("cancel-commit", 0, Fault::Ignored);
+    assert!(matches!(one.cancel(&change).await, Err(Error::NotRestored { .. })));
+    one.confirm(&change).await.unwrap();
+    router.fail("roll-back-configuration-last", 0, Fault::Ignored);
+    assert!(matches!(one.roll_back(&change).await, Err(Error::NotRestored { .. })));
+    one.roll_back(&change).await.unwrap();
+    assert_eq!(router.running(), FIRST);
 }
 
 /// What both must do when something else is loaded, or committed, after a candidate was.
@@ -336,7 +402,7 @@ async fn what_came_after_on_iosxr() {
     router.commit_by_hand("typed in;\n");
     assert!(matches!(candidate.commit(Duration::from_mins(10)).await, Err(Error::Changed { .. })));
     // Whoever has let a change time out is not kept from the next one.
-    let change = commit(&*one, How::Replace, "short;\n", 1).await.unwrap();
+    let change = commit(&*one, How::Replace, "short;\n", 12).await.unwrap();
     assert!(matches!(commit(&*one, How::Replace, "x;\n", 1).await, Err(Error::Busy { .. })));
     wait_for(&router, "typed in;\n").await;
     assert!(matches!(one.pending().await, Err(Error::Untold { .. })));
@@ -394,12 +460,12 @@ async fn junos_tells_its_neighbours() {
     assert_eq!(router.operations().iter().filter(|name| name.starts_with("get-bgp")).count(), 2);
     assert_eq!((neighbors.neighbors.len(), neighbors.left_out.len()), (2, 1));
     let up = neighbors.get("default", "192.0.2.1".parse().unwrap()).unwrap();
-    assert_eq!((up.uptime, up.flaps, up.description.as_deref()), (Some(60), Some(2), Some("One & only")));
-    let counts = up.prefixes[&Family::Ipv4];
+    assert_eq!((up.uptime(), up.flaps, up.description.as_deref()), (Some(60), Some(2), Some("One & only")));
+    let counts = up.prefixes.get(&Family::Ipv4).unwrap();
     assert_eq!((counts.received, counts.accepted, counts.advertised), (Some(5), Some(4), Some(2)));
     let down = neighbors.get("default", "2001:db8::2".parse().unwrap()).unwrap();
     assert_eq!((down.state, down.enabled, down.over_limit), (State::Idle, false, true));
-    assert_eq!((down.remote_as, down.downtime), (Some(65546), Some(7)));
+    assert_eq!((down.remote_as, down.downtime()), (Some(65546), Some(7)));
     let napalm = one.napalm_neighbors().await.unwrap();
     assert_eq!(napalm["global"].peers["192.0.2.1"].address_family["ipv4"].sent_prefixes, 2);
     assert_eq!(one.napalm_detail().await.unwrap()["global"]["64501"][0].active_prefix_count, 3);
@@ -419,7 +485,7 @@ async fn junos_tells_its_neighbours() {
 #[tokio::test]
 async fn iosxr_is_changed() {
     let router = stand_in(Kind::IosXr, &[]).await;
-    changes(&router, Platform::IosxrNetconf, 2).await;
+    changes(&router, Platform::IosxrNetconf, 12).await;
 }
 
 #[tokio::test]
@@ -436,7 +502,7 @@ async fn iosxr_tells_its_neighbours() {
     };
     let shut = "<is-administratively-shut-down>true</is-administratively-shut-down><reset-reason>admin-shut</reset-reason>";
     let answer = format!(
-        "<bgp xmlns=\"x\"><instances><instance><instance-active><default-vrf><global-process-info><vrf><router-id>192.0.2.9\
+        "<bgp xmlns=\"x\"><instances><instance><instance-name>peering</instance-name><instance-active><default-vrf><global-process-info><vrf><router-id>192.0.2.9\
          </router-id></vrf></global-process-info><neighbors>{}{}</neighbors></default-vrf><vrfs><vrf><vrf-name>blue</vrf-name>\
          <neighbors>{}{}</neighbors></vrf></vrfs></instance-active></instance></instances></bgp>",
         neighbor("192.0.2.1", "bgp-st-estab", ""),
@@ -449,9 +515,9 @@ async fn iosxr_tells_its_neighbours() {
     let neighbors = one.neighbors().await.unwrap();
     assert_eq!((neighbors.neighbors.len(), neighbors.left_out.len()), (3, 1));
     let up = neighbors.get("blue", "192.0.2.1".parse().unwrap()).unwrap();
-    assert_eq!(up.uptime, Some(9));
+    assert_eq!(up.uptime(), Some(9));
     assert_eq!(
-        (up.prefixes[&Family::Ipv4].received, up.prefixes[&Family::Ipv6].accepted),
+        (up.prefixes.get(&Family::Ipv4).unwrap().received, up.prefixes.get(&Family::Ipv6).unwrap().accepted),
         (Some(5), Some(6))
     );
     let down = neighbors.get("default", "192.0.2.2".parse().unwrap()).unwrap();

@@ -107,6 +107,49 @@ fn what_is_cut_off_does_no_harm() {
     }
 }
 
+/// Where the numbers of a text stand, by what stands before them.
+fn numbers(text: &str) -> BTreeMap<String, Vec<std::ops::Range<usize>>> {
+    let mut all: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    let mut before = String::new();
+    let mut letters = text.char_indices().peekable();
+    while let Some((start, letter)) = letters.next() {
+        if !letter.is_ascii_digit() {
+            if letter == '\n' {
+                before.clear();
+            } else {
+                before.push(letter);
+            }
+            continue;
+        }
+        let mut end = start + 1;
+        while letters.next_if(|(_, letter)| letter.is_ascii_digit()).is_some() {
+            end += 1;
+        }
+        let last: Vec<char> = before.chars().rev().take(24).collect();
+        all.entry(last.into_iter().collect()).or_default().push(start..end);
+    }
+    all
+}
+
+/// Sums and products of numbers that are as large as they can be: those of each kind in turn.
+#[test]
+fn numbers_may_be_very_large() {
+    for one in PARSERS {
+        for seed in seeds_of(one.name) {
+            let seed = String::from_utf8_lossy(&seed);
+            for (_, places) in numbers(&seed) {
+                for largest in [u64::MAX.to_string(), i64::MAX.to_string()] {
+                    let mut text = seed.clone().into_owned();
+                    for place in places.iter().rev() {
+                        text.replace_range(place.clone(), &largest);
+                    }
+                    parser::anything(one.name, text.as_bytes());
+                }
+            }
+        }
+    }
+}
+
 /// Much of what parsers might go through again and again.
 #[test]
 fn much_takes_no_long_time() {

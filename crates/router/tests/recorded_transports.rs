@@ -18,9 +18,7 @@ use pm_lab::routers::eapi::{self, Eapi};
 use pm_lab::routers::fleet;
 use pm_lab::routers::netconf::{self, Router as Netconf};
 use pm_lab::routers::nxapi::{self, NxApi};
-use pm_router::{
-    Credentials, Endpoint, HostKeys, Limits, Neighbors, Platform, Router, Target, Tls, Way, connect,
-};
+use pm_router::{Credentials, Endpoint, HostKeys, Limits, Platform, Router, Target, Tls, Way, connect};
 use serde_json::{Value as Json, json};
 use support::{folders, parts, variable};
 
@@ -196,9 +194,10 @@ fn certificate() -> (tempfile::TempDir, PathBuf) {
 }
 
 /// Without the places in JSON, which is written anew on its way.
-fn placeless(mut all: Neighbors) -> Neighbors {
-    for reason in &mut all.left_out {
-        reason.truncate(reason.find(" at line ").unwrap_or(reason.len()));
+fn placeless(mut all: Json) -> Json {
+    for reason in all["left_out"].as_array_mut().unwrap() {
+        let text = reason.as_str().unwrap();
+        *reason = text.split(" at line ").next().into();
     }
     all
 }
@@ -216,7 +215,8 @@ async fn our_own_cases_come_over_every_transport_as_they_are() {
             let found =
                 router.neighbors().await.unwrap_or_else(|error| panic!("{}: {error}", case.display()));
             let expected = std::fs::read_to_string(case.join("expected.json")).unwrap();
-            let expected: Neighbors = serde_json::from_str(&expected).unwrap();
+            let expected: Json = serde_json::from_str(&expected).unwrap();
+            let found = serde_json::to_value(found).unwrap();
             assert_eq!(placeless(found), placeless(expected), "{}", case.display());
             router.close().await;
         }

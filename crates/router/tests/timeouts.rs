@@ -22,11 +22,11 @@ use serde_json::{Map, json};
 
 const PASSWORD: &str = "Planted-1";
 /// For the step that is not answered.
-const LIMIT: Duration = Duration::from_secs(4);
+const LIMIT: Duration = Duration::from_secs(6);
 /// For what is answered, on a machine that has much to do.
 const LONG: Duration = Duration::from_secs(40);
 /// Later than this after the limit is too late: a farewell of two seconds, and a machine that has much to do.
-const SLACK: Duration = Duration::from_secs(6);
+const SLACK: Duration = Duration::from_secs(30);
 
 fn target(address: SocketAddr, platform: Platform) -> Target {
     Target {
@@ -236,6 +236,8 @@ async fn iosxr_stops_answering() {
         ("get-config", 0, Act::Commit),
         ("discard-changes", 0, Act::Discard),
         ("unlock", 0, Act::Discard),
+        ("lock", 0, Act::Confirm),
+        ("get-cli-config-diff", 0, Act::Confirm),
         ("commit", 0, Act::Confirm),
         ("get-config", 0, Act::Confirm),
         ("cancel-commit", 0, Act::RollBack),

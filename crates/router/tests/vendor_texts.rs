@@ -25,11 +25,17 @@ fn every_family_of_nx_os_stays() {
     assert_eq!((all.neighbors.len(), all.left_out.len()), (3, 1), "{:?}", all.left_out);
     let one = &all.neighbors[0];
     assert_eq!(
-        (one.prefixes[&Family::Ipv4].accepted, one.prefixes[&Family::Ipv6].accepted),
+        (
+            one.prefixes.get(&Family::Ipv4).unwrap().accepted,
+            one.prefixes.get(&Family::Ipv6).unwrap().accepted
+        ),
         (Some(5), Some(6))
     );
     assert!(!all.neighbors[1].enabled && all.neighbors[1].state == State::Idle);
-    assert_eq!((all.neighbors[2].remote_as, all.neighbors[2].uptime), (Some(4_200_000_001), Some(1_900_800)));
+    assert_eq!(
+        (all.neighbors[2].remote_as, all.neighbors[2].uptime()),
+        (Some(4_200_000_001), Some(1_900_800))
+    );
 }
 
 #[test]
@@ -50,9 +56,9 @@ fn what_ios_tells_of_a_session_is_kept() {
     let all = parse_vendor(Platform::Ios, &parts).unwrap();
     assert_eq!((all.neighbors.len(), all.left_out.len()), (3, 0), "{:?}", all.left_out);
     let one = &all.neighbors[0];
-    let counts = one.prefixes[&Family::Ipv4];
+    let counts = one.prefixes.get(&Family::Ipv4).unwrap();
     assert_eq!((counts.received, counts.accepted, counts.advertised), (Some(8), Some(5), Some(2)));
-    assert_eq!((one.uptime, one.flaps), (Some(93_600), Some(2)));
+    assert_eq!((one.uptime(), one.flaps), (Some(93_600), Some(2)));
     assert_eq!(one.last_error.as_deref(), Some("Peer closed the session"));
     assert!(all.neighbors[1].over_limit && all.neighbors[1].enabled && !all.neighbors[2].enabled);
 }

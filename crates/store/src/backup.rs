@@ -36,11 +36,16 @@ pub async fn copy_to(store: &Store, file: &Path) -> Result<Backup, StoreError> {
         _ => Ok(()),
     };
     remove_partial()?;
+    // Nobody else may open it, not even while it grows; SQLite fills a file that is empty.
+    let create = || {
+        let mut options = std::fs::OpenOptions::new();
+        std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create_new(true), 0o600);
+        options.open(&partial).map(drop).map_err(failed)
+    };
     let made = async {
+        create()?;
         // https://www.sqlite.org/lang_vacuum.html#vacuuminto: one read transaction, other processes go on.
         store.execute("VACUUM INTO ?", vec![partial.as_str().into()]).await?;
-        let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(&partial, owner_only).map_err(failed)?;
         let copy = Store::open_file(Path::new(&partial)).await?;
         let verdict: Vec<String> = copy
             .rows("PRAGMA integrity_check", vec![])

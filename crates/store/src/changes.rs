@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
-use crate::{Session, StoreError, Value};
+use crate::{Session, StoreError, Value, notifications};
 
 /// What was done to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +55,18 @@ pub struct Change {
     pub after: Option<Json>,
 }
 
-/// Writes changes into the log, in the transaction that makes them.
+/// Writes changes into the log, in the transaction that makes them, and with them the deliveries to webhooks that want
+/// to hear of them.
 pub async fn record(
     session: &mut Session<'_>,
     author: &Author,
     changes: &[Change],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let hooked = notifications::any_webhook(session).await?;
     for chunk in changes.chunks(200) {
         let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * 10);
         for change in chunk {
@@ -83,7 +88,55 @@ pub async fn record(
              changed_object_id, object_repr, prechange_data, postchange_data) VALUES {}",
             vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; chunk.len()].join(", ")
         );
-        session.execute(&sql, values).await?;
+        if hooked {
+            let rows = session.rows(&format!("{sql} RETURNING id"), values).await?;
+            let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
+            notifications::of_changes(session, &ids, now).await?;
+        } else {
+            session.execute(&sql, values).await?;
+        }
     }
     Ok(())
+}
+
+/// A row of the change log.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    /// When it was made.
+    pub time: DateTime<Utc>,
+    /// Who made it.
+    pub user_name: String,
+    /// What changes share that belong together.
+    pub request_id: String,
+    /// `create`, `update` or `delete`.
+    pub action: String,
+    /// The object's type.
+    pub model: String,
+    /// The object's number.
+    pub object_id: i64,
+    /// The object's text form at that time.
+    pub object_repr: String,
+    /// State before.
+    pub before: Option<Json>,
+    /// State after.
+    pub after: Option<Json>,
+}
+
+/// The row with this number, if it is still there.
+pub async fn get(session: &mut Session<'_>, id: i64) -> Result<Option<Logged>, StoreError> {
+    let row = session.row("SELECT * FROM core_objectchange WHERE id = ?", vec![id.into()]).await?;
+    row.map(|row| {
+        Ok(Logged {
+            time: row.get("time")?,
+            user_name: row.get("user_name")?,
+            request_id: row.get("request_id")?,
+            action: row.get("action")?,
+            model: row.get("changed_object_type")?,
+            object_id: row.get("changed_object_id")?,
+            object_repr: row.get("object_repr")?,
+            before: row.json("prechange_data")?,
+            after: row.json("postchange_data")?,
+        })
+    })
+    .transpose()
 }

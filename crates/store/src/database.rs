@@ -12,10 +12,28 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Sqlite
 
 use crate::error::BUSY_SECONDS;
 use crate::value::{postgres_arguments, sqlite_arguments};
-use crate::{Row, StoreError, Value};
+use crate::{Bell, Row, StoreError, Value};
 
 /// How long a server may take to let us in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a PostgreSQL server is to do for each of our connections, so that a process that vanished or was suspended in the
+/// middle of a transaction does not keep others waiting: nobody waits for a row without end, a transaction that writes and is
+/// left alone is ended, and a connection whose other end is gone is found out.
+///
+/// It is set after connecting, because poolers refuse what they do not know when it comes with the first message. A server that
+/// has no such setting does without, and what an administrator or the URL has set for us stays.
+const ON_THE_SERVER: [(&str, u64, &str); 6] = [
+    ("lock_timeout", BUSY_SECONDS, "s"),
+    ("idle_in_transaction_session_timeout", 60, "s"),
+    ("tcp_keepalives_idle", 15, "s"),
+    ("tcp_keepalives_interval", 5, "s"),
+    ("tcp_keepalives_count", 3, ""),
+    ("client_connection_check_interval", 10, "s"),
+];
+
+/// The sources of a setting that somebody meant for us (`pg_settings.source`).
+const MEANT_FOR_US: &str = "('client', 'user', 'database', 'database user')";
 
 /// Connections that one process opens at most.
 const CONNECTIONS: u32 = 8;
@@ -121,10 +139,11 @@ impl Store {
                 .map_err(|error| unreachable(error.to_string()))?;
             Pool::Sqlite(pool)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url)
-                .map_err(|_| {
-                    unreachable("the URL is not of the form postgres://user:password@host:port/name".into())
-                })?
+            let form = "the URL is not of the form postgres://user:password@host:port/name, in which `/`, `?`, `#` and \
+                        `@` of a password are written %2F, %3F, %23 and %40";
+            let options = (!has_late_at(url)).then(|| PgConnectOptions::from_str(url).ok()).flatten();
+            let options = options
+                .ok_or_else(|| unreachable(form.into()))?
                 .application_name("peering-manager")
                 .disable_statement_logging();
             // The pool would ask a server that is down again and again, and then say only that it took too long.
@@ -136,6 +155,7 @@ impl Store {
             let pool = PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(30))
+                .after_connect(|connection, _| Box::pin(settle(connection)))
                 .connect_lazy_with(options);
             Pool::Postgres(pool)
         } else {
@@ -165,10 +185,11 @@ impl Store {
         }
     }
 
-    pub(crate) fn postgres_pool(&self) -> Option<&PgPool> {
+    /// A bell that rings when somebody puts a job on the queue; on SQLite whenever another connection has written.
+    pub fn bell(&self) -> Bell {
         match &self.pool {
-            Pool::Sqlite(_) => None,
-            Pool::Postgres(pool) => Some(pool),
+            Pool::Sqlite(pool) => Bell::of_file(pool.clone()),
+            Pool::Postgres(pool) => Bell::of_server(pool.clone()),
         }
     }
 
@@ -189,13 +210,12 @@ impl Store {
         })
     }
 
-    /// Begins a transaction that only reads and sees one moment of the database throughout.
+    /// Begins a transaction that only reads and sees one moment of the database throughout. It may be left alone for as long as
+    /// it takes to work on what was read: it keeps nobody waiting.
     pub async fn begin_reading(&self) -> Result<Transaction<'static>, StoreError> {
         Ok(match &self.pool {
             Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN").await?),
-            Pool::Postgres(pool) => Transaction::Postgres(
-                begin_to_the_end(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
-            ),
+            Pool::Postgres(pool) => Transaction::Postgres(begin_to_the_end(pool, READING).await?),
         })
     }
 
@@ -220,6 +240,39 @@ impl Store {
             Pool::Sqlite(pool) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+/// Both statements go in one message.
+const READING: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+
+/// Sets [`ON_THE_SERVER`] on a new connection.
+async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    if set(connection, &ON_THE_SERVER).await? {
+        return Ok(());
+    }
+    // A server on another system than Linux may refuse what only Linux can do, and takes the rest.
+    for one in ON_THE_SERVER.chunks(1) {
+        set(connection, one).await?;
+    }
+    Ok(())
+}
+
+/// Whether the server took these settings.
+async fn set(connection: &mut PgConnection, settings: &[(&str, u64, &str)]) -> Result<bool, sqlx::Error> {
+    let wanted = settings.iter().map(|(name, value, unit)| format!("('{name}', '{value}{unit}')"));
+    let wanted = wanted.collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT set_config(w.name, w.value, FALSE) FROM (VALUES {wanted}) AS w (name, value) \
+         JOIN pg_settings s ON s.name = w.name WHERE s.source NOT IN {MEANT_FOR_US}"
+    );
+    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {
+        Err(sqlx::Error::Database(error)) => {
+            tracing::debug!(wanted, error = error.message(), "the server refuses a setting");
+            Ok(false)
+        }
+        done => done.map(|_| true),
     }
 }
 
@@ -454,17 +507,32 @@ pub(crate) fn placeholders(count: usize) -> String {
     vec!["?"; count].join(", ")
 }
 
+/// The URL without user, password and parameters. Where a password with a stray `/`, `?` or `#` in it leaves open what is what,
+/// only the scheme.
 fn location_of(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
-            let path = rest.find('/').unwrap_or(rest.len());
-            // The last `@` of the authority: a password may hold one that nobody encoded.
-            let from = rest[..path].rfind('@').map_or(0, |at| at + 1);
-            format!("{scheme}://{}", &rest[from..])
-        }
-        None => url.split_once('?').map_or(url, |(before, _)| before).to_owned(),
+    let Some((scheme, rest)) = url.split_once(':') else { return "in database_url".to_owned() };
+    if scheme == "sqlite" {
+        return url.split_once('?').map_or(url, |(before, _)| before).to_owned();
     }
+    let scheme_alone = format!("{scheme}:");
+    let Some(rest) = rest.strip_prefix("//") else { return scheme_alone };
+    // The last `@`: a password may hold one that nobody encoded.
+    let from = match rest.rfind('@') {
+        Some(at) if rest[..at].contains('?') => return scheme_alone,
+        Some(at) => at + 1,
+        // What looks like a host and a bad port may be user and password.
+        None if PgConnectOptions::from_str(url).is_err() => return scheme_alone,
+        None => 0,
+    };
+    let place = rest[from..].split_once('?').map_or(&rest[from..], |(before, _)| before);
+    format!("{scheme}://{place}")
+}
+
+/// Whether there is an `@` behind a `/`, `?` or `#`: then a password holds such a sign that nobody encoded, and parts of it would be
+/// taken for the name of the database and for parameters, which servers and sqlx name when they do not know them.
+fn has_late_at(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split_once(['/', '?', '#']).is_some_and(|(_, after)| after.contains('@'))
 }
 
 #[cfg(test)]
@@ -485,5 +553,38 @@ mod tests {
         );
         assert_eq!(location_of("sqlite:///var/lib/pm.db"), "sqlite:///var/lib/pm.db");
         assert_eq!(location_of("sqlite:./x.db?mode=rwc"), "sqlite:./x.db");
+        assert_eq!(location_of("sqlite:///var/a@b.db"), "sqlite:///var/a@b.db");
+        assert_eq!(location_of("postgres:///pm?host=/run/postgresql"), "postgres:///pm");
+    }
+
+    #[test]
+    fn a_sign_that_cuts_a_password_in_two_is_seen() {
+        for url in ["postgres://pm:1/a@db/pm", "postgres://pm:1?a@db/pm", "postgres://pm:1#a@db/pm"] {
+            assert!(has_late_at(url), "{url}");
+        }
+        for url in
+            ["postgres://pm:a@b@db/pm", "postgres://pm:a%2F@db:5432/pm?sslmode=require", "postgres:///pm"]
+        {
+            assert!(!has_late_at(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn location_has_no_part_of_a_password_that_nobody_encoded() {
+        for (url, location) in [
+            ("postgres://pm:Sup3r/Secret@db.example/pm", "postgres://db.example/pm"),
+            ("postgres://pm:Sup3r#Secret@db.example/pm", "postgres://db.example/pm"),
+            ("postgres://pm:Sup3r?Secret@db.example/pm", "postgres:"),
+            ("postgres://pm:12?Secret@db.example/pm", "postgres:"),
+            ("postgres://pm:a@12?Secret@db.example/pm", "postgres:"),
+            ("postgres://db.example/pm?user=a@b&password=Secret", "postgres:"),
+            ("postgres://pm:Secret", "postgres:"),
+            ("postgres:pm:Secret@db.example/pm", "postgres:"),
+            ("mysql://pm:Secret", "mysql:"),
+            ("pm:Secret@db.example/pm", "pm:"),
+            ("Secret", "in database_url"),
+        ] {
+            assert_eq!(location_of(url), location, "{url}");
+        }
     }
 }

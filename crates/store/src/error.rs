@@ -88,6 +88,30 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the same may work in a while without anybody doing anything: the database was busy, or out of reach.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Busy | Self::Unreachable { .. } => true,
+            Self::Sql(error) => is_of_the_connection(error),
+            _ => false,
+        }
+    }
+}
+
+fn is_of_the_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+        // PostgreSQL, Appendix A: 08 connection exceptions, 57P the server is going down or coming up, 53300 too many
+        // connections, 40 two transactions in each other's way, 25P03 this process was suspended in a transaction.
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+            ["08", "57P", "53300", "40", "25P03"].iter().any(|class| code.starts_with(class))
+                && database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some()
+        }),
+        _ => false,
+    }
+}
+
 /// How long a statement waits for SQLite's write lock, in seconds.
 pub const BUSY_SECONDS: u64 = 15;
 

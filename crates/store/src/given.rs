@@ -67,6 +67,12 @@ impl Given {
     pub(crate) fn values(&self) -> Vec<Value> {
         self.values.clone()
     }
+
+    /// The same, after what stands before it in the statement.
+    pub(crate) fn after(&self, mut before: Vec<Value>) -> Vec<Value> {
+        before.extend_from_slice(&self.values);
+        before
+    }
 }
 
 fn to_json(value: &Value) -> Json {

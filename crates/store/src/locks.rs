@@ -74,33 +74,54 @@ pub async fn claim_all(
     if !wanted.is_empty() {
         let mut transaction = store.begin().await?;
         let mut session = transaction.session();
-        hold_still(&mut session, &wanted, now).await?;
-        holders.retain(|key, _| !wanted.contains(key));
-        holders.extend(holders_of(&mut session, &wanted).await?);
-        let wanted = free(&holders);
-        let sql = format!(
-            "UPDATE core_lock SET owner = ?, job_id = ?, fence = fence + 1, acquired = ?, expires = ? \
-             WHERE key IN {} RETURNING key, fence",
-            texts(session.engine())
-        );
-        let values = vec![owner.into(), job.into(), now.into(), (now + lease).into(), listed(&wanted)];
-        for row in session.rows(&sql, values).await? {
-            let key: String = row.get("key")?;
-            taken.insert(key.clone(), Lock { key, fence: row.get("fence")?, lease });
-        }
+        let claims = claim_all_in(&mut session, &wanted, owner, job, lease, now, &is_dead).await?;
         transaction.commit().await?;
+        taken.extend(wanted.into_iter().zip(claims));
     }
-    keys.iter()
-        .map(|key| match (taken.remove(key), holders.remove(key)) {
-            (Some(lock), from) => Ok(Claim::Taken { lock, from }),
-            (None, Some(holder)) => Ok(Claim::Held(holder)),
-            (None, None) => Err(StoreError::LockLost { key: key.clone() }),
-        })
-        .collect()
+    let of = |key: &String| match (taken.remove(key), holders.remove(key)) {
+        (Some(claim), _) => Ok(claim),
+        (None, Some(holder)) => Ok(Claim::Held(holder)),
+        (None, None) => Err(StoreError::LockLost { key: key.clone() }),
+    };
+    keys.iter().map(of).collect()
+}
+
+/// As [`claim_all`], in the caller's transaction, and without a look before it.
+pub(crate) async fn claim_all_in(
+    session: &mut Session<'_>,
+    keys: &[String],
+    owner: &str,
+    job: Option<i64>,
+    lease: TimeDelta,
+    now: DateTime<Utc>,
+    is_dead: &impl Fn(&str) -> bool,
+) -> Result<Vec<Claim>, StoreError> {
+    hold_still(session, keys, now).await?;
+    let mut holders = holders_of(session, keys).await?;
+    let lives = |holder: &Holder| holder.expires > now && !is_dead(&holder.owner);
+    let wanted: Vec<String> =
+        keys.iter().filter(|key| !holders.get(*key).is_some_and(lives)).cloned().collect();
+    let sql = format!(
+        "UPDATE core_lock SET owner = ?, job_id = ?, fence = fence + 1, acquired = ?, expires = ? \
+         WHERE key IN {} RETURNING key, fence",
+        texts(session.engine())
+    );
+    let values = vec![owner.into(), job.into(), now.into(), (now + lease).into(), listed(&wanted)];
+    let mut taken = HashMap::new();
+    for row in session.rows(&sql, values).await? {
+        let key: String = row.get("key")?;
+        taken.insert(key.clone(), Lock { key, fence: row.get("fence")?, lease });
+    }
+    let of = |key: &String| match (taken.remove(key), holders.remove(key)) {
+        (Some(lock), from) => Ok(Claim::Taken { lock, from }),
+        (None, Some(holder)) => Ok(Claim::Held(holder)),
+        (None, None) => Err(StoreError::LockLost { key: key.clone() }),
+    };
+    keys.iter().map(of).collect()
 }
 
 /// Makes sure that there is a row for each key, and keeps them as they are until the transaction ends, on both engines.
-async fn hold_still(
+pub(crate) async fn hold_still(
     session: &mut Session<'_>,
     keys: &[String],
     now: DateTime<Utc>,
@@ -120,6 +141,20 @@ async fn hold_still(
     if engine == Engine::Postgres {
         // Always in the same order, so that two who want many do not wait for each other. SQLite has one writer anyway.
         let sql = format!("SELECT key FROM core_lock WHERE key IN {} ORDER BY key FOR UPDATE", texts(engine));
+        session.rows(&sql, vec![listed(keys)]).await?;
+    }
+    Ok(())
+}
+
+/// Makes sure that nobody is in the middle of a write under one of these locks, and keeps it so until the transaction ends.
+///
+/// # Errors
+/// [`StoreError::Busy`] at once if somebody is; the transaction is of no use any more then.
+pub(crate) async fn hold_at_once(session: &mut Session<'_>, keys: &[String]) -> Result<(), StoreError> {
+    let engine = session.engine();
+    if engine == Engine::Postgres && !keys.is_empty() {
+        let keys_are = texts(engine);
+        let sql = format!("SELECT key FROM core_lock WHERE key IN {keys_are} ORDER BY key FOR UPDATE NOWAIT");
         session.rows(&sql, vec![listed(keys)]).await?;
     }
     Ok(())
@@ -165,9 +200,13 @@ pub async fn let_go(session: &mut Session<'_>, lock: &Lock) -> Result<(), StoreE
 
 /// Lets go of whatever this job holds.
 pub async fn release_of(store: &Store, job: i64) -> Result<(), StoreError> {
+    release_in(&mut store.connection().await?.session(), job).await
+}
+
+/// The same in the caller's transaction.
+pub(crate) async fn release_in(session: &mut Session<'_>, job: i64) -> Result<(), StoreError> {
     let sql = "UPDATE core_lock SET owner = NULL, job_id = NULL WHERE job_id = ?";
-    store.execute(sql, vec![job.into()]).await?;
-    Ok(())
+    session.execute(sql, vec![job.into()]).await.map(drop)
 }
 
 /// Lets go. Does nothing when somebody else has taken the lock since.
@@ -209,7 +248,7 @@ async fn holders_of(
 }
 
 /// A list of texts that travels as one value.
-const fn texts(engine: Engine) -> &'static str {
+pub(crate) const fn texts(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => "(SELECT value FROM json_each(?))",
         Engine::Postgres => "(SELECT value FROM json_array_elements_text(?::JSON))",
@@ -217,8 +256,8 @@ const fn texts(engine: Engine) -> &'static str {
 }
 
 /// The value for [`texts`].
-fn listed(keys: &[String]) -> Value {
-    Value::json(&keys.into())
+pub(crate) fn listed(texts: &[String]) -> Value {
+    Value::json(&texts.into())
 }
 
 fn holder_of(row: &crate::Row) -> Result<Holder, StoreError> {

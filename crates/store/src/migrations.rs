@@ -33,6 +33,35 @@ const MIGRATIONS: &[Migration] = &[
         name: "moments_and_samples",
         sql: include_str!("../migrations/0010_moments_and_samples.sql"),
     },
+    Migration { version: 11, name: "queue_order", sql: include_str!("../migrations/0011_queue_order.sql") },
+    Migration { version: 12, name: "schedules", sql: include_str!("../migrations/0012_schedules.sql") },
+    Migration {
+        version: 13,
+        name: "notifications",
+        sql: include_str!("../migrations/0013_notifications.sql"),
+    },
+    Migration { version: 14, name: "poll_keys", sql: include_str!("../migrations/0014_poll_keys.sql") },
+    Migration {
+        version: 15,
+        name: "answers_and_ends",
+        sql: include_str!("../migrations/0015_answers_and_ends.sql"),
+    },
+    Migration {
+        version: 16,
+        name: "refused_deployments",
+        sql: include_str!("../migrations/0016_refused_deployments.sql"),
+    },
+    Migration {
+        version: 17,
+        name: "secrets_of_deployments",
+        sql: include_str!("../migrations/0017_secrets_of_deployments.sql"),
+    },
+    Migration {
+        version: 18,
+        name: "deployments_left",
+        sql: include_str!("../migrations/0018_deployments_left.sql"),
+    },
+    Migration { version: 19, name: "passed", sql: include_str!("../migrations/0019_passed.sql") },
 ];
 
 /// The schema version that this program needs.
@@ -92,6 +121,8 @@ pub async fn run_up_to(store: &Store, version: i64, now: DateTime<Utc>) -> Resul
     let mut transaction = store.begin().await?;
     let mut session = transaction.session();
     if session.engine() == Engine::Postgres {
+        // Another process may be at it, or in the middle of a long write to a table that is changed.
+        session.execute("SET LOCAL lock_timeout = 0", vec![]).await?;
         // Any fixed number will do, as long as every release uses the same.
         session.execute("SELECT pg_advisory_xact_lock(7243)", vec![]).await?;
     }

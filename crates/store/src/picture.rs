@@ -85,7 +85,7 @@ pub struct Listed {
     pub list: Option<i64>,
     /// SHA-256 of its octets.
     pub digest: Option<Vec<u8>>,
-    /// When it was last looked for with success, as far as is known; a look that failed leaves when the list last changed.
+    /// When it was last looked for and answered; after a look that failed, when it was last as the server had it.
     pub checked: Option<DateTime<Utc>>,
     /// Length of the answer that was too long.
     pub too_long: Option<i64>,
@@ -95,7 +95,7 @@ pub struct Listed {
 
 /// Where every list of every autonomous system stands.
 pub async fn lists(session: &mut Session<'_>) -> Result<Vec<Listed>, StoreError> {
-    let sql = "SELECT s.autonomous_system_id, s.kind, s.state, s.list_id, l.digest, s.checked, s.too_long, s.failure, s.taken \
+    let sql = "SELECT s.autonomous_system_id, s.kind, s.state, s.list_id, l.digest, s.checked, s.too_long, s.failure, s.answered \
                FROM peering_irrstate s LEFT JOIN peering_irrlist l ON l.id = s.list_id AND s.state = 'current'";
     let mut found = Vec::new();
     session

@@ -1,13 +1,15 @@
 //! What routers say of sessions: the sessions to ask for, and what came of asking. However many sessions a router has, its
 //! poll is stored with the same few statements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 
 use crate::given::Given;
+use crate::objects::sql::{among, id_list};
 use crate::schema::ColumnKind;
+use crate::statuses::{Wish, inherited};
 use crate::{Engine, Row, Session, StoreError, address};
 
 /// The two kinds of sessions.
@@ -76,7 +78,7 @@ pub struct Expected {
     pub asn: i64,
     /// The neighbour's name.
     pub name: String,
-    /// Whether the router should have it; a session that is disabled or only asked for need not be there.
+    /// Whether the router should have it, by its status and by what stands above it.
     pub wanted: bool,
     /// How many prefixes of this family the neighbour may send, if that is known.
     pub max_prefixes: Option<i64>,
@@ -112,27 +114,62 @@ pub struct Polled {
 /// The state in which routes are exchanged.
 const ESTABLISHED: &str = "established";
 
-/// A [`Polled`] as it travels to the database.
-const GIVEN: [(&str, ColumnKind); 9] = [
-    ("id", ColumnKind::Integer),
-    ("state", ColumnKind::Text),
-    ("received", ColumnKind::Integer),
-    ("accepted", ColumnKind::Integer),
-    ("advertised", ColumnKind::Integer),
-    ("last_error", ColumnKind::Text),
-    ("near_limit", ColumnKind::Boolean),
-    ("vrf", ColumnKind::Text),
-    ("up_since", ColumnKind::Time),
-];
+/// What a [`Polled`] counts, as it travels to the database.
+fn counted(engine: Engine, polled: &[Polled]) -> Given {
+    const COLUMNS: [(&str, ColumnKind); 5] = [
+        ("id", ColumnKind::Integer),
+        ("state", ColumnKind::Text),
+        ("received", ColumnKind::Integer),
+        ("accepted", ColumnKind::Integer),
+        ("advertised", ColumnKind::Integer),
+    ];
+    let rows = polled.iter().map(|one| {
+        [
+            one.id.into(),
+            one.state.unwrap_or(UNKNOWN).into(),
+            one.received.into(),
+            one.accepted.into(),
+            one.advertised.into(),
+        ]
+    });
+    Given::new(engine, COLUMNS, rows)
+}
+
+/// How a [`Polled`] stands, as it travels to the database. By itself: what a statement does not need costs as much on its way
+/// as what it needs.
+fn stood(engine: Engine, polled: &[Polled]) -> Given {
+    const COLUMNS: [(&str, ColumnKind); 6] = [
+        ("id", ColumnKind::Integer),
+        ("state", ColumnKind::Text),
+        ("last_error", ColumnKind::Text),
+        ("near_limit", ColumnKind::Boolean),
+        ("vrf", ColumnKind::Text),
+        ("up_since", ColumnKind::Time),
+    ];
+    let rows = polled.iter().map(|one| {
+        [
+            one.id.into(),
+            one.state.unwrap_or(UNKNOWN).into(),
+            one.last_error.clone().into(),
+            one.near_limit.into(),
+            one.vrf.clone().into(),
+            one.up_since.filter(|_| one.state == Some(ESTABLISHED)).into(),
+        ]
+    });
+    Given::new(engine, COLUMNS, rows)
+}
 
 /// What is kept for a session that no router speaks of.
 pub const UNKNOWN: &str = "unknown";
 
-/// All sessions of all routers that have polling enabled, by router: two statements.
+/// All sessions of those of these routers that have polling enabled, by router: two statements.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expected(session: &mut Session<'_>) -> Result<BTreeMap<i64, Vec<Expected>>, StoreError> {
+pub async fn expected(
+    session: &mut Session<'_>,
+    routers: &[i64],
+) -> Result<BTreeMap<i64, Vec<Expected>>, StoreError> {
     let mut found: BTreeMap<i64, Vec<Expected>> = BTreeMap::new();
     for kind in SessionKind::ALL {
         let (router, joins) = (kind.router(), kind.connection());
@@ -147,15 +184,17 @@ pub async fn expected(session: &mut Session<'_>) -> Result<BTreeMap<i64, Vec<Exp
             ),
         };
         let sql = format!(
-            "SELECT r.id, s.id, s.ip_address, a.asn, a.name, a.ipv4_max_prefixes, a.ipv6_max_prefixes, s.status, \
+            "SELECT r.id, s.id, s.ip_address, a.asn, a.name, a.ipv4_max_prefixes, a.ipv6_max_prefixes, {}, \
              {addresses}, o.asn FROM {} s {joins} {more} JOIN devices_router r ON r.id = {router} \
              JOIN peering_autonomoussystem a ON a.id = s.autonomous_system_id \
              LEFT JOIN peering_autonomoussystem o ON o.id = {own} \
-             WHERE r.poll_bgp_sessions_state ORDER BY s.id",
-            kind.table()
+             WHERE r.poll_bgp_sessions_state AND r.id {} ORDER BY s.id",
+            inherited(kind),
+            kind.table(),
+            among(session.engine())
         );
         session
-            .each(&sql, vec![], |row| {
+            .each(&sql, vec![id_list(routers)], |row| {
                 let (router, expected) = read_expected(kind, &row)?;
                 found.entry(router).or_default().push(expected);
                 Ok(())
@@ -172,7 +211,7 @@ fn read_expected(kind: SessionKind, row: &Row) -> Result<(i64, Expected), StoreE
     let (ipv4, ipv6): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
     let status: String = row.get(7)?;
     let expected = Expected {
-        wanted: is_wanted(&status),
+        wanted: Wish::of(&status).is_wanted(),
         kind,
         id,
         address,
@@ -185,16 +224,77 @@ fn read_expected(kind: SessionKind, row: &Row) -> Result<(i64, Expected), StoreE
     Ok((row.get(0)?, expected))
 }
 
-/// Whether a session of this status should be on its router.
-pub fn is_wanted(status: &str) -> bool {
-    !["requested", "provisioning", "disabled", "decommissioning", "decommissioned"].contains(&status)
-}
-
 /// An address without its length; `of` says whose it is.
 pub(crate) fn host(row: &Row, column: usize, of: impl Fn() -> String) -> Result<Option<IpAddr>, StoreError> {
     let Some(octets) = row.get::<Option<Vec<u8>>, _>(column)? else { return Ok(None) };
     let net = address::decode(&octets).ok_or_else(|| StoreError::Data(format!("{} is damaged", of())))?;
     Ok(Some(net.addr()))
+}
+
+/// Which of a router's sessions are no more what they were when they were read: deleted, or with another address, AS or
+/// router. What the router says of these was said of somebody else. Until the caller's transaction ends, nobody changes the
+/// others. However many there are, one statement for each kind, and on PostgreSQL one before it that holds them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn changed(
+    session: &mut Session<'_>,
+    router: i64,
+    read: &[Expected],
+) -> Result<BTreeSet<(SessionKind, i64)>, StoreError> {
+    let mut changed = BTreeSet::new();
+    for kind in SessionKind::ALL {
+        let of_kind = read.iter().filter(|one| one.kind == kind);
+        let before: BTreeMap<i64, (IpAddr, i64)> =
+            of_kind.map(|one| (one.id, (one.address, one.asn))).collect();
+        if before.is_empty() {
+            continue;
+        }
+        let now = places(session, router, kind, before.keys().copied()).await?;
+        let gone = before.iter().filter(|(id, place)| now.get(id) != Some(place));
+        changed.extend(gone.map(|(id, _)| (kind, *id)));
+    }
+    Ok(changed)
+}
+
+/// Address and AS of those of these sessions that are on the router. They are held first and read then: who changes them may
+/// have been at it, and what a statement has begun to read beside them it does not read again.
+async fn places(
+    session: &mut Session<'_>,
+    router: i64,
+    kind: SessionKind,
+    ids: impl Iterator<Item = i64>,
+) -> Result<BTreeMap<i64, (IpAddr, i64)>, StoreError> {
+    let engine = session.engine();
+    let given = Given::new(engine, [("id", ColumnKind::Integer)], ids.map(|id| [id.into()]));
+    let (these, table) = (given.table(), kind.table());
+    if engine == Engine::Postgres {
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT s.id FROM {table} s JOIN {these} ON g.id = s.id ORDER BY s.id{}) held",
+            locked(engine)
+        );
+        session.row(&sql, given.values()).await?;
+    }
+    let sql = format!(
+        "SELECT s.id, s.ip_address, a.asn FROM {these} JOIN {table} s ON s.id = g.id {} \
+         JOIN peering_autonomoussystem a ON a.id = s.autonomous_system_id WHERE {} = ?",
+        kind.connection(),
+        kind.router()
+    );
+    let mut values = given.values();
+    values.push(router.into());
+    let mut found = BTreeMap::new();
+    session
+        .each(&sql, values, |row| {
+            let id: i64 = row.get(0)?;
+            let address = host(&row, 1, || format!("the address of {table} {id}"))?;
+            if let Some(address) = address {
+                found.insert(id, (address, row.get(2)?));
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(found)
 }
 
 /// Stores what one router says of its sessions of one kind, in the caller's transaction. A session that has been deleted
@@ -211,42 +311,40 @@ pub async fn store(
     if polled.is_empty() {
         return Ok(0);
     }
-    let rows = polled.iter().map(|one| {
-        [
-            one.id.into(),
-            one.state.unwrap_or(UNKNOWN).into(),
-            one.received.into(),
-            one.accepted.into(),
-            one.advertised.into(),
-            one.last_error.clone().into(),
-            one.near_limit.into(),
-            one.vrf.clone().into(),
-            one.up_since.filter(|_| one.state == Some(ESTABLISHED)).into(),
-        ]
-    });
-    let rows = Given::new(session.engine(), GIVEN, rows);
-    let given = rows.table();
-    let (table, column) = (kind.table(), kind.column());
-    let sample = format!(
+    let engine = session.engine();
+    let (counted, stood) = (counted(engine, polled), stood(engine, polled));
+    session.execute(&sample(kind, engine, &counted.table()), counted.after(vec![now.into()])).await?;
+    let known =
+        session.execute(&note(kind, engine, &stood.table()), stood.after(vec![now.into(); 3])).await?;
+    if usize::try_from(known).is_ok_and(|known| known < polled.len()) {
+        let first = first_note(kind, engine, &stood.table());
+        session.execute(&first, stood.after(vec![now.into(); 3])).await?;
+    }
+    session.execute(&update(kind, engine, &counted.table()), counted.after(vec![now.into()])).await
+}
+
+/// Keeps the states and counters that are not those of the poll before.
+fn sample(kind: SessionKind, engine: Engine, given: &str) -> String {
+    let (table, column, locked) = (kind.table(), kind.column(), locked(engine));
+    format!(
         "INSERT INTO peering_sessionsample ({column}, time, state, received, accepted, advertised) \
          SELECT g.id, ?, g.state, g.received, g.accepted, g.advertised FROM {given} \
          JOIN {table} s ON s.id = g.id LEFT JOIN peering_sessionpoll p ON p.{column} = g.id \
          WHERE p.{column} IS NULL OR p.state <> g.state OR s.received_prefix_count <> g.received \
-         OR s.accepted_prefix_count <> g.accepted OR s.advertised_prefix_count <> g.advertised"
-    );
-    session.execute(&sample, [vec![now.into()], rows.values()].concat()).await?;
-    let (note, first) = (note(kind, session.engine(), &given), first_note(kind, session.engine(), &given));
-    session.execute(&note, [vec![now.into(); 3], rows.values()].concat()).await?;
-    session.execute(&first, [vec![now.into(); 3], rows.values()].concat()).await?;
-    let update = format!(
+         OR s.accepted_prefix_count <> g.accepted OR s.advertised_prefix_count <> g.advertised{locked}"
+    )
+}
+
+/// Says in the sessions' own rows what people and templates see.
+fn update(kind: SessionKind, engine: Engine, given: &str) -> String {
+    let (table, time) = (kind.table(), time_parameter(engine));
+    format!(
         "UPDATE {table} SET bgp_state = CASE WHEN g.state <> '{UNKNOWN}' THEN g.state END, \
          received_prefix_count = g.received, accepted_prefix_count = g.accepted, \
          advertised_prefix_count = g.advertised, \
          last_established_state = CASE WHEN g.state = 'established' THEN {time} ELSE last_established_state END \
-         FROM {given} WHERE {table}.id = g.id",
-        time = time_parameter(session.engine()),
-    );
-    session.execute(&update, [vec![now.into()], rows.values()].concat()).await
+         FROM {given} WHERE {table}.id = g.id"
+    )
 }
 
 /// Notes how the sessions stand that have been polled before. One that came up after the poll before has been down since.
@@ -269,11 +367,12 @@ fn note(kind: SessionKind, engine: Engine, given: &str) -> String {
 /// Notes how the sessions stand that have not.
 fn first_note(kind: SessionKind, engine: Engine, given: &str) -> String {
     let (table, column, time) = (kind.table(), kind.column(), time_parameter(engine));
+    let locked = locked(engine);
     format!(
         "INSERT INTO peering_sessionpoll ({column}, polled, seen, state, since, last_error, near_limit, vrf) \
          SELECT g.id, {time}, CASE WHEN g.state <> '{UNKNOWN}' THEN {time} END, g.state, COALESCE(g.up_since, {time}), \
          g.last_error, g.near_limit, g.vrf FROM {given} JOIN {table} s ON s.id = g.id \
-         WHERE NOT EXISTS (SELECT 1 FROM peering_sessionpoll p WHERE p.{column} = g.id)"
+         WHERE NOT EXISTS (SELECT 1 FROM peering_sessionpoll p WHERE p.{column} = g.id){locked}"
     )
 }
 
@@ -285,6 +384,15 @@ pub async fn stamp(session: &mut Session<'_>, router: i64, now: DateTime<Utc>) -
     let sql = "UPDATE devices_router SET poll_bgp_sessions_last_updated = ? WHERE id = ? AND poll_bgp_sessions_state";
     session.execute(sql, vec![now.into(), router.into()]).await?;
     Ok(())
+}
+
+/// Holds the sessions `s` that a statement selects, so that nobody deletes them before the rows that it adds are there to be
+/// taken along: on PostgreSQL those rows have no foreign key. SQLite has one writer at a time.
+const fn locked(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => " FOR NO KEY UPDATE OF s",
+    }
 }
 
 /// PostgreSQL must be told what a bare parameter in an expression is.

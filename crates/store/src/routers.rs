@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::polls::{SessionKind, UNKNOWN, is_wanted};
+use crate::polls::{SessionKind, UNKNOWN};
 use crate::sessions::joins;
+use crate::statuses::{Wish, inherited};
 use crate::{Session, StoreError};
 
 /// A router.
@@ -48,6 +49,8 @@ pub struct Counts {
     pub wanted: i64,
     /// Those that the last poll found up.
     pub established: i64,
+    /// Those that should be up and were not, as far as anybody knows.
+    pub down: i64,
     /// Those that should be up and that the router did not know.
     pub unknown: i64,
     /// Those that were near their limit of prefixes, or past it.
@@ -97,23 +100,27 @@ async fn counts(session: &mut Session<'_>) -> Result<BTreeMap<i64, Counts>, Stor
     for kind in SessionKind::ALL {
         let (_, joins) = joins(kind);
         let sql = format!(
-            "SELECT r.id, s.status, p.state, p.near_limit, COUNT(*) FROM {} s {joins} \
-             LEFT JOIN peering_sessionpoll p ON p.{} = s.id WHERE r.id IS NOT NULL \
-             GROUP BY r.id, s.status, p.state, p.near_limit",
+            "SELECT router, status, state, near_limit, COUNT(*) FROM (SELECT r.id AS router, {} AS status, p.state, \
+             p.near_limit FROM {} s {joins} LEFT JOIN peering_sessionpoll p ON p.{} = s.id WHERE r.id IS NOT NULL) t \
+             GROUP BY router, status, state, near_limit",
+            inherited(kind),
             kind.table(),
             kind.column()
         );
         session
             .each(&sql, vec![], |row| {
                 let (status, state): (String, Option<String>) = (row.get(1)?, row.get(2)?);
+                let is_wanted = Wish::of(&status).is_wanted();
                 let near: Option<bool> = row.get(3)?;
                 let count: i64 = row.get(4)?;
                 let router = found.entry(row.get(0)?).or_default();
                 let only = |is: bool| if is { count } else { 0 };
                 router.total += count;
-                router.wanted += only(is_wanted(&status));
-                router.established += only(state.as_deref() == Some("established"));
-                router.unknown += only(is_wanted(&status) && state.as_deref() == Some(UNKNOWN));
+                router.wanted += only(is_wanted);
+                let is_up = state.as_deref() == Some("established");
+                router.established += only(is_up);
+                router.down += only(is_wanted && !is_up);
+                router.unknown += only(is_wanted && state.as_deref() == Some(UNKNOWN));
                 router.near_limit += only(near == Some(true));
                 Ok(())
             })

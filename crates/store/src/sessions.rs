@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::objects::sql::{among, id_list};
-use crate::polls::{STANDING, SessionKind, Standing, host, is_wanted};
+use crate::polls::{STANDING, SessionKind, Standing, host};
+use crate::statuses::{Wish, inherited};
 use crate::{Row, Session, StoreError, Value, address};
 
 /// A session.
@@ -25,6 +26,9 @@ pub struct Listed {
     pub ip_address: IpAddr,
     /// Where it stands with people, such as `enabled`.
     pub status: String,
+    /// The same with what stands above it, see [`crate::statuses`].
+    #[serde(skip)]
+    pub inherited_status: String,
     /// The router's number.
     #[serde(skip)]
     pub router_id: Option<i64>,
@@ -71,7 +75,8 @@ impl Listed {
 
     /// Whether it should be up and is not, or not for certain. A session of which nothing is known is not down.
     pub fn is_down(&self) -> bool {
-        is_wanted(&self.status) && self.state().is_some_and(|state| state != "established")
+        Wish::of(&self.inherited_status).is_wanted()
+            && self.state().is_some_and(|state| state != "established")
     }
 }
 
@@ -117,13 +122,13 @@ pub(crate) fn joins(kind: SessionKind) -> (&'static str, &'static str) {
 pub async fn list(session: &mut Session<'_>, which: &Which) -> Result<Vec<Listed>, StoreError> {
     let mut found = Vec::new();
     for kind in SessionKind::ALL.into_iter().filter(|kind| which.kind.is_none_or(|wanted| wanted == *kind)) {
-        let (names, joins) = joins(kind);
+        let ((names, joins), inherited) = (joins(kind), inherited(kind));
         let (table, column) = (kind.table(), kind.column());
         let (conditions, values) = conditions(session, which);
         let sql = format!(
             "SELECT s.id, a.asn, a.name, s.ip_address, s.status, r.id, r.name, r.poll_bgp_sessions_state, x.name, \
              c.interface, {names}, s.bgp_state, s.received_prefix_count, s.accepted_prefix_count, \
-             s.advertised_prefix_count, a.ipv4_max_prefixes, a.ipv6_max_prefixes, s.last_established_state, {STANDING} \
+             s.advertised_prefix_count, a.ipv4_max_prefixes, a.ipv6_max_prefixes, s.last_established_state, {STANDING}, {inherited} \
              FROM {table} s JOIN peering_autonomoussystem a ON a.id = s.autonomous_system_id {joins} \
              LEFT JOIN peering_internetexchange x ON x.id = c.internet_exchange_point_id \
              LEFT JOIN peering_sessionpoll p ON p.{column} = s.id{conditions}"
@@ -198,5 +203,6 @@ fn read(kind: SessionKind, row: &Row) -> Result<Listed, StoreError> {
         max_prefixes: limit.filter(|limit| *limit > 0),
         last_established: row.get(19)?,
         poll: Standing::read(row, 20)?,
+        inherited_status: row.get(27)?,
     })
 }

@@ -67,7 +67,8 @@ async fn migrations_run_once_and_a_newer_schema_is_refused() {
         let store = Store::open(&database.url).await.unwrap();
         let plan = migrations::plan(&store).await.unwrap();
         let all = plan.pending.len();
-        assert_eq!((plan.current, i64::try_from(all).unwrap()), (0, plan.needed));
+        let last = plan.pending.last().unwrap();
+        assert!(plan.current == 0 && last.starts_with(&format!("{:04}_", plan.needed)), "{plan:?}");
         assert!(matches!(migrations::verify(&store).await, Err(StoreError::SchemaTooOld { found: 0, .. })));
         // Two at the same moment: one runs them, the other finds nothing to do.
         let (one, two) = tokio::join!(migrations::run(&store, epoch()), migrations::run(&store, epoch()));

@@ -6,7 +6,7 @@ use pm_store::changes::Author;
 use pm_store::entities::autonomous_system::{self, AutonomousSystem};
 use pm_store::irr::{self, Kind, NewList, Stand, State, Update, Verdict};
 use pm_store::testing::{each_engine, epoch};
-use pm_store::{Store, Value};
+use pm_store::{Store, Value, picture};
 use serde_json::json;
 
 async fn add(store: &Store, asns: &[i64]) -> Vec<i64> {
@@ -147,6 +147,7 @@ async fn what_is_held_hidden_or_failed_leaves_the_list() {
         apply(&store, id, vec![(Kind::Ipv4, Verdict::Failed { why: "no answer".into() })], 0).await;
         let state = states(&store, id).await.remove(0);
         assert_eq!((state.state, state.failure.as_deref()), (Stand::Missing, Some("no answer")));
+        assert_eq!((state.checked, state.answered), (at(0), None));
 
         apply(&store, id, vec![replaced(Kind::Ipv4, "abcd")], 1).await;
         apply(&store, id, vec![held(Kind::Ipv4, "a", "shrinks")], 2).await;
@@ -167,6 +168,14 @@ async fn what_is_held_hidden_or_failed_leaves_the_list() {
         assert_eq!(states(&store, id).await[0].state, Stand::Off);
         apply(&store, id, vec![(Kind::Ipv4, Verdict::Same { found: 8 })], 6).await;
         assert_eq!(states(&store, id).await[0].state, Stand::Current);
+        // What is there grows old while looks fail.
+        apply(&store, id, vec![(Kind::Ipv4, Verdict::Failed { why: "no answer".into() })], 7).await;
+        let state = states(&store, id).await.remove(0);
+        assert_eq!((state.checked, state.answered), (at(7), Some(at(6))));
+        let mut connection = store.connection().await.unwrap();
+        let shown = picture::lists(&mut connection.session()).await.unwrap().remove(0);
+        drop(connection);
+        assert_eq!(shown.checked, Some(at(6)), "not as old as the list itself");
         assert_eq!(who(&store, "d").await.len(), 1);
     })
     .await;

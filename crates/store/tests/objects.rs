@@ -116,9 +116,9 @@ async fn no_secret_is_readable_in_the_database_or_its_log() {
         for secret in ["hunter2", "correct horse", "battery", "enable me"] {
             assert!(!log.contains(secret), "the log holds {secret}");
         }
-        let rows = support::everything(&store, "devices_router", &["napalm_password"]).await
+        let rows = support::everything(&store, "devices_router", &["napalm_password", "napalm_args"]).await
             + &support::everything(&store, "peering_directpeeringsession", &["password"]).await;
-        for secret in ["hunter2", "battery"] {
+        for secret in ["hunter2", "battery", "enable me", "port"] {
             assert!(!rows.contains(secret), "a row holds {secret}");
         }
         // Without the key nothing can be opened, and with a new one everything can be sealed anew.
@@ -126,9 +126,8 @@ async fn no_secret_is_readable_in_the_database_or_its_log() {
         assert!(direct.secret("password", &Keyring::new([9; 32], &[])).is_err());
         let rotated = Keyring::new([9; 32], &[[7; 32]]);
         let mut transaction = store.begin().await.unwrap();
-        let writing = Writing { keyring: &rotated, ..world.desk.writing() };
-        assert_eq!(write::reseal(&mut transaction.session(), writing).await.unwrap(), 2);
-        assert_eq!(write::reseal(&mut transaction.session(), writing).await.unwrap(), 0);
+        assert_eq!(write::reseal(&mut transaction.session(), &rotated).await.unwrap(), 3);
+        assert_eq!(write::reseal(&mut transaction.session(), &rotated).await.unwrap(), 0);
         transaction.commit().await.unwrap();
         let direct = world.desk.get(&direct_peering_session::MODEL, world.direct).await;
         let only_new = Keyring::new([9; 32], &[]);

@@ -126,7 +126,10 @@ async fn numbers_orders_and_names_are_the_originals() {
                 panic!("{label}: {error}");
             }
             transaction.commit().await.unwrap();
-            let stored = desk.list(Query::of(model)).await;
+            let mut stored = desk.list(Query::of(model)).await;
+            for record in &mut stored {
+                record.open(&desk.keyring);
+            }
             let expected: Vec<i64> = objects.iter().map(|object| object["id"].as_i64().unwrap()).collect();
             let found: Vec<i64> = stored.iter().map(|record| record.id).collect();
             assert_eq!(found.len(), expected.len(), "{label}");

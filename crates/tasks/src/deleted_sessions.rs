@@ -6,7 +6,7 @@ use pm_store::objects::query::Query;
 use pm_store::tombstones::{self, Tombstone};
 
 use crate::Editor;
-use crate::render::{Host, limited};
+use crate::routers::{Host, limited};
 
 struct Router {
     id: i64,
@@ -15,6 +15,9 @@ struct Router {
 }
 
 impl Host for Router {
+    fn number(&self) -> i64 {
+        self.id
+    }
     fn name(&self) -> &str {
         &self.name
     }

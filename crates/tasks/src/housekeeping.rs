@@ -1,23 +1,25 @@
 //! `housekeeping`: clears away what has grown old, and looks for a newer release.
 //!
 //! Reads: the settings, the release list at `release_check_url`. Writes: deletes web sessions that have expired, the
-//! change log beyond `changelog_retention` days, jobs beyond `job_retention` days (never one that is not over),
+//! change log beyond `changelog_retention` days, jobs (never one that is not over) and slots of schedules beyond `job_retention` days,
 //! synchronisation reports beyond `sync_report_retention` days, the history of sessions beyond `poll_history_retention`
 //! days, deployments beyond `deployment_retention` days (never a router's last one), deleted sessions that no poll looks
-//! after beyond `deleted_session_retention` days; frees locks whose lease has run out and closes jobs whose process is
+//! after beyond `deleted_session_retention` days, notifications and events beyond `job_retention` days (one that is still to be
+//! sent is given up first, and deleted by the next run); frees locks whose lease has run out and closes jobs whose process is
 //! gone; keeps the latest release. Deletion goes in batches of `housekeeping_batch` rows, a
 //! transaction each.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use pm_config::Config;
 use pm_store::jobs::Outcome;
 use pm_store::releases::{self, Release};
 use pm_store::retention::{self, Aged};
-use pm_store::{StoreError, locks};
+use pm_store::{StoreError, locks, notifications};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::queue::{AllTasks, forget_workers, recover, told};
-use crate::{Done, Task, TaskContext, TaskError};
+use crate::queue::{AllTasks, Whose, are_silent, forget_workers, recover, told, until_all_spoke};
+use crate::{Done, Task, TaskContext, TaskError, process};
 
 /// Largest release list that is read, in octets.
 const RELEASES_LIMIT: usize = 16 << 20;
@@ -57,47 +59,7 @@ impl Task for Housekeeping {
         let config = &context.config;
         let mut data = Map::new();
         let mut removed = 0;
-        let steps: [(&str, &str, Aged, Option<u32>); 9] = [
-            ("sessions", "expired web sessions", Aged::Sessions, None),
-            ("changes", "change log (changelog_retention)", Aged::Changes, Some(config.changelog_retention)),
-            ("jobs", "jobs (job_retention)", Aged::Jobs, Some(config.job_retention)),
-            (
-                "sync_records",
-                "records of synchronisations (sync_report_retention)",
-                Aged::SyncRecords,
-                Some(config.sync_report_retention),
-            ),
-            (
-                "sync_reports",
-                "synchronisations (sync_report_retention)",
-                Aged::SyncReports,
-                Some(config.sync_report_retention),
-            ),
-            (
-                "poll_history",
-                "history of sessions (poll_history_retention)",
-                Aged::Samples,
-                Some(config.poll_history_retention),
-            ),
-            (
-                "deployments",
-                "deployments (deployment_retention)",
-                Aged::Deployments,
-                Some(config.deployment_retention),
-            ),
-            (
-                "deployment_plans",
-                "plans of deployments (deployment_retention)",
-                Aged::DeploymentPlans,
-                Some(config.deployment_retention),
-            ),
-            (
-                "deleted_sessions",
-                "deleted sessions (deleted_session_retention)",
-                Aged::DeletedSessions,
-                Some(config.deleted_session_retention),
-            ),
-        ];
+        let steps = steps(config);
         let total = steps.len() + 2;
         for (place, (key, what, aged, retention)) in steps.into_iter().enumerate() {
             context.reporter.progress(place, total, what);
@@ -105,6 +67,8 @@ impl Task for Housekeeping {
             removed += count;
             data.insert(key.to_owned(), count.into());
         }
+        let given_up = self.give_up_old(context, now).await?;
+        data.insert("given_up".to_owned(), given_up.into());
         context.reporter.progress(total - 2, total, "locks");
         let freed = self.free_locks(context, now).await?;
         data.insert("locks".to_owned(), freed.clone().into());
@@ -112,7 +76,11 @@ impl Task for Housekeeping {
         let release = self.check_release(context, now).await?;
         data.insert("release".to_owned(), release.map_or(Json::Null, Json::String));
         context.reporter.progress(total, total, "done");
-        let outcome = if removed == 0 && freed.is_empty() { Outcome::NothingToDo } else { Outcome::Ok };
+        let outcome = if removed == 0 && given_up == 0 && freed.is_empty() {
+            Outcome::NothingToDo
+        } else {
+            Outcome::Ok
+        };
         let summary = match (self.dry_run, removed) {
             (true, _) => format!("Finished: {removed} rows would be deleted; nothing was changed."),
             (false, 0) => "Finished: nothing had grown old.".to_owned(),
@@ -120,6 +88,62 @@ impl Task for Housekeeping {
         };
         Ok(Done { outcome, summary, data: data.into() })
     }
+}
+
+/// What is deleted: name in the data, name for people, rows, days that they are kept.
+type Step = (&'static str, &'static str, Aged, Option<u32>);
+
+fn steps(config: &Config) -> [Step; 13] {
+    [
+        ("sessions", "expired web sessions", Aged::Sessions, None),
+        ("changes", "change log (changelog_retention)", Aged::Changes, Some(config.changelog_retention)),
+        ("jobs", "jobs (job_retention)", Aged::Jobs, Some(config.job_retention)),
+        (
+            "schedule_slots",
+            "slots of schedules (job_retention)",
+            Aged::ScheduleSlots,
+            Some(config.job_retention),
+        ),
+        (
+            "sync_records",
+            "records of synchronisations (sync_report_retention)",
+            Aged::SyncRecords,
+            Some(config.sync_report_retention),
+        ),
+        (
+            "sync_reports",
+            "synchronisations (sync_report_retention)",
+            Aged::SyncReports,
+            Some(config.sync_report_retention),
+        ),
+        (
+            "poll_history",
+            "history of sessions (poll_history_retention)",
+            Aged::Samples,
+            Some(config.poll_history_retention),
+        ),
+        (
+            "deployments",
+            "deployments (deployment_retention)",
+            Aged::Deployments,
+            Some(config.deployment_retention),
+        ),
+        (
+            "deployment_plans",
+            "plans of deployments (deployment_retention)",
+            Aged::DeploymentPlans,
+            Some(config.deployment_retention),
+        ),
+        (
+            "deleted_sessions",
+            "deleted sessions (deleted_session_retention)",
+            Aged::DeletedSessions,
+            Some(config.deleted_session_retention),
+        ),
+        ("deliveries", "notifications (job_retention)", Aged::Deliveries, Some(config.job_retention)),
+        ("events", "events (job_retention)", Aged::Events, Some(config.job_retention)),
+        ("folds", "folded notifications (job_retention)", Aged::Folds, Some(config.job_retention)),
+    ]
 }
 
 impl Housekeeping {
@@ -163,19 +187,60 @@ impl Housekeeping {
         Ok(deleted)
     }
 
-    /// Locks of processes that went away, and the jobs that they left running.
-    async fn free_locks(&self, context: &TaskContext, now: DateTime<Utc>) -> Result<Vec<String>, TaskError> {
-        let held = locks::held(&context.store).await?;
-        let expired: Vec<String> =
-            held.into_iter().filter(|(_, holder)| holder.expires < now).map(|(key, _)| key).collect();
-        if self.dry_run {
-            context.reporter.info(format!("locks: {} past their lease would be freed", expired.len()));
-            return Ok(expired);
+    /// Gives up what nobody was told of for too long. It goes with the next run, so that somebody can see it until then.
+    async fn give_up_old(&self, context: &TaskContext, now: DateTime<Utc>) -> Result<u64, TaskError> {
+        let retention = context.config.job_retention;
+        if retention == 0 {
+            return Ok(0);
         }
-        let freed = locks::release_expired(&context.store, now).await?;
-        let lease = TimeDelta::seconds(context.config.lock_lease.into());
-        let lost = recover(&context.store, &AllTasks, lease, now).await?;
-        forget_workers(&context.store, lease, now).await?;
+        let before = now - TimeDelta::days(retention.into());
+        if self.dry_run {
+            let count = notifications::count_old(&context.store, before, now).await?;
+            context.reporter.info(format!("notifications: {count} not sent for too long would be given up"));
+            return Ok(count);
+        }
+        let batch = context.config.housekeeping_batch;
+        let mut given_up = 0;
+        loop {
+            let mut transaction = context.store.begin().await?;
+            let mut session = transaction.session();
+            context.hold_lock(&mut session).await?;
+            let count = notifications::give_up_old(&mut session, before, batch, now).await?;
+            context.commit(transaction).await?;
+            given_up += count;
+            if count == 0 {
+                break;
+            }
+        }
+        if given_up > 0 {
+            context.reporter.warning(format!(
+                "notifications: {given_up} not sent for more than {retention} days (job_retention) were given up; a worker delivers them"
+            ));
+        }
+        Ok(given_up)
+    }
+
+    /// Locks of processes that went away, and the jobs that they left running. The database may have been away until now, so
+    /// whoever may still live is given the time to say so.
+    async fn free_locks(&self, context: &TaskContext, now: DateTime<Utc>) -> Result<Vec<String>, TaskError> {
+        let (store, lease) = (&context.store, TimeDelta::seconds(context.config.lock_lease.into()));
+        let held = locks::held(store).await?;
+        let expired = || held.iter().filter(|(_, holder)| holder.expires < now);
+        if self.dry_run {
+            context.reporter.info(format!("locks: {} past their lease would be freed", expired().count()));
+            return Ok(expired().map(|(key, _)| key.clone()).collect());
+        }
+        let may_live = expired().any(|(_, holder)| !process::is_dead(&holder.owner));
+        if may_live || are_silent(store, lease, now).await? {
+            let pause = until_all_spoke(lease);
+            let text = format!("locks: some give no sign of life; looking again in {} s", pause.as_secs());
+            context.reporter.detail(text);
+            tokio::time::sleep(pause).await;
+        }
+        let now = context.clock.now();
+        let freed = locks::release_expired(store, now).await?;
+        let lost = recover(store, &AllTasks, Whose::AlsoOfTheSilent, lease, now).await?;
+        forget_workers(store, Whose::AlsoOfTheSilent, lease, now).await?;
         let names = if freed.is_empty() { String::new() } else { format!(" ({})", freed.join(", ")) };
         context.reporter.info(format!("locks: {} past their lease freed{names}", freed.len()));
         for one in &lost {

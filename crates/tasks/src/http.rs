@@ -16,6 +16,8 @@ pub fn client(config: &Config) -> Result<reqwest::Client, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .user_agent(&config.requests_user_agent)
+        // Those of the environment stay out; the settings' own come below.
+        .no_proxy()
         .connect_timeout(Duration::from_secs(config.peeringdb_connect_timeout.into()))
         .gzip(true);
     for (scheme, url) in &config.http_proxies {

@@ -121,7 +121,7 @@ pub async fn list(
     let mut transaction = editor.store.begin_reading().await?;
     let mut session = transaction.session();
     let records = find(&mut session, model, words, limit).await?;
-    shown(&mut session, model, &records).await
+    shown(&mut session, editor, model, &records).await
 }
 
 /// The one object that words mean.
@@ -132,12 +132,13 @@ pub async fn show(editor: &Editor, model: &'static Model, words: &[String]) -> R
     let mut transaction = editor.store.begin_reading().await?;
     let mut session = transaction.session();
     let record = one(&mut session, model, words).await?;
-    let mut shown = shown(&mut session, model, std::slice::from_ref(&record)).await?;
+    let mut shown = shown(&mut session, editor, model, std::slice::from_ref(&record)).await?;
     shown.pop().ok_or_else(|| wrong(String::new()))
 }
 
 async fn shown(
     session: &mut Session<'_>,
+    editor: &Editor,
     model: &'static Model,
     records: &[Record],
 ) -> Result<Vec<Shown>, ObjectError> {
@@ -145,7 +146,7 @@ async fn shown(
     let called = displays(session, records).await?;
     let each = records.iter().zip(called);
     each.map(|(record, display)| {
-        Ok(Shown { id: record.id, display, fields: names.item(record, Secrets::LeftOut)? })
+        Ok(Shown { id: record.id, display, fields: names.item(record, Secrets::LeftOut(&editor.keyring))? })
     })
     .collect()
 }
@@ -187,7 +188,7 @@ pub async fn add(editor: &Editor, model: &'static Model, words: &[String]) -> Re
     let draft = Names::of(&mut session, model).await?.draft(&members(model, words)?).map_err(simple)?;
     let writing = editor.writing(Rules { checked: true, ..editor.rules });
     let made = write::create(&mut session, writing, &[draft]).await?;
-    let mut shown = shown(&mut session, model, &made).await?;
+    let mut shown = shown(&mut session, editor, model, &made).await?;
     transaction.commit().await?;
     shown.pop().ok_or_else(|| wrong(String::new()))
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::peeringdb_sync::say_links;
+use crate::queue::Queue;
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// The task; it has no arguments.
@@ -31,6 +32,10 @@ impl Task for PeeringdbLink {
 
     fn lock_key(&self) -> Option<String> {
         Some("peeringdb_sync".to_owned())
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::Data
     }
 
     fn is_repeatable(&self) -> bool {

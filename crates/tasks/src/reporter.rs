@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use pm_store::jobs::{self, Level, LogLine, Progress, Pulse};
+use pm_store::jobs::{self, Close, Closed, Last, Level, LogLine, Progress, Pulse};
+use pm_store::queue::Again;
 use pm_store::{Store, StoreError};
 
-use crate::Clock;
+use crate::{Clock, process};
 
 /// Somebody who watches: a terminal, a test, nobody.
 pub trait Sink: Send + Sync {
@@ -43,7 +44,12 @@ struct Pending {
 
 impl Reporter {
     pub(crate) fn new(clock: Arc<dyn Clock>, sink: Arc<dyn Sink>) -> Self {
-        Self { clock, sink, pending: Arc::default() }
+        Self::after(0, clock, sink)
+    }
+
+    /// One whose first line comes after so many that the job record has already.
+    pub(crate) fn after(written: i64, clock: Arc<dyn Clock>, sink: Arc<dyn Sink>) -> Self {
+        Self { clock, sink, pending: Arc::new(Mutex::new(Pending { written, ..Pending::default() })) }
     }
 
     /// Detail that only somebody who looks closely wants.
@@ -90,21 +96,36 @@ impl Reporter {
 
     /// Writes what has not been written yet into the job record, with a sign of life. Lines are forgotten only once
     /// they are stored: this future may be dropped at any moment.
-    pub(crate) async fn flush(
-        &self,
-        store: &Store,
-        job: i64,
-        now: DateTime<Utc>,
-    ) -> Result<Pulse, StoreError> {
+    pub(crate) async fn flush(&self, store: &Store, job: i64) -> Result<Pulse, StoreError> {
         let (first, lines, progress) = {
             let pending = self.locked();
             (pending.written, pending.lines.clone(), pending.progress.clone())
         };
-        let pulse = jobs::note(store, job, first, &lines, progress.as_ref(), now).await?;
+        let last = Last { first, lines: &lines, progress: progress.as_ref() };
+        let pulse = jobs::note_at(store, job, last, || self.clock.now()).await?;
         let mut pending = self.locked();
         pending.lines.drain(..lines.len());
         pending.written += i64::try_from(lines.len()).unwrap_or(0);
         Ok(pulse)
+    }
+
+    /// Ends the job, with what has not been written yet, see [`jobs::finish`].
+    pub(crate) async fn finish(
+        &self,
+        store: &Store,
+        job: i64,
+        close: &Close,
+        again: Option<&Again>,
+        with_lines: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Closed, StoreError> {
+        let (first, lines, progress) = {
+            let pending = self.locked();
+            (pending.written, pending.lines.clone(), pending.progress.clone())
+        };
+        let lines = if with_lines { &lines[..] } else { &[] };
+        let last = Last { first, lines, progress: progress.as_ref() };
+        jobs::finish(store, job, &process::this_process(), last, close, again, now).await
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Pending> {

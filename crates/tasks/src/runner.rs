@@ -1,5 +1,6 @@
 //! The one way to run a task: record, lock, run, close.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,25 +10,35 @@ use pm_config::Config;
 use pm_store::changes::Author;
 use pm_store::jobs::{self, Close, NewJob, Outcome, Status};
 use pm_store::locks::{self, Claim, Lock};
-use pm_store::queue::{self, Waiting};
+use pm_store::queue::{self, Again, PutBack, Waiting};
 use pm_store::{Holder, Store, StoreError};
 use serde::Serialize;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
+use crate::ended::Ended;
+use crate::queue::Attempt;
 use crate::{Clock, Done, Reporter, Sink, Task, TaskContext, TaskError, process, secret_key};
 
 /// How often a run writes its log and gives a sign of life.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often the closing of a job record is tried.
-const CLOSE_ATTEMPTS: u32 = 3;
+const CLOSE_ATTEMPTS: usize = 3;
+/// The same while the database cannot be reached, and how long is waited before each time but the first: it may be starting.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+];
 /// How often a run that is to end looks whether the commit that was sent is through.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How often somebody who waits for a lock asks again.
 pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How long a job of the queue that found its lock taken is left alone. Workers leave such jobs where they are; this is
 /// for a lock that somebody took in the same moment.
-const LEFT_ALONE: TimeDelta = TimeDelta::seconds(1);
+const LEFT_ALONE: TimeDelta = TimeDelta::seconds(5);
 
 /// Runs tasks.
 #[derive(Clone)]
@@ -69,8 +80,31 @@ pub struct Finished {
 struct Record {
     job: i64,
     job_id: String,
-    queued: bool,
+    /// What was asked for, of a job of the queue.
+    asked: Option<Waiting>,
     limit: Option<Duration>,
+}
+
+impl Record {
+    fn is_queued(&self) -> bool {
+        self.asked.is_some()
+    }
+}
+
+/// A job that a worker has taken from the queue, with its lock.
+pub(crate) struct Claimed {
+    pub(crate) job: Waiting,
+    /// How many lines its log has already.
+    pub(crate) lines: i64,
+    pub(crate) lock: Option<Lock>,
+    /// Who had the lock and had not let go.
+    pub(crate) from: Option<Holder>,
+}
+
+/// How a run ended, and whether that was because it was told to from outside.
+struct Ran {
+    ended: Ended,
+    stopped: bool,
 }
 
 impl Runner {
@@ -90,73 +124,92 @@ impl Runner {
         let owner = process::this_process();
         let job = jobs::open(&self.store, &new, Some(&owner), self.clock.now()).await?;
         let reporter = Reporter::new(Arc::clone(&self.clock), Arc::clone(&self.sink));
-        let lock = match self.lock(task, job, &reporter, &cancel).await? {
-            Ok(lock) => lock,
-            Err(ended) => return self.close(task, job, &reporter, ended, Json::Null).await,
+        let record = Record { job, job_id, asked: None, limit: None };
+        let begun = match self.lock(task, job, &reporter, &cancel).await {
+            Ok(Ok(lock)) => jobs::start(&self.store, job, &owner, self.clock.now()).await.map(|()| lock),
+            Ok(Err(ended)) => {
+                return Ok(self.close(task, &record, &reporter, Ran { ended, stopped: false }).await);
+            }
+            Err(error) => Err(error),
         };
-        if let Err(error) = jobs::start(&self.store, job, &owner, self.clock.now()).await {
-            self.release(job).await;
-            return Err(error);
-        }
-        let record = Record { job, job_id, queued: false, limit: None };
-        self.under_lock(task, record, lock, reporter, cancel).await
+        let lock = match begun {
+            Ok(lock) => lock,
+            Err(error) => {
+                let close = Close::because(Status::Errored, &error.to_string());
+                self.write_end(job, &reporter, &close, None).await;
+                return Err(error);
+            }
+        };
+        let ran = self.under_lock(task, &record, lock, &reporter, cancel).await;
+        Ok(self.close(task, &record, &reporter, ran).await)
     }
 
-    /// Runs the task of a job that a worker has claimed from the queue, as [`Runner::run`] does, within the task's time
-    /// limit. `None`: it was not begun, because its lock is taken, so it waits on; or because somebody else has closed it.
-    ///
-    /// # Errors
-    /// Only before the task began; the job is still claimed then.
-    pub async fn run_claimed(
+    /// Runs the task of a job that a worker has taken from the queue, as [`Runner::run`] does, within the task's time limit.
+    /// `None`: nothing was done because others hold all that it is about, and it waits again.
+    pub(crate) async fn run_claimed(
         &self,
         task: &dyn Task,
-        claimed: &Waiting,
+        claimed: Claimed,
         cancel: CancellationToken,
-    ) -> Result<Option<Finished>, StoreError> {
-        let (job, owner) = (claimed.id, process::this_process());
-        let reporter = Reporter::new(Arc::clone(&self.clock), Arc::clone(&self.sink));
-        let lock = match task.lock_key() {
-            None => None,
-            Some(key) => match self.claim_lock(&key, job, &reporter).await? {
-                Ok(lock) => Some(lock),
-                Err(_) => return self.leave(task, job, &owner, &reporter).await,
-            },
-        };
-        match queue::start(&self.store, job, &owner, self.clock.now()).await {
-            Ok(true) => {}
-            ended => {
-                self.release(job).await;
-                return ended.map(|_| None);
-            }
+    ) -> Option<Finished> {
+        let Claimed { job, lines, lock, from } = claimed;
+        let reporter = Reporter::after(lines, Arc::clone(&self.clock), Arc::clone(&self.sink));
+        if let Some(from) = from
+            && let Err(error) = close_orphan(&self.store, &from, &reporter, self.clock.now()).await
+        {
+            tracing::warn!(job = job.id, %error, "the job that had the lock before could not be closed");
         }
         let limit = Some(task.time_limit(&self.config));
-        let record = Record { job, job_id: claimed.job_id.clone(), queued: true, limit };
-        self.under_lock(task, record, lock, reporter, cancel).await.map(Some)
-    }
-
-    /// Gives a claimed job back to the queue, or closes it if its end was asked for meanwhile.
-    async fn leave(
-        &self,
-        task: &dyn Task,
-        job: i64,
-        owner: &str,
-        reporter: &Reporter,
-    ) -> Result<Option<Finished>, StoreError> {
-        if queue::put_back(&self.store, job, owner, self.clock.now() + LEFT_ALONE).await? {
-            return Ok(None);
+        let record = Record { job: job.id, job_id: job.job_id.clone(), asked: Some(job), limit };
+        let ran = self.under_lock(task, &record, lock, &reporter, cancel).await;
+        if let Ended::Failed(TaskError::Held(why)) = &ran.ended {
+            reporter.info(format!("waits again: {why}"));
+            match self.put_back(&record, &reporter).await {
+                Ok(PutBack::Waits) => return None,
+                Ok(PutBack::Merged(other)) => {
+                    let text = format!("merged with job {other}, which waits and does the same");
+                    return Some(finished(task, &record, &Ended::Busy(text)));
+                }
+                Ok(PutBack::No) => {}
+                Err(error) => {
+                    tracing::warn!(job = record.job, %error, "the job could not be put back");
+                    // Whether it waits again or not, nobody works on it: a worker will find that out, and ask for it again.
+                    return None;
+                }
+            }
         }
-        self.close(task, job, reporter, Ended::Cancelled, Json::Null).await.map(Some)
+        Some(self.close(task, &record, &reporter, ran).await)
     }
 
-    /// Runs the task under its lock and closes the record.
+    /// Gives a job back to the queue on which nothing was done.
+    async fn put_back(&self, record: &Record, reporter: &Reporter) -> Result<PutBack, StoreError> {
+        let owner = process::this_process();
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let now = self.clock.now();
+            // Its lines are worth less than that it waits again.
+            if let Err(error) = reporter.flush(&self.store, record.job).await {
+                tracing::debug!(job = record.job, %error, "the job record could not be written");
+            }
+            match queue::put_back(&self.store, record.job, &owner, now + LEFT_ALONE, now).await {
+                Err(error) if error.may_pass() => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(error),
+                },
+                done => return done,
+            }
+        }
+    }
+
+    /// Runs the task under its lock.
     async fn under_lock(
         &self,
         task: &dyn Task,
-        record: Record,
+        record: &Record,
         lock: Option<Lock>,
-        reporter: Reporter,
+        reporter: &Reporter,
         cancel: CancellationToken,
-    ) -> Result<Finished, StoreError> {
+    ) -> Ran {
         let context = TaskContext {
             store: self.store.clone(),
             config: Arc::clone(&self.config),
@@ -175,34 +228,36 @@ impl Runner {
             lock,
             committing: Arc::default(),
         };
-        let ended = self.work(task, &context, &record).await;
-        let data = match &ended {
-            Ended::Done(done) => done.data.clone(),
-            Ended::Failed(TaskError::With { data, .. })
-            | Ended::TimedOut { left: Some(TaskError::With { data, .. }), .. } => data.clone(),
-            _ => Json::Null,
-        };
-        // The record first: whoever takes over a lock that was not released closes the job of its holder, and that
-        // does nothing to one that is closed already.
-        let finished = self.close(task, record.job, &reporter, ended, data).await;
-        self.release(record.job).await;
-        finished
+        self.work(task, &context, record).await
     }
 
     /// Runs until the task is done, the lock is lost, the time is over or the run is cancelled, whichever comes first; a
     /// commit that has been sent is waited for.
-    async fn work(&self, task: &dyn Task, context: &TaskContext, record: &Record) -> Ended {
+    async fn work(&self, task: &dyn Task, context: &TaskContext, record: &Record) -> Ran {
         let work = task.run(context);
-        let beat = self.beat(record, context.lock.as_ref(), &context.reporter, false);
-        tokio::pin!(work, beat);
-        let stopped = tokio::select! {
+        tokio::pin!(work);
+        // The beat ends here: one that nobody polls any more could keep a transaction open.
+        let (why, stopped) = tokio::select! {
             biased;
-            done = &mut work => return Ended::of(done),
-            stopped = &mut beat => stopped,
-            () = context.cancel.cancelled() => Ended::Cancelled,
-            limit = time_is_over(record.limit) => Ended::TimedOut { limit, left: None },
+            done = &mut work => return Ran { ended: Ended::of(done), stopped: false },
+            why = self.beat(record, context.lock.as_ref(), &context.reporter, false) => (why, false),
+            () = context.cancel.cancelled() => (Ended::Cancelled, true),
+            limit = time_is_over(record.limit) => (Ended::TimedOut { limit, left: None }, false),
         };
         context.cancel.cancel();
+        let ended = self.tidy(task, context, record, why, work).await;
+        Ran { ended, stopped }
+    }
+
+    /// Gives a run that was told to end the time that its task needs for that, and a commit that was sent its answer.
+    async fn tidy(
+        &self,
+        task: &dyn Task,
+        context: &TaskContext,
+        record: &Record,
+        stopped: Ended,
+        mut work: Pin<&mut (impl Future<Output = Result<Done, TaskError>> + Send)>,
+    ) -> Ended {
         if stopped.leaves_time() && !task.time_to_end().is_zero() {
             let beat = self.beat(record, context.lock.as_ref(), &context.reporter, true);
             tokio::select! {
@@ -221,14 +276,6 @@ impl Runner {
             }
         }
         stopped
-    }
-
-    /// Lets go of the lock, and of those that the task took by itself. If that fails, the lease ends them, so it does not
-    /// spoil what was done.
-    async fn release(&self, job: i64) {
-        if let Err(error) = locks::release_of(&self.store, job).await {
-            tracing::warn!(job, %error, "the locks could not be released and are free when their lease ends");
-        }
     }
 
     /// Takes the task's lock. The inner error is how the run ends without it.
@@ -263,7 +310,7 @@ impl Runner {
                 () = cancel.cancelled() => return Ok(Err(Ended::Cancelled)),
             }
             // A sign of life, so that nobody takes the one who waits for dead.
-            match reporter.flush(&self.store, job, self.clock.now()).await {
+            match reporter.flush(&self.store, job).await {
                 Ok(pulse) if pulse.cancel => return Ok(Err(Ended::Cancelled)),
                 Ok(_) => {}
                 Err(error) => tracing::debug!(job, %error, "the job record could not be written"),
@@ -295,69 +342,124 @@ impl Runner {
     /// Writes the log and renews the lease for as long as it is polled; ends only when the run has to, and says how. A run
     /// that is ending already is not told again.
     async fn beat(&self, record: &Record, lock: Option<&Lock>, reporter: &Reporter, ending: bool) -> Ended {
+        // Apart from each other: a run that writes keeps the row of its lock until it is done, and gives signs of life.
+        tokio::select! {
+            ended = self.tell(record, reporter, ending) => ended,
+            ended = self.hold(record.job, lock) => ended,
+        }
+    }
+
+    async fn tell(&self, record: &Record, reporter: &Reporter, ending: bool) -> Ended {
         let job = record.job;
         loop {
             tokio::time::sleep(HEARTBEAT).await;
-            let now = self.clock.now();
             // A database that is busy now is asked again in a second; the lease is longer than any write.
-            match reporter.flush(&self.store, job, now).await {
+            match reporter.flush(&self.store, job).await {
                 Ok(pulse) if pulse.cancel && !ending => {
                     reporter.warning("somebody asked for the end of this job");
                     return Ended::Cancelled;
                 }
-                Ok(pulse) if record.queued && !pulse.open => {
+                Ok(pulse) if record.is_queued() && !pulse.open => {
                     return Ended::Failed(TaskError::Broken(TAKEN.into()));
                 }
                 Ok(_) => {}
                 Err(error) => tracing::debug!(job, %error, "the job record could not be written"),
             }
-            if let Some(lock) = lock {
-                match self.renew(lock, now).await {
-                    Err(error @ StoreError::LockLost { .. }) => return Ended::of(Err(error.into())),
-                    Err(error) => tracing::debug!(job, %error, "the lease could not be renewed"),
-                    Ok(()) => {}
-                }
+        }
+    }
+
+    async fn hold(&self, job: i64, lock: Option<&Lock>) -> Ended {
+        let Some(lock) = lock else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            match self.renew(lock).await {
+                Err(error @ StoreError::LockLost { .. }) => return Ended::of(Err(error.into())),
+                Err(error) => tracing::debug!(job, %error, "the lease could not be renewed"),
+                Ok(()) => {}
             }
         }
     }
 
-    async fn renew(&self, lock: &Lock, now: chrono::DateTime<chrono::Utc>) -> Result<(), StoreError> {
+    async fn renew(&self, lock: &Lock) -> Result<(), StoreError> {
         let mut connection = self.store.connection().await?;
-        locks::hold(&mut connection.session(), lock, now).await
+        // Not before: a connection may have been waited for.
+        locks::hold(&mut connection.session(), lock, self.clock.now()).await
     }
 
-    async fn close(
+    /// Closes the record, says how the run ended, frees its locks, and asks for it again if that is the thing to do.
+    async fn close(&self, task: &dyn Task, record: &Record, reporter: &Reporter, ran: Ran) -> Finished {
+        let again = self.again(task, record, &ran);
+        let mut finished = finished(task, record, &ran.ended);
+        let said = finished.message.clone();
+        match finished.status {
+            Status::Completed if finished.outcome == Some(Outcome::Partial) => reporter.warning(said),
+            Status::Completed => reporter.success(said),
+            _ => reporter.failure(said),
+        }
+        let Finished { status, outcome, message, data, exit, .. } = &finished;
+        let error = message.replace(|letter: char| letter.is_control() && letter != '\n', " ");
+        let close = Close {
+            status: *status,
+            outcome: *outcome,
+            error: (*status != Status::Completed).then(|| error.clone()),
+            data: (!data.is_null()).then(|| data.clone()),
+            exit: *exit,
+            spoilt: task.is_spoilt(data),
+        };
+        if let Some(job) = self.write_end(record.job, reporter, &close, again.as_ref()).await {
+            let when = again.map(|again| again.text).unwrap_or_default();
+            reporter.info(format!("job {job} does it again{when}"));
+        }
+        finished.message = error;
+        finished
+    }
+
+    /// What was done is done, whether or not the record can say so; somebody else may be writing for a while. Gives the job
+    /// that does it again.
+    async fn write_end(
         &self,
-        task: &dyn Task,
         job: i64,
         reporter: &Reporter,
-        ended: Ended,
-        data: Json,
-    ) -> Result<Finished, StoreError> {
-        let (status, outcome, exit) = ended.verdict();
-        let message = ended.message();
-        match status {
-            Status::Completed if outcome == Some(Outcome::Partial) => reporter.warning(message.clone()),
-            Status::Completed => reporter.success(message.clone()),
-            _ => reporter.failure(message.clone()),
-        }
+        close: &Close,
+        again: Option<&Again>,
+    ) -> Option<i64> {
         let now = self.clock.now();
-        if let Err(error) = reporter.flush(&self.store, job, now).await {
-            tracing::warn!(job, %error, "the last lines of the job's log could not be written");
-        }
-        let message = message.replace(|letter: char| letter.is_control() && letter != '\n', " ");
-        let error = (status != Status::Completed).then(|| message.clone());
-        let kept = (!data.is_null()).then(|| data.clone());
-        let close = Close { status, outcome, error, data: kept };
-        // What was done is done, whether or not the record can say so; somebody else may be writing for a while.
-        for attempt in 1..=CLOSE_ATTEMPTS {
-            match jobs::close(&self.store, job, &close, now).await {
-                Ok(_) => break,
-                Err(error) => tracing::warn!(job, attempt, %error, "the job record could not be closed"),
+        let mut pauses = PAUSES.into_iter();
+        for attempt in 1.. {
+            // Better without its last lines than not at all.
+            let with_lines = attempt < CLOSE_ATTEMPTS;
+            let error = match reporter.finish(&self.store, job, close, again, with_lines, now).await {
+                Ok(closed) => return closed.again,
+                Err(error) => error,
+            };
+            tracing::warn!(job, attempt, %error, "the job record could not be closed");
+            let away = error.may_pass() && !matches!(error, StoreError::Busy);
+            match pauses.next() {
+                Some(pause) if away => tokio::time::sleep(pause).await,
+                Some(_) if attempt < CLOSE_ATTEMPTS => {}
+                _ => return None,
             }
         }
-        Ok(Finished { job, task: task.name(), status, outcome, message, data, exit })
+        None
     }
+
+    /// What is to be asked for in place of a job of the queue that ended like this.
+    fn again(&self, task: &dyn Task, record: &Record, ran: &Ran) -> Option<Again> {
+        let attempt = Attempt { task, asked: record.asked.as_ref()? };
+        if ran.stopped && ran.ended.verdict().0 == Status::Cancelled {
+            return attempt.elsewhere();
+        }
+        if ran.ended.may_pass() {
+            return attempt.later(self.config.job_retries, self.seed, ran.ended.pause(), self.clock.now());
+        }
+        None
+    }
+}
+
+fn finished(task: &dyn Task, record: &Record, ended: &Ended) -> Finished {
+    let (status, outcome, exit) = ended.verdict();
+    let (message, data) = (ended.message(), ended.data());
+    Finished { job: record.job, task: task.name(), status, outcome, message, data, exit }
 }
 
 /// Error text of a run that another process took for dead, rightly or not. Its job may be done again by now.
@@ -373,7 +475,8 @@ async fn time_is_over(limit: Option<Duration>) -> Duration {
     limit.unwrap_or_default()
 }
 
-/// The job whose lock was taken over will not be closed by anybody else, if it was not closed before.
+/// The job whose lock was taken over will not be closed by anybody else, if it was not closed before. One of the queue will:
+/// workers and housekeeping close it, and have it done again if that is harmless.
 pub(crate) async fn close_orphan(
     store: &Store,
     from: &Holder,
@@ -381,98 +484,14 @@ pub(crate) async fn close_orphan(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let Some(job) = from.job else { return Ok(()) };
-    let close = Close {
-        status: Status::Errored,
-        outcome: Some(Outcome::Lost),
-        error: Some(jobs::ABANDONED.to_owned()),
-        data: None,
-    };
+    if jobs::get(store, job).await?.is_some_and(|job| job.queued) {
+        return Ok(());
+    }
+    let close = Close { outcome: Some(Outcome::Lost), ..Close::because(Status::Errored, jobs::ABANDONED) };
     if jobs::close(store, job, &close, now).await? {
         reporter.warning(format!("took over from job {job}: {}", jobs::ABANDONED));
     }
     Ok(())
-}
-
-/// How a run ended.
-enum Ended {
-    Done(Done),
-    Failed(TaskError),
-    Cancelled,
-    /// The time limit, and what the task said when it had to end.
-    TimedOut {
-        limit: Duration,
-        left: Option<TaskError>,
-    },
-    Busy(String),
-}
-
-impl Ended {
-    fn of(result: Result<Done, TaskError>) -> Self {
-        match result {
-            Ok(done) => Self::Done(done),
-            Err(error) => Self::Failed(error),
-        }
-    }
-
-    /// Whether a task that needs time to end gets it: not when others may be at its work by now.
-    fn leaves_time(&self) -> bool {
-        matches!(self, Self::Cancelled | Self::TimedOut { .. })
-    }
-
-    /// How a run ended that was told to end in this way and then ended by itself in that.
-    fn with(self, then: Self) -> Self {
-        match (self, then) {
-            (Self::TimedOut { limit, .. }, Self::Failed(error)) => {
-                Self::TimedOut { limit, left: Some(error) }
-            }
-            (_, then) => then,
-        }
-    }
-
-    fn verdict(&self) -> (Status, Option<Outcome>, u8) {
-        match self {
-            Self::Done(done) => {
-                (Status::Completed, Some(done.outcome), if done.outcome == Outcome::Partial { 4 } else { 0 })
-            }
-            Self::Failed(error) => of_error(error),
-            Self::TimedOut { .. } => (Status::Errored, None, 1),
-            Self::Cancelled => (Status::Cancelled, None, 1),
-            Self::Busy(_) => (Status::Cancelled, None, 75),
-        }
-    }
-
-    fn message(&self) -> String {
-        match self {
-            Self::Done(done) => done.summary.clone(),
-            Self::Failed(error) => error.to_string(),
-            Self::Cancelled => {
-                "cancelled before it was done; what was not committed by then is not stored".to_owned()
-            }
-            Self::TimedOut { limit, left } => {
-                let left = left.as_ref().map_or_else(
-                    || "what was not committed by then is not stored".to_owned(),
-                    ToString::to_string,
-                );
-                format!(
-                    "ended because it took longer than a background job of this kind may, {} s (job_timeout); {left}",
-                    limit.as_secs()
-                )
-            }
-            Self::Busy(text) => text.clone(),
-        }
-    }
-}
-
-fn of_error(error: &TaskError) -> (Status, Option<Outcome>, u8) {
-    match error {
-        TaskError::Failed(_) => (Status::Failed, None, 1),
-        TaskError::Refused(_) => (Status::Failed, None, 3),
-        TaskError::TryLater(_) | TaskError::Store(StoreError::Busy) => (Status::Failed, None, 75),
-        TaskError::Held(_) => (Status::Cancelled, None, 75),
-        TaskError::Cancelled(_) => (Status::Cancelled, None, 1),
-        TaskError::Store(_) | TaskError::Broken(_) => (Status::Errored, None, 1),
-        TaskError::With { error, .. } => of_error(error),
-    }
 }
 
 /// Who holds a lock, for people, and what to do.

@@ -6,14 +6,14 @@
 use std::path::{Path, PathBuf};
 
 use pm_config::Config;
-use pm_store::Store;
 use pm_store::objects::secrets::{Keyring, keys_in_use, random_text};
+use pm_store::{Store, StoreError};
 use secrecy::ExposeSecret as _;
 
 use crate::private_file;
 
 /// What is added to the database's file name.
-const SUFFIX: &str = ".secret-key";
+pub const SUFFIX: &str = ".secret-key";
 
 /// The keys of this installation. When there is none, what needs one says what to do; everything else works.
 pub async fn keyring(config: &Config, store: &Store) -> Keyring {
@@ -59,6 +59,24 @@ pub fn file_of(store: &Store) -> Option<PathBuf> {
     }
     file.push(SUFFIX);
     Some(file.into())
+}
+
+/// Where the key is without which secrets of a database are lost, for people; `None` while nothing is encrypted.
+///
+/// # Errors
+/// Those of the database.
+pub async fn place(config: &Config, store: &Store) -> Result<Option<String>, StoreError> {
+    let in_use = keys_in_use(&mut store.connection().await?.session()).await?;
+    if in_use.is_empty() {
+        return Ok(None);
+    }
+    let file = file_of(store).filter(|file| config.secret_key.is_none() || file.exists());
+    Ok(Some(match (config.secret_key.is_some(), file) {
+        (true, None) => "the setting secret_key".to_owned(),
+        (true, Some(file)) => format!("the setting secret_key, and earlier ones in {}", file.display()),
+        (false, Some(file)) => format!("the key in {}", file.display()),
+        (false, None) => "the setting secret_key, which is missing".to_owned(),
+    }))
 }
 
 fn lines(text: &str) -> Vec<String> {
@@ -108,4 +126,22 @@ fn make(file: &Path) -> Result<String, String> {
 pub(crate) fn replace(file: &Path, keys: &[String]) -> Result<(), String> {
     private_file::replace(file, &format!("{}\n", keys.join("\n")))
         .map_err(|error| format!("{} cannot be written: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use pm_store::objects::telling::{ENDS, WORDS, is_telling};
+
+    /// The store hides members of JSON by their names, the masks of configurations go by words. What is secret by its name in
+    /// the one is so in the other, but for words that configurations have for other things as well.
+    #[test]
+    fn what_is_secret_by_its_name_is_hidden_in_configurations_too() {
+        let of_configurations_too = ["community", "pass"];
+        for word in WORDS.iter().chain(&ENDS).filter(|word| !of_configurations_too.contains(word)) {
+            let line = format!("  \"x_{word}\": \"hunter2\",");
+            assert!(is_telling(&format!("x_{word}")), "{word}");
+            assert!(!pm_router::mask_text(&line).contains("hunter2"), "{line}");
+        }
+        assert!(!pm_router::mask_text("snmp-server community hunter2").contains("hunter2"));
+    }
 }

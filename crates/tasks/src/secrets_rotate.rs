@@ -1,12 +1,14 @@
-//! `secrets rotate`: encrypts every stored password under the newest key.
+//! `secrets rotate`: encrypts every stored secret under the newest key.
 //!
 //! Reads: the key file beside the database, the settings `secret_key` and `secret_key_previous`. Writes: the key file (a new
-//! key at its head, unless the settings have one), and in one transaction every secret that is sealed under an older key.
-//! The older keys stay in the file: another process may still seal with one, and a backup needs the key of its time.
+//! key at its head, unless the settings have one), in one transaction every secret of an object that is sealed under an older
+//! key or not at all, and the texts of deployments, which are many, in batches of a transaction each. A run that ends early has
+//! done a part, and the next one does the rest. The older keys stay in the file: another process may still seal with one, and a
+//! backup needs the key of its time.
 
+use pm_store::deployments;
 use pm_store::jobs::Outcome;
-use pm_store::objects::problems::Rules;
-use pm_store::objects::secrets::{keys_in_use, random_text};
+use pm_store::objects::secrets::{Keyring, keys_in_use, random_text};
 use pm_store::objects::write::reseal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -58,11 +60,19 @@ impl Task for SecretsRotate {
         let mut transaction = context.store.begin().await?;
         let mut session = transaction.session();
         context.hold_lock(&mut session).await?;
-        let mut writing = context.writing(Rules::ALL);
-        writing.keyring = &keyring;
-        let resealed = reseal(&mut session, writing).await?;
-        let total: i64 = keys_in_use(&mut session).await?.values().sum();
+        let mut resealed = reseal(&mut session, &keyring).await?;
         context.commit(transaction).await?;
+        resealed += of_deployments(context, &keyring).await?;
+        let in_use = keys_in_use(&mut context.store.connection().await?.session()).await?;
+        let total: i64 = in_use.values().sum();
+        let stale: i64 =
+            in_use.iter().filter(|(id, _)| keyring.current() != Some(id)).map(|(_, count)| count).sum();
+        if self.forget && stale > 0 {
+            return Err(TaskError::Failed(format!(
+                "{stale} secrets were encrypted under an older key meanwhile, so none was forgotten: restart the processes \
+                 that were started before the last rotation, and run it again"
+            )));
+        }
         if let (Some(file), Some(kept), true) = (&file, &kept, self.forget) {
             // A setting takes the place of the whole file.
             let left = if by_setting { &[] } else { &kept[..1] };
@@ -76,5 +86,23 @@ impl Task for SecretsRotate {
         let outcome = if resealed == 0 { Outcome::NothingToDo } else { Outcome::Ok };
         let summary = format!("{resealed} of {total} secrets were encrypted anew.");
         Ok(Done { outcome, summary, data: json!({ "resealed": resealed, "secrets": total }) })
+    }
+}
+
+/// The texts of deployments, of which there may be gigabytes: in batches, so that others can write in between.
+async fn of_deployments(context: &TaskContext, keyring: &Keyring) -> Result<u64, TaskError> {
+    let (mut after, mut resealed) = (0, 0);
+    loop {
+        let mut transaction = context.store.begin().await?;
+        let mut session = transaction.session();
+        context.hold_lock(&mut session).await?;
+        let Some((last, count)) = deployments::reseal(&mut session, keyring, after).await? else {
+            transaction.rollback().await?;
+            return Ok(resealed);
+        };
+        context.commit(transaction).await?;
+        after = last;
+        resealed += count;
+        context.reporter.detail(format!("{resealed} texts of deployments were encrypted anew so far"));
     }
 }

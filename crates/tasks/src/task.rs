@@ -15,6 +15,7 @@ use pm_store::{Session, Store, StoreError, Transaction, locks};
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
+use crate::queue::Queue;
 use crate::{Clock, Reporter};
 
 /// A piece of work with a name and arguments.
@@ -46,6 +47,21 @@ pub trait Task: Send + Sync {
     /// Jobs of the queue with the same key are run one after the other.
     fn queue_key(&self) -> Option<String> {
         self.lock_key()
+    }
+
+    /// Which workers run it.
+    fn queue(&self) -> Queue {
+        Queue::Default
+    }
+
+    /// How many jobs of those that are asked for together may go wrong before no other of them is begun; `None`: any number.
+    fn most_spoilt(&self, _config: &Config) -> Option<u32> {
+        None
+    }
+
+    /// Whether what came of a run counts for [`Task::most_spoilt`].
+    fn is_spoilt(&self, _data: &Json) -> bool {
+        false
     }
 
     /// Whether it may wait on the queue for a worker, which may be on another host; the error says why not.
@@ -145,6 +161,22 @@ pub enum TaskError {
     /// It may work later without anybody doing anything.
     #[error("{0}")]
     TryLater(String),
+    /// As [`Self::TryLater`], and no sooner than this: whoever was asked said so.
+    #[error("{why}")]
+    TryAfter {
+        /// What it is.
+        why: String,
+        /// How long to stay away.
+        pause: Duration,
+    },
+    /// A service did not answer, or not as it should. That may pass by itself; if it does not, something is wrong.
+    #[error("{why}")]
+    Unanswered {
+        /// What it is.
+        why: String,
+        /// How long to stay away, if it said so.
+        pause: Duration,
+    },
     /// Another run holds all that this one is about; nothing was done.
     #[error("{0}")]
     Held(String),
@@ -162,6 +194,27 @@ pub enum TaskError {
         /// For programs.
         data: Json,
     },
+}
+
+impl TaskError {
+    /// Whether the same may work in a while without anybody doing anything.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::TryLater(_) | Self::TryAfter { .. } | Self::Unanswered { .. } => true,
+            Self::Store(error) => error.may_pass(),
+            Self::With { error, .. } => error.may_pass(),
+            _ => false,
+        }
+    }
+
+    /// How long the same is not to be tried, because somebody said so.
+    pub fn pause(&self) -> Duration {
+        match self {
+            Self::TryAfter { pause, .. } | Self::Unanswered { pause, .. } => *pause,
+            Self::With { error, .. } => error.pause(),
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 impl From<ObjectError> for TaskError {

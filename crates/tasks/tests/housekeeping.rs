@@ -126,7 +126,9 @@ async fn reports_go_but_the_newest_stays() {
 #[tokio::test]
 async fn locks_and_jobs_of_dead_processes_are_freed() {
     each_engine(async |store| {
-        let scene = Scene::new(&store, 0.005, 1, Options::default()).await;
+        let mut scene = Scene::new(&store, 0.005, 1, Options::default()).await;
+        // It looks again after two seconds.
+        scene.set(&[("lock_lease", "6")]);
         let job = add_job(&store, epoch(), Status::Running).await;
         let lease = TimeDelta::seconds(120);
         let claim =
@@ -142,6 +144,42 @@ async fn locks_and_jobs_of_dead_processes_are_freed() {
         let again = locks::claim(&store, "irr", "other", None, lease, epoch(), |_| false).await.unwrap();
         let Claim::Taken { lock, .. } = again else { panic!("{again:?}") };
         assert_eq!(lock.fence, 2, "the fencing number goes on");
+    })
+    .await;
+}
+
+/// As after a time in which nobody could reach the database.
+#[tokio::test]
+async fn whoever_speaks_while_it_looks_keeps_lock_and_job() {
+    each_engine(async |store| {
+        let mut scene = Scene::new(&store, 0.005, 1, Options::default()).await;
+        scene.set(&[("lock_lease", "6")]);
+        let mut held = Vec::new();
+        for (key, second) in [("irr", 0), ("peeringdb_sync", 1)] {
+            let job = add_job(&store, epoch() + TimeDelta::seconds(second), Status::Running).await;
+            let lease = TimeDelta::seconds(120);
+            let claim = locks::claim(&store, key, "far/b/n/1/1", Some(job), lease, epoch(), |_| false).await;
+            let Claim::Taken { lock, .. } = claim.unwrap() else { panic!("nobody has it") };
+            held.push((job, lock));
+        }
+        scene.clock.pass(TimeDelta::hours(1));
+        let (job, lock) = &held[1];
+        let task = Housekeeping::default();
+        let (finished, ()) = tokio::join!(scene.run(&task), async {
+            let looks =
+                async || scene.lines.0.lock().unwrap().iter().any(|line| line.contains("looking again"));
+            let begun = std::time::Instant::now();
+            while !looks().await {
+                assert!(begun.elapsed() < std::time::Duration::from_mins(1), "somebody is silent");
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            let now = pm_tasks::Clock::now(&*scene.clock);
+            jobs::note(&store, *job, 0, &[], None, now).await.unwrap();
+            locks::hold(&mut store.connection().await.unwrap().session(), lock, now).await.unwrap();
+        });
+        assert_eq!(finished.data["locks"], json!(["irr"]));
+        let lost = async |id| jobs::get(&store, id).await.unwrap().unwrap().status;
+        assert_eq!((lost(held[0].0).await, lost(*job).await), (Status::Errored, Status::Running));
     })
     .await;
 }

@@ -12,7 +12,7 @@ use pm_store::jobs::{self, NewJob, Status};
 use pm_store::locks::{self, Claim};
 use pm_store::polls::{self, SessionKind};
 use pm_store::testing::{each_engine, epoch};
-use pm_store::{Store, StoreError};
+use pm_store::{Store, StoreError, address};
 use pm_tasks::Finished;
 use serde_json::json;
 use support::fake_routers::{Fake, fill, neighbor, poll_of, runner};
@@ -111,6 +111,27 @@ async fn whoever_waits_gets_the_router_when_it_is_free() {
             });
         assert_eq!((finished.exit, runs.polled().await), (0, 1), "{}", finished.message);
         assert!(runs.lines.0.lock().unwrap().iter().any(|line| line.starts_with("waiting: edge1")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_waited_asks_for_the_sessions_of_now() {
+    each_engine(async |store| {
+        let runs = Runs::new(&store).await;
+        let lock = runs.claim("edge1", "elsewhere", None).await;
+        let (finished, ()) =
+            tokio::join!(runs.poll_with("edge1,edge2", true, CancellationToken::new()), async {
+                runs.fake.asked(1).await;
+                let sql = "UPDATE peering_directpeeringsession SET ip_address = ?";
+                let other = address::encode("192.0.2.2/30".parse().unwrap());
+                store.execute(sql, vec![other.into()]).await.unwrap();
+                let up = neighbor("default", "192.0.2.2", 64_501, State::Established, 1);
+                runs.fake.answers("edge1.example.net", vec![up]);
+                locks::release(&store, &lock).await.unwrap();
+            });
+        assert_eq!((finished.exit, runs.polled().await), (0, 1), "{}", finished.message);
+        assert_eq!(finished.data["routers"][0]["established"], 1);
     })
     .await;
 }

@@ -72,6 +72,17 @@ impl Scene {
         transaction.commit().await.unwrap();
     }
 
+    async fn change(&self, id: i64, draft: Draft) {
+        let author = Author { user_id: None, user_name: "test".into(), request_id: "r".into() };
+        let keyring = Keyring::from_texts(["k".repeat(50).as_str()]);
+        let rules = Rules { checked: false, community_values: false };
+        let now = pm_tasks::Clock::now(&*self.clock);
+        let writing = Writing { author: &author, now, keyring: &keyring, rules };
+        let mut transaction = self.store.begin().await.unwrap();
+        write::update(&mut transaction.session(), writing, &[(id, draft)]).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
     /// The addresses that are remembered.
     async fn deleted(&self) -> Vec<String> {
         let mut connection = self.store.connection().await.unwrap();
@@ -164,6 +175,40 @@ async fn sessions_follow_their_router_and_nothing_stale_stays() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_changed_while_its_router_is_asked_gets_nothing_of_its_old_peer() {
+    each_engine(async |store| {
+        let (direct, [four, six]) = fill(&store).await;
+        let scene = Scene::new(&store);
+        let up = State::Established;
+        let all = ["192.0.2.1", "198.51.100.1", "2001:db8::1"];
+        let all = all.map(|address| neighbor("default", address, 64_501, up, 9));
+        scene.fake.answers("edge1.example.net", all.into());
+        let gate = scene.fake.holds_back("edge1.example.net");
+        let (finished, ()) = tokio::join!(scene.poll(Some("edge1")), async {
+            scene.fake.asked(1).await;
+            let other: std::net::IpAddr = "198.51.100.77".parse().unwrap();
+            let moved = Draft::new(&internet_exchange_peering_session::MODEL).with("ip_address", other);
+            scene.change(four, moved).await;
+            scene.delete(&direct_peering_session::MODEL, direct).await;
+            gate.add_permits(1);
+        });
+        assert_eq!(finished.exit, 0, "{}", finished.message);
+        let ixp = "internetexchangepeering";
+        assert_eq!(scene.session(ixp, four).await, (None, 0, 0, 0, false));
+        assert_eq!(scene.session(ixp, six).await, (Some("established".into()), 9, 4, 7, true));
+        let mut connection = store.connection().await.unwrap();
+        let mut session = connection.session();
+        let standings = polls::standings(&mut session, SessionKind::Ixp).await.unwrap();
+        assert_eq!(standings.into_keys().collect::<Vec<_>>(), [six]);
+        assert!(polls::history(&mut session, SessionKind::Ixp, four, 10).await.unwrap().is_empty());
+        assert!(polls::standings(&mut session, SessionKind::Direct).await.unwrap().is_empty());
+        let told = "edge1: 2 sessions were changed meanwhile";
+        assert!(scene.lines.0.lock().unwrap().iter().any(|line| line.starts_with(told)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn routers_that_fail_are_named_and_the_others_go_on() {
     each_engine(async |store| {
         let (direct, _) = fill(&store).await;
@@ -203,7 +248,14 @@ async fn each_router_is_reached_in_its_own_way() {
     each_engine(async |store| {
         fill(&store).await;
         let scene = Scene::new(&store);
-        scene.poll(None).await;
+        let gates = ["edge1", "edge2"].map(|name| scene.fake.holds_back(&format!("{name}.example.net")));
+        // Both at the same time, or this would not end.
+        tokio::join!(scene.poll(None), async {
+            scene.fake.asked(2).await;
+            for gate in &gates {
+                gate.add_permits(1);
+            }
+        });
         let mut targets = std::mem::take(&mut *scene.fake.targets.lock().unwrap());
         targets.sort_by(|one, other| one.endpoint.host.cmp(&other.endpoint.host));
         let ports: Vec<u16> = targets.iter().map(|target| target.endpoint.port).collect();

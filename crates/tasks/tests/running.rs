@@ -167,7 +167,7 @@ async fn a_cancelled_run_stores_nothing_and_frees_its_lock() {
 async fn a_run_that_lost_its_lock_writes_nothing() {
     each_engine(async |store| {
         let scene = Scene::new(&store, 0.02, 1, Options::default()).await;
-        scene.server.fault(Some(Namespace::Poc), Fault { seconds: 2, ..Fault::once(FaultKind::Slow) });
+        scene.server.fault(Some(Namespace::Poc), Fault { seconds: 10, ..Fault::once(FaultKind::Slow) });
         let runner = scene.runner();
         let task = PeeringdbSync::default();
         let (finished, ()) = tokio::join!(runner.run(&task, CancellationToken::new()), async {

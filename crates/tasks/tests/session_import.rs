@@ -146,7 +146,7 @@ async fn neighbours_on_a_lan_become_sessions_of_the_connection_that_they_are_on(
     each_engine(async |store| {
         let scene = Scene::new(&store).await;
         let mut told = up("default", "198.51.100.12", 64_512, Some("198.51.100.251"));
-        told.description = Some("x".repeat(300));
+        told.description = Some("x".repeat(300).into());
         let neighbors = || {
             vec![
                 up("default", "198.51.100.10", 64_510, Some("198.51.100.250")),

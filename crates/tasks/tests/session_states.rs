@@ -139,7 +139,7 @@ async fn a_session_that_went_down_between_two_polls_has_flapped() {
         // Ten minutes lie between two polls.
         for uptime in [3600, 4200, 59, 659] {
             let mut one = neighbor("default", "198.51.100.1", 64_501, State::Established, 1);
-            one.uptime = Some(uptime);
+            one.age = Some(uptime);
             scene.fake.answers("edge1.example.net", vec![one]);
             scene.poll().await;
             let found = show(&store, scene.freshness(), "198.51.100.1", 1).await.unwrap();
@@ -213,7 +213,8 @@ async fn routers_are_told_of_with_their_sessions_in_numbers() {
         let names: Vec<&str> = all.iter().map(|one| one.router.name.as_str()).collect();
         assert_eq!(names, ["edge1", "edge2", "edge3", "edge4"]);
         let one = serde_json::to_value(&all[0]).unwrap();
-        let counts = json!({"total": 3, "wanted": 3, "established": 2, "unknown": 1, "near_limit": 1});
+        let counts =
+            json!({"total": 3, "wanted": 3, "established": 2, "down": 1, "unknown": 1, "near_limit": 1});
         assert_eq!((&one["sessions"], &one["strangers"], &one["age"]), (&counts, &json!(1), &json!(0)));
         assert_eq!((&one["driver"], &one["platform"]), (&json!("bird"), &json!("BIRD")));
         // Polling is enabled on the second and brought nothing yet; it is not on the fourth.
@@ -233,7 +234,7 @@ async fn neighbours_without_a_session_are_kept_as_the_last_poll_saw_them() {
         let edge = "edge1.example.net";
         let strange = |asn| {
             let mut one = neighbor("blue", "203.0.113.9", asn, State::Active, 0);
-            one.description = Some("Transit\0 of\tsomebody".to_owned());
+            one.description = Some("Transit\0 of\tsomebody".into());
             one
         };
         let other = || neighbor("default", "2001:db8:9::1", 64_998, State::Established, 1);

@@ -9,6 +9,7 @@ mod irr_lists;
 mod irr_memory;
 mod parsers;
 mod polls;
+mod queue;
 mod render;
 mod start;
 mod sync;
@@ -48,6 +49,8 @@ pub(crate) enum Measure {
     Parsers,
     /// `poll_bgp_sessions`, and storing a poll.
     Polls,
+    /// Jobs through workers.
+    Queue,
     /// Commands that do little.
     Start,
 }
@@ -88,6 +91,9 @@ pub(crate) async fn run(session: &Session, only: &[Measure], report: &mut Report
     }
     if wanted(Measure::Polls) {
         polls::run(session, report).await?;
+    }
+    if wanted(Measure::Queue) {
+        queue::run(session, report).await?;
     }
     if wanted(Measure::Start) {
         start::run(session, report).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::say;
-use crate::parsers::GOALS;
+use crate::parsers::{GOALS, MEMORY};
 use crate::process::{measure_output, median};
 use crate::report::{Report, size, time};
 use crate::session::Session;
@@ -35,7 +35,7 @@ pub(super) async fn run(session: &Session, report: &mut Report) -> anyhow::Resul
         say(&format!("{name}: {}, {speed:.0} MB/s, {}", time(took), size(spent.memory)));
         let wanted = f64::from(length) / 1e6 / f64::from(goal.speed);
         report.within(name, took, Duration::from_secs_f64(wanted));
-        let limit = u64::from(1 + goal.memory) * u64::from(length);
+        let limit = u64::from(1 + MEMORY) * u64::from(length);
         report.memory_within("– peak memory, the answer included", spent.memory, limit);
     }
     std::fs::remove_file(session.file("answer"))?;

@@ -79,7 +79,7 @@ async fn store(
     let store = database.open().await?;
     let router = *fill(&store, list).await?.first().context("no router")?;
     let mut transaction = store.begin_reading().await?;
-    let mut expected = polls::expected(&mut transaction.session()).await?;
+    let mut expected = polls::expected(&mut transaction.session(), &[router]).await?;
     transaction.rollback().await?;
     let sessions = expected.remove(&router).context("no sessions")?;
     ensure!(sessions.len() == LARGE as usize, "{} sessions", sessions.len());
@@ -100,6 +100,8 @@ async fn store(
             let begun = Instant::now();
             let now = start_time() + TimeDelta::minutes(i64::from(round));
             let mut transaction = store.begin().await?;
+            let changed = polls::changed(&mut transaction.session(), router, &sessions).await?;
+            ensure!(changed.is_empty(), "{} sessions were changed", changed.len());
             polls::store(&mut transaction.session(), SessionKind::Direct, &rows, now).await?;
             polls::stamp(&mut transaction.session(), router, now).await?;
             transaction.commit().await?;

@@ -8,6 +8,7 @@ use pm_tasks::{AnyTask, ConfigureRouters, Drift, Finished};
 
 use crate::app::{self, EXIT_DIFFERENT, EXIT_OK};
 use crate::commands::Shared;
+use crate::enqueue;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -60,7 +61,7 @@ pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) 
         ..ConfigureRouters::default()
     };
     if arguments.tasks {
-        return app::enqueue(shared, output, &AnyTask::ConfigureRouters(task)).await;
+        return enqueue::enqueue_each(shared, output, &AnyTask::ConfigureRouters(task)).await;
     }
     let (mut diffs, dry_run) = (BTreeMap::new(), task.dry_run);
     let finished = app::run_task_and(shared, output, &task, arguments.wait, |finished| {
@@ -78,10 +79,16 @@ pub(crate) struct DriftArguments {
     /// Only these routers, by name or hostname, comma separated
     #[arg(short, long, value_name = "HOSTS")]
     limit: Option<String>,
+    /// Put it on the queue, for a worker, instead of running it here
+    #[arg(short, long)]
+    tasks: bool,
 }
 
 pub(crate) async fn drift(shared: &Shared, output: &Output, arguments: DriftArguments) -> anyhow::Result<u8> {
     let task = Drift { limit: arguments.limit, ..Drift::default() };
+    if arguments.tasks {
+        return enqueue::enqueue(shared, output, &AnyTask::Drift(task)).await;
+    }
     let mut diffs = BTreeMap::new();
     let finished = app::run_task_and(shared, output, &task, false, |finished| {
         diffs = taken(&task.diffs, finished);

@@ -2,12 +2,11 @@
 
 use anyhow::{anyhow, bail};
 use clap::Subcommand;
-use pm_router::{Diff, mask_text};
 use pm_store::deployments::{self, Deployment, Whole};
-use pm_tasks::{Clock as _, Editor, SystemClock};
+use pm_tasks::{Clock as _, Diff, Editor, SystemClock, TaskError, close_deployment, mask_text, mask_values};
 use serde_json::json;
 
-use crate::app::{self, EXIT_OK, EXIT_REFUSED};
+use crate::app::{self, EXIT_OK, EXIT_REFUSED, EXIT_TRY_LATER};
 use crate::commands::Shared;
 use crate::output::Output;
 
@@ -15,8 +14,8 @@ use crate::output::Output;
 pub(crate) enum Command {
     /// The newest deployments, and whether they are frozen
     List {
-        /// Only those of this router
-        #[arg(long, value_name = "NAME")]
+        /// Only those of this router, by name or hostname
+        #[arg(long, value_name = "ROUTER")]
         router: Option<String>,
         /// At most so many
         #[arg(long, default_value_t = 20)]
@@ -36,6 +35,14 @@ pub(crate) enum Command {
         deployment: i64,
         /// The one to compare with, by default the router's one before
         with: Option<i64>,
+    },
+    /// Say of a deployment whose end is not known that somebody has looked at the router
+    Close {
+        /// Its number
+        deployment: i64,
+        /// Who is recorded as the one who looked
+        #[arg(long, env = "USER", hide_env_values = true, default_value = "somebody", value_name = "NAME")]
+        user: String,
     },
     /// Stop all deployments until they are thawed
     Freeze {
@@ -58,6 +65,7 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
         Command::List { router, limit } => list(shared, output, router.as_deref(), limit).await,
         Command::Show { deployment, configuration } => show(shared, output, deployment, configuration).await,
         Command::Diff { deployment, with } => diff(shared, output, deployment, with).await,
+        Command::Close { deployment, user } => close(shared, output, deployment, &user).await,
         Command::Freeze { reason, user } => freeze(shared, output, &reason, &user).await,
         Command::Thaw { user } => thaw(shared, output, &user).await,
     }
@@ -68,7 +76,14 @@ async fn list(shared: &Shared, output: &Output, router: Option<&str>, limit: u32
     let mut connection = store.connection().await?;
     let mut session = connection.session();
     let frozen = deployments::frozen(&mut session).await?;
-    let found = deployments::list(&mut session, router, limit).await?;
+    let router = match router {
+        Some(router) => {
+            let name = deployments::router_name(&mut session, router).await?;
+            Some(name.ok_or_else(|| anyhow!("there is no router {router}, and none had a deployment"))?)
+        }
+        None => None,
+    };
+    let found = deployments::list(&mut session, router.as_deref(), limit).await?;
     if output.json {
         output.json(&json!({ "frozen": frozen, "deployments": found }))?;
         return Ok(EXIT_OK);
@@ -106,7 +121,8 @@ fn configuration(editor: &Editor, whole: &Whole) -> anyhow::Result<String> {
     let Some(sealed) = &whole.configuration else {
         bail!("deployment {} has no configuration", whole.deployment.id)
     };
-    Ok(mask_text(&deployments::open(&editor.keyring, sealed)?))
+    let secrets = deployments::open_secrets(&editor.keyring, whole.secrets.as_deref())?;
+    Ok(mask_values(&mask_text(&deployments::open(&editor.keyring, sealed)?), &secrets))
 }
 
 async fn show(shared: &Shared, output: &Output, id: i64, with_text: bool) -> anyhow::Result<u8> {
@@ -141,6 +157,9 @@ async fn show(shared: &Shared, output: &Output, id: i64, with_text: bool) -> any
     output.line(&format!("  sessions   {}", found.sessions.stored.len() + found.sessions.others.len()));
     if let Some(message) = &one.message {
         output.line(&format!("  message    {message}"));
+    }
+    if let Some(user) = &one.closed_by {
+        output.line(&format!("  closed by  {user}"));
     }
     for warning in found.warnings.as_array().into_iter().flatten().filter_map(|one| one.as_str()) {
         output.line(&format!("  warning    {warning}"));
@@ -178,6 +197,23 @@ async fn diff(shared: &Shared, output: &Output, id: i64, with: Option<i64>) -> a
         output.line(diff.text().trim_end_matches('\n'));
     }
     Ok(EXIT_OK)
+}
+
+async fn close(shared: &Shared, output: &Output, id: i64, user: &str) -> anyhow::Result<u8> {
+    let (_, store) = app::open(shared, output).await?;
+    match close_deployment(&store, id, user, SystemClock.now()).await {
+        Ok(()) => {
+            output.remark(&format!(
+                "Deployment {id} is closed. What runs on the router is what somebody has seen there."
+            ));
+            Ok(EXIT_OK)
+        }
+        Err(TaskError::Held(text)) => {
+            output.error(&text);
+            Ok(EXIT_TRY_LATER)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn freeze(shared: &Shared, output: &Output, reason: &str, user: &str) -> anyhow::Result<u8> {

@@ -147,7 +147,7 @@ pub(crate) async fn export(
 ) -> anyhow::Result<u8> {
     let editor = app::editor(shared, output).await?;
     let secrets = match arguments.secrets {
-        SecretsChoice::Hidden => Secrets::LeftOut,
+        SecretsChoice::Hidden => Secrets::LeftOut(&editor.keyring),
         SecretsChoice::Readable => Secrets::Readable(&editor.keyring),
     };
     let document = documents::export(&editor.store, secrets).await?;

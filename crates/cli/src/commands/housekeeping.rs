@@ -5,6 +5,7 @@ use pm_tasks::{AnyTask, Housekeeping};
 
 use crate::app;
 use crate::commands::Shared;
+use crate::enqueue;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(shared: &Shared, output: &Output, arguments: &Arguments) -> anyhow::Result<u8> {
     let task = Housekeeping { dry_run: arguments.dry_run };
     if arguments.tasks {
-        return app::enqueue(shared, output, &AnyTask::Housekeeping(task)).await;
+        return enqueue::enqueue(shared, output, &AnyTask::Housekeeping(task)).await;
     }
     Ok(app::run_task(shared, output, &task, arguments.wait).await?.exit)
 }

@@ -6,14 +6,15 @@ use anyhow::anyhow;
 use clap::Subcommand;
 use pm_store::Store;
 use pm_store::irr::{Kind, Stand, State};
-use pm_tasks::IrrAccept;
 use pm_tasks::irr::look::{self, Line, Overview};
+use pm_tasks::{AnyTask, IrrAccept};
 use serde_json::json;
 
 use super::irr_query;
 use super::peeringdb::parse_asn;
 use crate::app::{self, EXIT_OK};
 use crate::commands::Shared;
+use crate::enqueue;
 use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +63,9 @@ pub(crate) enum Command {
         /// Wait if a run is fetching IRR data, instead of ending with exit code 75
         #[arg(long)]
         wait: bool,
+        /// Put it on the queue, for a worker, instead of running it here
+        #[arg(short, long)]
+        tasks: bool,
     },
 }
 
@@ -69,7 +73,10 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
     match command {
         Command::Query(arguments) => return irr_query::query(shared, output, arguments).await,
         Command::Explain(arguments) => return irr_query::explain(shared, output, &arguments).await,
-        Command::Accept { asns, wait } => {
+        Command::Accept { asns, tasks: true, .. } => {
+            return enqueue::enqueue(shared, output, &AnyTask::IrrAccept(IrrAccept { asns })).await;
+        }
+        Command::Accept { asns, wait, .. } => {
             return Ok(app::run_task(shared, output, &IrrAccept { asns }, wait).await?.exit);
         }
         _ => {}

@@ -6,6 +6,7 @@ use pm_tasks::{AnyTask, GetIrrData, GrabPrefixes};
 use super::peeringdb::parse_asn;
 use crate::app;
 use crate::commands::Shared;
+use crate::enqueue;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -50,7 +51,7 @@ pub(crate) async fn grab(shared: &Shared, output: &Output, arguments: &GrabArgum
     );
     let task = GrabPrefixes { limit: arguments.limit, force: arguments.run.force };
     if arguments.run.tasks {
-        return app::enqueue(shared, output, &AnyTask::GrabPrefixes(task)).await;
+        return enqueue::enqueue(shared, output, &AnyTask::GrabPrefixes(task)).await;
     }
     Ok(app::run_task(shared, output, &task, arguments.run.wait).await?.exit)
 }
@@ -58,7 +59,7 @@ pub(crate) async fn grab(shared: &Shared, output: &Output, arguments: &GrabArgum
 pub(crate) async fn get(shared: &Shared, output: &Output, arguments: GetArguments) -> anyhow::Result<u8> {
     let task = GetIrrData { limit: arguments.limit, asns: arguments.asn, force: arguments.run.force };
     if arguments.run.tasks {
-        return app::enqueue(shared, output, &AnyTask::GetIrrData(task)).await;
+        return enqueue::enqueue(shared, output, &AnyTask::GetIrrData(task)).await;
     }
     Ok(app::run_task(shared, output, &task, arguments.run.wait).await?.exit)
 }

@@ -3,14 +3,18 @@
 use anyhow::anyhow;
 use chrono::TimeDelta;
 use clap::Subcommand;
-use pm_store::jobs::{self, Job, LogLine, Status};
+use pm_store::jobs::{self, Filter, Job, LogLine, Status};
 use pm_store::queue::{self, Cancelled};
+use pm_store::schedules::slots;
 use pm_store::{Store, locks};
-use pm_tasks::{Clock as _, SystemClock};
+use pm_tasks::queue::{EnqueueError, Origin, Queue, RetryError};
+use pm_tasks::{AnyTask, Clock as _, SystemClock};
 use serde_json::json;
 
 use crate::app::{self, EXIT_FAILED, EXIT_OK, UsageError};
 use crate::commands::Shared;
+use crate::commands::job_tail::tail;
+use crate::enqueue;
 use crate::output::Output;
 
 #[derive(Debug, Subcommand)]
@@ -23,6 +27,9 @@ pub(crate) enum Command {
         /// Only jobs of this task, such as `peeringdb_sync`
         #[arg(long)]
         task: Option<String>,
+        /// Only jobs of this queue: routers, data or default
+        #[arg(long)]
+        queue: Option<String>,
         /// At most so many
         #[arg(long, default_value_t = 20)]
         limit: u32,
@@ -31,6 +38,17 @@ pub(crate) enum Command {
     Show {
         /// Number or UUID
         job: String,
+    },
+    /// What a job says, until it is over; ends with its exit code
+    Tail {
+        /// Number or UUID
+        job: String,
+    },
+    /// Ask for the task of a job that is over once more, with the same arguments
+    Retry {
+        /// Numbers or UUIDs
+        #[arg(required = true)]
+        jobs: Vec<String>,
     },
     /// End a job: one that waits at once, one that runs at its next pause
     Cancel {
@@ -43,9 +61,12 @@ pub(crate) enum Command {
 pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> anyhow::Result<u8> {
     let (_, store) = app::open(shared, output).await?;
     match command {
-        Command::List { status, task, limit } => {
+        Command::List { status, task, queue, limit } => {
             let status = status.map(|text| parse_status(&text)).transpose()?;
-            let found = jobs::list(&store, status, task.as_deref(), limit.into()).await?;
+            let queue = queue.map(|text| known_queue(&text)).transpose()?;
+            let task = task.map(|text| known_task(&text)).transpose()?;
+            let filter = Filter { status, task, queue: queue.map(Queue::as_str) };
+            let found = jobs::find(&store, filter, limit.into()).await?;
             output.table(
                 "jobs",
                 &found,
@@ -54,6 +75,8 @@ pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> a
             )?;
         }
         Command::Show { job } => show(&store, output, &job).await?,
+        Command::Tail { job } => return tail(&store, output, find(&store, &job).await?).await,
+        Command::Retry { jobs } => return retry(&store, output, &jobs).await,
         Command::Cancel { jobs } => return cancel(&store, output, &jobs).await,
     }
     Ok(EXIT_OK)
@@ -71,10 +94,23 @@ async fn show(store: &Store, output: &Output, job: &str) -> anyhow::Result<()> {
     let found = find(store, job).await?;
     let log = jobs::log(store, found.id).await?;
     let waits = waits(store, &found).await?;
+    let again = jobs::repetition(store, found.id).await?;
+    let slot = slots::of_job(&mut store.connection().await?.session(), found.id).await?;
     if output.json {
-        return output.json(&json!({ "job": found, "log": log, "waits": waits }));
+        return output.json(&json!({
+            "job": found, "log": log, "waits": waits, "repeated_by": again, "scheduled": slot,
+        }));
     }
+    let before = match found.repeat_of {
+        Some(id) => jobs::get(store, id).await?,
+        None => None,
+    };
     lines(output, &found, &log, waits.as_ref());
+    if let Some(slot) = slot {
+        let time = slot.slot.format("%Y-%m-%d %H:%M:%S UTC");
+        output.line(&format!("  schedule   {}, for {time}", slot.schedule));
+    }
+    chain(output, &found, before.as_ref(), again);
     Ok(())
 }
 
@@ -112,15 +148,18 @@ fn lines(output: &Output, found: &Job, log: &[LogLine], waits: Option<&Waits>) {
     let asked = found.cancel_asked.filter(|_| !found.status.is_over()).map_or("", |_| ", to be cancelled");
     output.line(&format!("  status     {}{outcome}{asked}", found.status));
     output.line(&format!("  created    {}", found.created.format("%Y-%m-%d %H:%M:%S UTC")));
+    if let Some(queue) = &found.queue {
+        output.line(&format!("  queue      {queue}"));
+    }
+    if let Some(time) = found.not_before.filter(|_| found.is_waiting()) {
+        output.line(&format!("  not before {}", time.format("%Y-%m-%d %H:%M:%S UTC")));
+    }
     if let Some(waits) = waits {
         let time = TimeDelta::seconds(waits.seconds);
         output.line(&format!("  waits      at place {}, for {}", waits.place, length(time)));
         if let Some(lock) = &waits.lock {
             output.line(&format!("  waits for  {lock}"));
         }
-    }
-    if let Some(lost) = found.repeat_of {
-        output.line(&format!("  repeats    job {lost}, which was lost"));
     }
     if let Some(took) = took(found) {
         output.line(&format!("  took       {took}"));
@@ -136,6 +175,25 @@ fn lines(output: &Output, found: &Job, log: &[LogLine], waits: Option<&Waits>) {
     }
     for line in log {
         output.line(&format!("  {} {:8} {}", line.time.format("%H:%M:%S"), line.level, line.message));
+    }
+}
+
+/// What the job does again, and what does it again.
+fn chain(output: &Output, found: &Job, before: Option<&Job>, again: Option<i64>) {
+    if let Some(number) = found.repeat_of {
+        let how = before.map_or_else(
+            || "is cleared away".to_owned(),
+            |before| {
+                before
+                    .outcome
+                    .map_or_else(|| format!("is {}", before.status), |outcome| format!("was {outcome}"))
+            },
+        );
+        let attempt = if found.attempt > 1 { format!(" (attempt {})", found.attempt) } else { String::new() };
+        output.line(&format!("  repeats    job {number}, which {how}{attempt}"));
+    }
+    if let Some(again) = again {
+        output.line(&format!("  repeated   by job {again}"));
     }
 }
 
@@ -179,6 +237,60 @@ async fn cancel(store: &Store, output: &Output, names: &[String]) -> anyhow::Res
         output.json(&json!({ "jobs": told }))?;
     }
     Ok(exit)
+}
+
+/// Asks for each once more, and fails if one of them must not be.
+async fn retry(store: &Store, output: &Output, names: &[String]) -> anyhow::Result<u8> {
+    let mut exit = EXIT_OK;
+    let mut told = Vec::new();
+    // What is asked for together stops together, as it did the first time.
+    let batch = (names.len() > 1).then(|| uuid::Uuid::new_v4().to_string());
+    for name in names {
+        let job = find(store, name).await?;
+        let now = SystemClock.now();
+        match pm_tasks::queue::retry(store, &job, Origin::COMMAND_LINE, batch.clone(), now).await {
+            Ok(queued) => {
+                enqueue::tell(output, &job.task, &queued);
+                let mut object = enqueue::as_json(&job.task, &queued);
+                object["repeats"] = job.id.into();
+                told.push(object);
+            }
+            Err(RetryError::Enqueue(EnqueueError::Store(error))) => return Err(error.into()),
+            Err(error) => {
+                exit = EXIT_FAILED;
+                output.error(&error.to_string());
+                told.push(json!({ "repeats": job.id, "task": job.task, "error": error.to_string() }));
+            }
+        }
+    }
+    if output.json {
+        output.json(&json!({ "jobs": told }))?;
+    }
+    Ok(exit)
+}
+
+/// The name of a task as the records have it, however it was written.
+fn known_task(text: &str) -> anyhow::Result<&'static str> {
+    AnyTask::name_of(text).ok_or_else(|| {
+        let written = text.to_lowercase();
+        let closest =
+            AnyTask::NAMES.into_iter().min_by_key(|name| strsim::damerau_levenshtein(&written, name));
+        let meant = closest.filter(|name| {
+            name.contains(&written) || strsim::damerau_levenshtein(&written, name) <= (name.len() / 4).max(2)
+        });
+        let hint = meant.map_or_else(|| ";".to_owned(), |name| format!("; did you mean {name}?"));
+        anyhow!(UsageError(format!(
+            "there is no task {text:?}{hint} there are {}",
+            AnyTask::NAMES.join(", ")
+        )))
+    })
+}
+
+pub(crate) fn known_queue(text: &str) -> anyhow::Result<Queue> {
+    Queue::parse(text.trim()).ok_or_else(|| {
+        let known = Queue::ALL.map(Queue::as_str).join(", ");
+        anyhow!(UsageError(format!("there is no queue {text:?}; there are {known}")))
+    })
 }
 
 fn parse_status(text: &str) -> anyhow::Result<Status> {

@@ -13,13 +13,16 @@ mod exchanges;
 mod generate;
 mod housekeeping;
 mod import_original;
+mod install_units;
 mod irr;
 mod irr_data;
 mod irr_query;
+mod job_tail;
 mod jobs;
 #[cfg(feature = "lab")]
 mod lab;
 mod migrate;
+mod notifications;
 mod objects;
 mod peeringdb;
 mod peeringdb_sync;
@@ -27,7 +30,11 @@ mod poll_bgp_sessions;
 mod render_configuration;
 mod router;
 mod router_list;
+mod run;
+mod schedule;
+mod scheduler;
 mod secrets;
+mod server;
 mod session_import;
 mod session_states;
 mod sessions;
@@ -212,9 +219,23 @@ enum Command {
     /// Run what waits on the queue, until told to stop
     #[command(visible_alias = "rqworker")]
     Worker(worker::Arguments),
+    /// Put the tasks of schedules on the queue, until told to stop
+    Scheduler(scheduler::Arguments),
+    /// A worker and a scheduler in one process, until told to stop
+    Run(run::Arguments),
+    /// What is run by itself, and when
+    #[command(subcommand)]
+    Schedule(schedule::Command),
+    /// Answer over HTTP for those who watch over it: health and metrics
+    Server(server::Arguments),
+    /// Put systemd's units, or a file for cron, on this host
+    InstallUnits(install_units::Arguments),
     /// What waits, runs and ran, and how it ended
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Notifications: who is told of what, what was told, whether messages arrive
+    #[command(subcommand)]
+    Notifications(notifications::Command),
     /// Settings: show, check, write a commented file, convert the original's
     #[command(subcommand)]
     Config(config::Command),
@@ -263,7 +284,13 @@ pub(crate) async fn run(arguments: Arguments, output: &Output) -> anyhow::Result
         Command::Router(command) => router::run(shared, output, command).await,
         Command::Secrets(command) => secrets::run(shared, output, &command).await,
         Command::Worker(arguments) => worker::run(shared, output, &arguments).await,
+        Command::Scheduler(arguments) => scheduler::run(shared, output, &arguments).await,
+        Command::Run(arguments) => run::run(shared, output, &arguments).await,
+        Command::Schedule(command) => schedule::run(shared, output, command).await,
+        Command::Server(arguments) => server::run(shared, output, &arguments).await,
+        Command::InstallUnits(arguments) => install_units::run(shared, output, &arguments),
         Command::Jobs(command) => jobs::run(shared, output, command).await,
+        Command::Notifications(command) => notifications::run(shared, output, command).await,
         Command::Config(command) => config::run(shared, output, command),
         Command::Migrate(arguments) => migrate::run(shared, output, &arguments).await,
         Command::Backup(arguments) => backup::run(shared, output, &arguments).await,

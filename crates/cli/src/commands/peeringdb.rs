@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::app::{self, EXIT_OK};
 use crate::commands::Shared;
+use crate::enqueue;
 use crate::output::{Output, one_line, table};
 
 #[derive(Debug, Subcommand)]
@@ -27,7 +28,11 @@ pub(crate) enum Command {
     /// How many records the cache holds
     Status,
     /// Find our own connections and exchanges in the cache, as every synchronisation does
-    Link,
+    Link {
+        /// Put it on the queue, for a worker, instead of running it here
+        #[arg(short, long)]
+        tasks: bool,
+    },
     /// Write the cache as {namespace}.json in the API's own shape
     Export {
         /// Directory; made if it does not exist
@@ -45,12 +50,16 @@ pub(crate) fn parse_asn(text: &str) -> Result<i64, String> {
 }
 
 pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> anyhow::Result<u8> {
-    if let Command::Link = command {
-        return Ok(app::run_task(shared, output, &pm_tasks::PeeringdbLink::default(), false).await?.exit);
+    if let Command::Link { tasks } = command {
+        let task = pm_tasks::PeeringdbLink::default();
+        if tasks {
+            return enqueue::enqueue(shared, output, &pm_tasks::AnyTask::PeeringdbLink(task)).await;
+        }
+        return Ok(app::run_task(shared, output, &task, false).await?.exit);
     }
     let (_, store) = app::open(shared, output).await?;
     match command {
-        Command::Link => {}
+        Command::Link { .. } => {}
         Command::Net { asn } => {
             let network = lookup::network(&store, asn).await?.map(shown).ok_or_else(|| {
                 anyhow!("AS{asn} is not in the PeeringDB cache; `peering-manager peeringdb_sync` brings it up to date")

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::app::{self, EXIT_OK, UsageError};
 use crate::commands::Shared;
+use crate::enqueue;
 use crate::output::{Output, one_line, table};
 
 /// Records of other networks that a report lists.
@@ -57,7 +58,7 @@ pub(crate) async fn run(shared: &Shared, output: &Output, arguments: Arguments) 
     }
     let task = PeeringdbSync { full: arguments.full, force: arguments.force, from: arguments.from };
     if arguments.tasks {
-        return app::enqueue(shared, output, &AnyTask::PeeringdbSync(task)).await;
+        return enqueue::enqueue(shared, output, &AnyTask::PeeringdbSync(task)).await;
     }
     let finished = app::run_task(shared, output, &task, arguments.wait).await?;
     let changed = finished.outcome != Some(Outcome::NothingToDo);

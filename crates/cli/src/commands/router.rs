@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use pm_router::{
-    ConfigText, Credentials, Endpoint, Family, HostKeys, How, Key, Limits, Neighbor, Platform, Router, State,
-    Target, Tls, Way as SshWay,
+    Arguments, Choice, ConfigText, Credentials, Endpoint, Family, HostKeys, How, Key, Limits, Neighbor,
+    Platform, Router, State, Target, Tls, Way as SshWay,
 };
 use secrecy::SecretString;
 use serde_json::{Map, Value as Json, json};
@@ -75,7 +75,7 @@ pub(crate) struct Way {
     /// The Python that has NAPALM
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
-    /// The file of host keys that are believed [default: `~/.ssh/known_hosts`]
+    /// The file of host keys that are believed [default: `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`]
     #[arg(long, value_name = "FILE", conflicts_with = "host_key")]
     known_hosts: Option<PathBuf>,
     /// The fingerprint of the host key, SHA256:…
@@ -99,6 +99,15 @@ pub(crate) enum DriverChoice {
     Native,
     /// NAPALM's, in a Python process.
     Napalm,
+}
+
+impl From<DriverChoice> for Choice {
+    fn from(choice: DriverChoice) -> Self {
+        match choice {
+            DriverChoice::Native => Self::Native,
+            DriverChoice::Napalm => Self::Napalm,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -187,20 +196,20 @@ fn cells(one: &Neighbor) -> Vec<String> {
         let all: Vec<String> = [Family::Ipv4, Family::Ipv6]
             .iter()
             .filter_map(|of| one.prefixes.get(of))
-            .map(|one| text(count(one)))
+            .map(|one| text(count(&one)))
             .collect();
         if all.is_empty() { "-".to_owned() } else { all.join(" + ") }
     };
     vec![
-        one.vrf.clone(),
+        one.vrf.to_string(),
         one.address.to_string(),
         text(one.remote_as.map(u64::from)),
         state(one),
-        one.uptime.or(one.downtime).map_or_else(|| "-".to_owned(), duration),
+        one.age.map_or_else(|| "-".to_owned(), |age| duration(age.into())),
         counts(|counts| counts.received),
         counts(|counts| counts.accepted),
         counts(|counts| counts.advertised),
-        one.description.clone().unwrap_or_default(),
+        one.description.as_deref().unwrap_or_default().to_owned(),
     ]
 }
 
@@ -272,12 +281,7 @@ async fn diff(output: &Output, arguments: &Difference) -> anyhow::Result<()> {
         bail!(UsageError("the password and the configuration cannot both come from standard input".into()));
     }
     let text = ConfigText::new(read(&arguments.file)?);
-    let target = way.target()?;
-    if way.driver == Some(DriverChoice::Native) && target.platform.capabilities().loads.is_empty() {
-        let name = target.platform.name();
-        bail!(UsageError(format!("the native driver of {name} only reads; use --driver napalm")));
-    }
-    let router = pm_router::connect(&target).await?;
+    let router = pm_router::connect(&way.target(true)?).await?;
     let compared = compare(&*router, &text, arguments.replace).await;
     router.close().await;
     let difference = compared?;
@@ -341,44 +345,68 @@ async fn ping(output: &Output, way: &Way) -> anyhow::Result<()> {
 
 impl Way {
     async fn connect(&self) -> anyhow::Result<Box<dyn Router>> {
-        Ok(pm_router::connect(&self.target()?).await?)
+        Ok(pm_router::connect(&self.target(false)?).await?)
     }
 
-    fn target(&self) -> anyhow::Result<Target> {
-        let (platform, use_napalm) = self.platform()?;
-        let time = Duration::from_secs(self.timeout);
-        let credentials = self.credentials()?;
+    /// What the flags say goes before what the arguments say. `changes` says whether the configuration is to be changed.
+    fn target(&self, changes: bool) -> anyhow::Result<Target> {
         let mut options = self.options()?;
-        let way = SshWay::take(&mut options, &credentials, self.known_hosts().unwrap_or_default())
-            .map_err(UsageError)?;
-        Ok(Target {
-            endpoint: Endpoint { host: self.host.clone(), port: self.port.unwrap_or(0) },
+        let arguments = Arguments::take(&mut options).map_err(UsageError)?;
+        let choice = self.driver.map(Choice::from).or(arguments.driver);
+        let (platform, use_napalm) = self.platform(choice)?;
+        if changes && choice == Some(Choice::Native) && platform.capabilities().loads.is_empty() {
+            let name = platform.name();
+            bail!(UsageError(format!("the native driver of {name} only reads; use --driver napalm")));
+        }
+        let time = Duration::from_secs(self.timeout);
+        if !self.key.is_empty() {
+            options.remove("key_file");
+            options.remove("passphrase");
+        }
+        let credentials = self.credentials(arguments.key)?;
+        let known_hosts = self.known_hosts();
+        let pinned = self.host_key.clone().or(arguments.host_key.filter(|_| self.known_hosts.is_none()));
+        let host_keys = pinned.map_or_else(|| known_hosts.clone(), HostKeys::Fingerprint);
+        let way = SshWay::take(&mut options, &credentials, known_hosts).map_err(UsageError)?;
+        let target = Target {
+            endpoint: Endpoint { host: self.host.clone(), port: self.port.or(arguments.port).unwrap_or(0) },
             platform,
             driver_name: self.platform.clone(),
             use_napalm,
             python: self.python.clone(),
             credentials,
-            host_keys: self.host_keys()?,
+            host_keys,
             way,
-            tls: Tls { verify: !self.insecure_tls, authorities: self.ca.clone() },
+            tls: Tls {
+                verify: !self.insecure_tls && arguments.verify.unwrap_or(true),
+                authorities: self.ca.clone().or(arguments.authorities),
+            },
             options,
             limits: Limits { connect: time, login: time, read: time, change: 4 * time, ..Limits::default() },
-        })
+        };
+        let unknown = target.unknown_options(changes).join(", ");
+        if !unknown.is_empty() {
+            let name = target.platform.name();
+            bail!(UsageError(format!(
+                "the native driver of {name} knows no argument {unknown}; leave it out"
+            )));
+        }
+        Ok(target)
     }
 
     /// The platform, and whether to go through NAPALM.
-    fn platform(&self) -> anyhow::Result<(Platform, bool)> {
+    fn platform(&self, choice: Option<Choice>) -> anyhow::Result<(Platform, bool)> {
         let known = Platform::from_name(&self.platform).filter(|&platform| platform != Platform::Napalm);
-        match (known, self.driver) {
-            (Some(platform), Some(DriverChoice::Native)) => {
+        match (known, choice) {
+            (Some(platform), Some(Choice::Native)) => {
                 let native = platform.native().ok_or_else(|| {
                     let name = platform.name();
                     anyhow!(UsageError(format!("there is no native driver for {name}; leave out --driver")))
                 })?;
                 Ok((native, false))
             }
-            (Some(platform), driver) => Ok((platform, driver == Some(DriverChoice::Napalm))),
-            (None, Some(DriverChoice::Napalm)) => Ok((Platform::Napalm, true)),
+            (Some(platform), choice) => Ok((platform, choice == Some(Choice::Napalm))),
+            (None, Some(Choice::Napalm)) => Ok((Platform::Napalm, true)),
             (None, _) => {
                 let names: Vec<&str> = Platform::ALL
                     .into_iter()
@@ -394,31 +422,26 @@ impl Way {
         }
     }
 
-    fn credentials(&self) -> anyhow::Result<Credentials> {
+    fn credentials(&self, of_arguments: Option<Key>) -> anyhow::Result<Credentials> {
         let passphrase = self.passphrase_file.as_deref().map(first_line).transpose()?;
         let keys =
             self.key.iter().map(|path| Ok(Key { text: read(path)?.into(), passphrase: passphrase.clone() }));
+        let of_arguments = of_arguments.filter(|_| self.key.is_empty()).map(Ok);
         Ok(Credentials {
             user: self.username.clone(),
             agent: self.agent.clone(),
-            keys: keys.collect::<anyhow::Result<_>>()?,
+            keys: keys.chain(of_arguments).collect::<anyhow::Result<_>>()?,
             password: self.password_file.as_deref().map(first_line).transpose()?,
         })
     }
 
-    fn host_keys(&self) -> anyhow::Result<HostKeys> {
-        if let Some(fingerprint) = &self.host_key {
-            return Ok(HostKeys::Fingerprint(fingerprint.clone()));
+    /// The file that is named, or those that OpenSSH reads.
+    fn known_hosts(&self) -> HostKeys {
+        if let Some(file) = &self.known_hosts {
+            return HostKeys::KnownHosts(file.clone());
         }
-        let path = self
-            .known_hosts()
-            .ok_or_else(|| anyhow!(UsageError("there is no home directory; name --known-hosts".into())))?;
-        Ok(HostKeys::KnownHosts(path))
-    }
-
-    /// The file of host keys; `None` where there is no home directory.
-    fn known_hosts(&self) -> Option<PathBuf> {
-        self.known_hosts.clone().or_else(|| Some(std::env::home_dir()?.join(".ssh/known_hosts")))
+        let own = std::env::home_dir().map(|home| home.join(".ssh/known_hosts"));
+        HostKeys::KnownHostsIn(own.into_iter().chain(["/etc/ssh/ssh_known_hosts".into()]).collect())
     }
 
     fn options(&self) -> anyhow::Result<Map<String, Json>> {

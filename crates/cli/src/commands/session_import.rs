@@ -2,12 +2,13 @@
 
 use clap::Args;
 use pm_store::Store;
-use pm_tasks::ImportSessions;
 use pm_tasks::sessions::{self, Freshness, Stranger};
+use pm_tasks::{AnyTask, ImportSessions};
 
 use crate::ages::{polled, since};
 use crate::app::{self, EXIT_OK};
 use crate::commands::Shared;
+use crate::enqueue;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -38,6 +39,9 @@ pub(crate) struct How {
     /// Show what would be made, and make nothing
     #[arg(long)]
     dry_run: bool,
+    /// Put it on the queue, for a worker, instead of running it here
+    #[arg(short, long)]
+    tasks: bool,
 }
 
 pub(crate) async fn unknown(
@@ -101,5 +105,8 @@ pub(crate) async fn import_all(shared: &Shared, output: &Output, how: How) -> an
 
 async fn run(shared: &Shared, output: &Output, of: Option<String>, how: How) -> anyhow::Result<u8> {
     let task = ImportSessions { of, status: how.status, dry_run: how.dry_run };
+    if how.tasks {
+        return enqueue::enqueue(shared, output, &AnyTask::ImportSessions(task)).await;
+    }
     Ok(app::run_task(shared, output, &task, false).await?.exit)
 }

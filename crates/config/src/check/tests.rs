@@ -104,3 +104,33 @@ fn a_commit_must_not_be_undone_before_it_is_confirmed() {
     assert_finding(&with("60"), Level::Error, "post_check_seconds = 60");
     assert_eq!(findings(&with("61")), []);
 }
+
+#[test]
+fn a_mail_password_in_clear_is_told() {
+    let with = |server: &str| {
+        Fixture::new()
+            .set("PEERING_MANAGER_EMAIL_SERVER", server)
+            .set("PEERING_MANAGER_EMAIL_PASSWORD", "canary")
+    };
+    assert_finding(
+        &with("mail.example.net"),
+        Level::Warning,
+        "email.password goes to mail.example.net in clear",
+    );
+    assert!(!format!("{:?}", findings(&with("mail.example.net"))).contains("canary"));
+    assert_eq!(findings(&with("localhost")), []);
+    let safe = with("mail.example.net").set("PEERING_MANAGER_EMAIL_USE_TLS", "true");
+    assert_eq!(findings(&safe), []);
+}
+
+#[test]
+fn a_worker_is_not_more_patient_than_its_unit() {
+    let patient = |seconds| Fixture::new().set("PEERING_MANAGER_WORKER_STOP_SECONDS", seconds);
+    assert_eq!(findings(&patient("120")), []);
+    assert_finding(&patient("121"), Level::Warning, "TimeoutStopSec=361");
+    for unit in ["peering-manager.service", "peering-manager-worker@.service"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib/systemd").join(unit);
+        let unit = fs::read_to_string(path).unwrap();
+        assert!(unit.contains(&format!("TimeoutStopSec={UNITS_STOP}\n")), "{unit}");
+    }
+}

@@ -1,12 +1,14 @@
 use super::*;
 use crate::fixture::Fixture;
-use crate::{Config, Loaded};
+use crate::{Config, HttpUrl, Loaded};
 
-/// Converts and loads the result, which must always work.
+/// Where the original looks for its own releases.
+const ORIGINAL: &str = "https://api.github.com/repos/peering-manager/peering-manager/releases";
+
 /// What every converted file says, whatever it was converted from.
 const ALWAYS: [&str; 3] = ["template_undefined", "prefix_list_missing", "max_prefix_rule"];
 
-/// What came of a source, and what was read from it but [`ALWAYS`].
+/// Converts and loads the result, which must always work: what came of a source, and what was read from it but [`ALWAYS`].
 fn imported(source: &str) -> (Converted, Loaded) {
     let converted = convert(source).unwrap();
     let loaded = Fixture::new().file(&converted.toml).load();
@@ -182,6 +184,24 @@ fn none_is_left_out_and_named_where_it_means_something_else() {
     let mut table: toml::Table = toml::from_str(&converted.toml).unwrap();
     table.retain(|name, _| !ALWAYS.contains(&name));
     assert_eq!(table.keys().collect::<Vec<_>>(), ["max_page_size", "secure_proxy_ssl_header"]);
+}
+
+/// The original's own list says nothing about this program; a list of one's own is meant for whoever reads it.
+#[test]
+fn a_list_of_releases_is_carried_over_unless_it_is_the_originals() {
+    let own = "https://releases.example.net/peering-manager";
+    let (converted, loaded) = imported(&format!("RELEASE_CHECK_URL = '{own}'"));
+    assert_eq!(loaded.config.release_check_url.as_ref().map(HttpUrl::as_str), Some(own));
+    assert_eq!(converted.notes, [""; 0]);
+    for ending in ["", "/"] {
+        let (converted, loaded) = imported(&format!("RELEASE_CHECK_URL = '{ORIGINAL}{ending}'"));
+        assert!(loaded.config.release_check_url.is_none());
+        assert!(
+            converted.notes[0].contains("it lists the releases of another program"),
+            "{:?}",
+            converted.notes
+        );
+    }
 }
 
 #[test]

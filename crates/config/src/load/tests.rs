@@ -70,6 +70,7 @@ fn sample(key: &Key) -> (Value, String) {
         ("database_url", _) => text("postgres://pm@db.example/pm"),
         ("email.cc_contacts", _) => parsed(r#"["noc@example.net", ["peering@example.net", "Peering"]]"#),
         ("http_proxies", _) => parsed(r#"{"https": "http://proxy.example:3128"}"#),
+        ("webhook_allowed_targets", _) => parsed("192.0.2.0/24, ::1"),
         ("irr_backend", _) => text("bgpq4"),
         ("template_undefined", _) => text("lenient"),
         ("prefix_list_missing", _) => text("empty"),
@@ -224,6 +225,17 @@ fn unknown_names_are_refused_with_a_suggestion_and_never_with_their_value() {
         assert!(problem.contains(expected), "{expected}\n{problem}");
     }
     assert!(!problem.contains("canary"));
+}
+
+#[test]
+fn names_of_the_original_in_capitals_lead_to_ours() {
+    let problem = Fixture::new().file("CHANGELOG_RETENTION = 90\nJOBRESULT_RETENTION = 90\n").problem();
+    for expected in [
+        "line 1: unknown key CHANGELOG_RETENTION; did you mean changelog_retention?",
+        "line 2: unknown key JOBRESULT_RETENTION; did you mean job_retention?",
+    ] {
+        assert!(problem.contains(expected), "{expected}\n{problem}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ async fn idle_connections_take_leave() {
     let queries = queries(100);
     for round in 1..=3 {
         assert_eq!(right(&queries, &ask(&client, &queries).await), 100);
-        until("the farewells", || server.count("!q") == 4 * round).await;
+        until("the farewells", || server.count("!q") >= 4 * round).await;
     }
     assert_eq!(client.statistics().reconnects, 0);
 }

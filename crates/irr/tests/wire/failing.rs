@@ -6,10 +6,10 @@ use std::time::Duration;
 use pm_irr::{Answer, Ask, Client, Options, Query, Sources};
 use tokio::time::{sleep, timeout};
 
-use super::server::{Server, ask, closed_port, data, failure, options, queries, query, right};
+use super::server::{Server, ask, closed_port, data, failure, options, queries, query, right, until};
 
 /// More than anything here takes.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A server that takes connections and says nothing.
 async fn mute() -> Server {
@@ -92,11 +92,11 @@ async fn a_bad_host_is_tried_again_after_a_pause() {
     })
     .await;
     let mut options = server.options();
-    options.bad_host_pause = Duration::from_millis(300);
+    options.bad_host_pause = Duration::from_secs(3);
     let client = Client::new(options).unwrap();
     let queries = queries(3);
     assert!(ask(&client, &queries).await.iter().all(Result::is_err));
-    sleep(Duration::from_millis(350)).await;
+    sleep(Duration::from_millis(3100)).await;
     assert_eq!(right(&queries, &ask(&client, &queries).await), 3);
 }
 
@@ -104,7 +104,7 @@ async fn a_bad_host_is_tried_again_after_a_pause() {
 async fn a_host_that_never_answers_costs_the_time_limit_once() {
     let (mute, good) = (mute().await, Server::sound().await);
     let mut options = options(&[&mute, &good]);
-    options.idle_timeout = Duration::from_millis(300);
+    options.idle_timeout = Duration::from_secs(3);
     let client = Client::new(options).unwrap();
     let queries = queries(200);
     for _ in 0..2 {
@@ -112,12 +112,9 @@ async fn a_host_that_never_answers_costs_the_time_limit_once() {
     }
     // All at once, and then never again.
     assert_eq!(mute.connections(), 4);
-    let alone = Client::new(Options { idle_timeout: Duration::from_millis(300), ..mute.options() }).unwrap();
+    let alone = Client::new(Options { idle_timeout: Duration::from_secs(3), ..mute.options() }).unwrap();
     let outcomes = ask(&alone, &queries).await;
-    assert_eq!(
-        failure(&outcomes[0]),
-        format!("no IRR server answers: {} said nothing for 300ms", mute.address)
-    );
+    assert_eq!(failure(&outcomes[0]), format!("no IRR server answers: {} said nothing for 3s", mute.address));
     assert_eq!(mute.connections(), 8);
 }
 
@@ -222,7 +219,7 @@ async fn bad_queries_do_not_sink_the_others() {
             let server = poisoned(names, how).await;
             let mut options = server.options();
             options.connections = connections;
-            options.idle_timeout = Duration::from_millis(100);
+            options.idle_timeout = Duration::from_secs(2);
             let client = Client::new(options).unwrap();
             let queries = queries(100);
             let outcomes = ask(&client, &queries).await;
@@ -250,7 +247,7 @@ async fn a_bad_query_alone_is_no_bad_host() {
     for how in ["close", "cut", "hang"] {
         let server = poisoned(&["AS0"], how).await;
         let mut options = server.options();
-        options.idle_timeout = Duration::from_millis(50);
+        options.idle_timeout = Duration::from_secs(1);
         let client = Client::new(options).unwrap();
         assert!(failure(&ask(&client, &queries(1)).await[0]).starts_with("no answer to !gAS0: "));
         assert_eq!(client.statistics().connections, 3);
@@ -276,7 +273,7 @@ async fn what_one_host_does_not_answer_another_may() {
         let (bad, good) = (poisoned(&["AS3", "AS7"], how).await, Server::sound().await);
         let worse = poisoned(&["AS7"], how).await;
         let client = |servers: &[&Server]| {
-            Client::new(Options { idle_timeout: Duration::from_millis(50), ..options(servers) }).unwrap()
+            Client::new(Options { idle_timeout: Duration::from_secs(1), ..options(servers) }).unwrap()
         };
         let queries = queries(40);
         let outcomes = ask(&client(&[&bad, &good]), &queries).await;
@@ -336,11 +333,11 @@ async fn a_dripping_server_is_ended_by_the_total_time() {
     })
     .await;
     let mut options = server.options();
-    options.idle_timeout = Duration::from_millis(500);
-    options.total = Duration::from_secs(1);
+    options.idle_timeout = Duration::from_secs(5);
+    options.total = Duration::from_secs(10);
     let client = Client::new(options).unwrap();
     let outcomes = timeout(SOON, ask(&client, &queries(30))).await.unwrap();
-    assert_eq!(failure(&outcomes[0]), "not answered within the 1s that all questions may take");
+    assert_eq!(failure(&outcomes[0]), "not answered within the 10s that all questions may take");
     assert!(outcomes.iter().all(Result::is_err));
     assert!(client.features().await.is_ok(), "known already");
     assert!(ask(&client, &queries(1)).await[0].is_err());
@@ -360,10 +357,9 @@ async fn what_nobody_asked_for_ends_the_connection() {
     .await;
     let client = server.client();
     let queries = queries(5);
-    for _ in 0..2 {
-        assert_eq!(right(&queries, &ask(&client, &queries).await), 5);
-        sleep(Duration::from_millis(50)).await;
-    }
+    assert_eq!(right(&queries, &ask(&client, &queries).await), 5);
+    until("the end of the connection", || server.open() == 0).await;
+    assert_eq!(right(&queries, &ask(&client, &queries).await), 5);
     assert_eq!(client.statistics().connections, 2);
 }
 

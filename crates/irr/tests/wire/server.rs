@@ -263,9 +263,9 @@ pub fn failure(outcome: &Outcome) -> &str {
     }
 }
 
-/// Waits until it is so; fails if it is not within some seconds.
+/// Waits until it is so; fails if it is not within a minute.
 pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..6000 {
         if is_so() {
             return;
         }

@@ -152,7 +152,7 @@ impl Drop for Eapi {
     }
 }
 
-pub(super) fn acceptor(certificate: &[u8], key: &[u8]) -> std::io::Result<tokio_rustls::TlsAcceptor> {
+pub(crate) fn acceptor(certificate: &[u8], key: &[u8]) -> std::io::Result<tokio_rustls::TlsAcceptor> {
     use tokio_rustls::rustls::ServerConfig;
     use tokio_rustls::rustls::pki_types::pem::PemObject;
     use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -171,11 +171,11 @@ pub(super) fn acceptor(certificate: &[u8], key: &[u8]) -> std::io::Result<tokio_
 }
 
 /// Where connections come in. The handshakes of several go on at the same time.
-pub(super) struct Door {
-    pub(super) listener: TcpListener,
-    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
-    pub(super) delay: Duration,
-    pub(super) arrived: JoinSet<Option<(Box<dyn Wire>, SocketAddr)>>,
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(crate) delay: Duration,
+    pub(crate) arrived: JoinSet<Option<(Box<dyn Wire>, SocketAddr)>>,
 }
 
 impl axum::serve::Listener for Door {
@@ -425,6 +425,9 @@ impl Terminal<'_> {
                 switch.copy(*from == "running-config", file);
             }
             ["write", "memory"] => switch.startup = switch.running.clone(),
+            ["more", file] if file.starts_with("flash:") && self.as_text => {
+                return switch.more(file).map(|text| json!({ "output": text })).map_err(invalid);
+            }
             _ => {
                 return Err((
                     1002,

@@ -343,6 +343,8 @@ impl Switch {
         let before = std::mem::replace(&mut self.running, session.config.clone());
         session.state = "completed";
         session.completed = Some(now);
+        // It remembers the last one (`maxSavedSessions`).
+        self.sessions.retain(|other, one| other == name || one.state != "completed");
         if let Some(wait) = timer {
             self.timer = Some(Timer { session: name.to_owned(), until: Instant::now() + wait, before });
         }
@@ -368,6 +370,14 @@ impl Switch {
     pub fn copy(&mut self, running: bool, file: &str) {
         let config = if running { &self.running } else { &self.startup };
         self.files.insert(file.to_owned(), config.clone());
+    }
+
+    /// What a file holds.
+    pub fn more(&self, file: &str) -> Result<String, String> {
+        self.files
+            .get(file)
+            .map(Config::text)
+            .ok_or_else(|| format!("% Error displaying {file} (No such file or directory)"))
     }
 
     pub fn replace(&mut self, file: &str) -> Result<(), String> {

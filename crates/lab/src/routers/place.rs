@@ -26,7 +26,7 @@ pub struct Place {
 }
 
 /// What a server reads from and writes to.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Wire for T {}
 

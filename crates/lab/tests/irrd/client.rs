@@ -102,7 +102,7 @@ pub(crate) struct Client(pub(crate) TcpStream);
 impl Client {
     pub(crate) fn new(server: &Server) -> Self {
         let stream = TcpStream::connect(server.address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         Self(stream)
     }
 
@@ -121,7 +121,7 @@ impl Client {
     pub(crate) fn is_silent(&mut self) -> bool {
         self.0.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
         let silent = self.0.read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
-        self.0.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        self.0.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         silent
     }
 

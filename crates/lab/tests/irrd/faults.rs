@@ -129,9 +129,9 @@ async fn a_closed_port_refuses_and_opens_again() {
         server.set_listening(true).await;
         assert_eq!(ask(&server, "!v"), version);
     }
-    server.fault(Fault { wait: Some(Duration::from_millis(100)), ..Fault::once(FaultKind::Refuse) });
+    server.fault(Fault { wait: Some(Duration::from_secs(5)), ..Fault::once(FaultKind::Refuse) });
     let mut refused = false;
-    for _ in 0..200 {
+    for _ in 0..6000 {
         let open = TcpStream::connect(server.address()).is_ok();
         if refused && open {
             break;

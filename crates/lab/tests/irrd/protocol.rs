@@ -314,7 +314,7 @@ async fn answers_keep_the_order_of_queries() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_is_closed_without_a_word() {
-    let server = small(Options { idle: Duration::from_millis(500), ..Options::default() }).await;
+    let server = small(Options { idle: Duration::from_secs(4), ..Options::default() }).await;
     let mut client = Client::new(&server);
     client.send("!!\n!v\n");
     let (answer, error) = client.rest();
@@ -322,9 +322,9 @@ async fn an_idle_connection_is_closed_without_a_word() {
     assert_eq!(server.counters().idle, 1);
     // `!t` changes it, to a second at least.
     let mut client = Client::new(&server);
-    client.send("!!\n!t5\n");
+    client.send("!!\n!t60\n");
     assert_eq!(client.read(2), "C\n");
-    std::thread::sleep(Duration::from_millis(800));
+    std::thread::sleep(Duration::from_secs(5));
     client.send("!v\n!q\n");
     assert_eq!(String::from_utf8(client.rest().0).unwrap(), data("IRRd -- version 4.5.4"));
 }

@@ -42,7 +42,7 @@ async fn a_delay_is_one_of_the_wire() {
     let pipelined = begun.elapsed();
     assert!(pipelined >= delay * 2, "{pipelined:?}");
     // A pause per answer would take 20 s and more.
-    assert!(pipelined < delay * 100, "{pipelined:?}");
+    assert!(pipelined < delay * 350, "{pipelined:?}");
     client.send("!q\n");
     let begun = Instant::now();
     assert_eq!(client.rest(), (vec![], None));

@@ -10,7 +10,8 @@ use crate::client::{control, get, json, raw_get, rows, serve};
 
 async fn hit(server: &Server, kind: FaultKind, path: &str) -> reqwest::Result<reqwest::Response> {
     server.fault(Some(Namespace::Net), Fault::once(kind));
-    get(server, path).timeout(Duration::from_millis(1_500)).send().await
+    let endless = matches!(kind, FaultKind::Hang | FaultKind::Slow);
+    get(server, path).timeout(Duration::from_secs(if endless { 5 } else { 60 })).send().await
 }
 
 #[tokio::test]
@@ -86,9 +87,12 @@ async fn answers_that_take_for_ever() {
     }
     // A request that hangs does not keep the server from stopping.
     server.fault(None, Fault::once(FaultKind::Hang));
+    let before = server.requests().len();
     let hanging = tokio::spawn(get(&server, "net").send());
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    tokio::time::timeout(Duration::from_secs(4), server.stop()).await.unwrap();
+    while server.requests().len() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::timeout(Duration::from_mins(1), server.stop()).await.unwrap();
     assert!(hanging.await.unwrap().is_ok_and(|response| response.status() == 503));
 }
 

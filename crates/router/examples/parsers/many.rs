@@ -7,38 +7,37 @@ use std::path::Path;
 use pm_router::{DaemonKind, Parts};
 use serde_json::{Map, Value, json};
 
+/// How much memory a parser may take beside the answer, in sizes of the answer: three with the answer.
+pub const MEMORY: u32 = 2;
+
 /// What is wanted of a parser that reads neighbours.
 pub struct Goal {
     /// Its name.
     pub name: &'static str,
     /// How quick it has to be, in MB/s: 100 for JSON and text, 50 for XML.
     pub speed: u32,
-    /// How much memory it may take beside the answer, in sizes of the answer.
-    pub memory: u32,
 }
 
-const fn goal(name: &'static str, speed: u32, memory: u32) -> Goal {
-    Goal { name, speed, memory }
+const fn goal(name: &'static str, speed: u32) -> Goal {
+    Goal { name, speed }
 }
 
 /// All of them.
 pub const GOALS: [Goal; 14] = [
-    goal("frr", 100, 2),
-    goal("bird", 100, 2),
-    goal("openbgpd", 100, 2),
-    goal("gobgp", 100, 2),
-    goal("junos", 50, 2),
-    goal("iosxr_netconf", 50, 2),
-    goal("iosxr", 50, 2),
-    goal("eos", 100, 2),
-    goal("eos_text", 100, 2),
-    goal("nxos", 100, 2),
-    // A row of 80 octets is a neighbour of 250, whatever is in it.
-    goal("nxos_ssh", 100, 5),
-    goal("ios", 100, 2),
-    goal("ios_detail", 100, 2),
-    // Of 300 octets NAPALM's shape of a neighbour takes three times as much, and ours is made of that.
-    goal("napalm", 100, 6),
+    goal("frr", 100),
+    goal("bird", 100),
+    goal("openbgpd", 100),
+    goal("gobgp", 100),
+    goal("junos", 50),
+    goal("iosxr_netconf", 50),
+    goal("iosxr", 50),
+    goal("eos", 100),
+    goal("eos_text", 100),
+    goal("nxos", 100),
+    goal("nxos_ssh", 100),
+    goal("ios", 100),
+    goal("ios_detail", 100),
+    goal("napalm", 100),
 ];
 
 fn address(number: u32) -> String {

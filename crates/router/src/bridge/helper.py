@@ -139,13 +139,17 @@ def do_open(request):
         if request.get("passphrase"):
             arguments.setdefault("passphrase", request["passphrase"])
             arguments.setdefault("key_passphrase", request["passphrase"])
+    # Over HTTPS and telnet there is no host key.
+    has_key = driver != "nxos" and arguments.get("transport") != "telnet"
+    if request.get("pinned") and has_key and "ssh_strict" not in arguments:
+        raise Refused(
+            "host_key", "NAPALM compares no fingerprint; leave it out, name a file of known hosts, or take a native driver"
+        )
     if driver in NETMIKO and arguments.get("transport") != "telnet":
         if request.get("known_hosts"):
             arguments.setdefault("ssh_strict", True)
             arguments.setdefault("alt_host_keys", True)
             arguments.setdefault("alt_key_file", request["known_hosts"])
-        elif "ssh_strict" not in arguments:
-            raise Refused("host_key", "NAPALM compares no fingerprint; give a file of known hosts")
     if driver == "nxos":
         arguments.setdefault("ssl_verify", request.get("verify", True))
     made = found(
@@ -157,7 +161,7 @@ def do_open(request):
     )
     made.open()
     device = made
-    return {"timer": has_timer()}
+    return {"timer": has_timer(), "loads": loads()}
 
 
 def overrides(name):
@@ -189,6 +193,13 @@ def has_timer():
     if code is None or "revert_in" not in code.co_varnames:
         return False
     return True
+
+
+def loads():
+    """The kinds of candidates that the driver takes, compares and commits."""
+    if not all(overrides(name) for name in ("compare_config", "commit_config", "discard_config")):
+        return []
+    return [how for how in ("merge", "replace") if overrides("load_%s_candidate" % how)]
 
 
 def waits():

@@ -24,10 +24,11 @@ use crate::driver::{
     Candidate, Capabilities, ConfigText, How, Load, Loader, Pending, Platform, Router, Undo,
 };
 use crate::napalm::{self, NapalmDetail, NapalmNeighbors};
-use crate::{Diff, Error, Facts, HostKeys, Limits, Neighbors, Step, Target};
+use crate::{Diff, Error, Facts, Limits, Neighbors, Step, Target};
 use faults::Context;
 pub(crate) use faults::Secrets;
-use process::{Broken, Process};
+use neighbors::Joined;
+use process::{Answer, Broken, Process};
 
 /// A router by way of NAPALM.
 struct Bridge {
@@ -38,6 +39,8 @@ struct Bridge {
     driver: String,
     secrets: Secrets,
     limits: Limits,
+    /// The kinds of candidates that the driver takes.
+    loads: &'static [How],
     /// Whether the device itself undoes what nobody confirms.
     timer: bool,
     /// Grows with each candidate that is loaded or taken away.
@@ -77,7 +80,7 @@ pub async fn napalm_versions(
     let mut process = Process::start(python, 1 << 20).map_err(|error| no_python(python, &error))?;
     let asked = process.request("versions", json!({ "drivers": drivers }), limit).await;
     match asked {
-        Ok(Ok(found)) => serde_json::from_value(found).map_err(|error| crate::mask::json_error(&error)),
+        Ok(Ok(found)) => serde_json::from_str(found.text()).map_err(|error| crate::mask::json_error(&error)),
         Ok(Err(fault)) if fault.is("no_napalm") => {
             Err(format!("{} has no NAPALM; pip install napalm", python.display()))
         }
@@ -93,9 +96,10 @@ pub async fn napalm_versions(
 pub(crate) fn recorded(parts: &BTreeMap<String, String>) -> Result<Neighbors, String> {
     let part = |name: &str| parts.get(name).map(String::as_str).filter(|text| !text.trim().is_empty());
     let json = serde_json::Deserializer::from_str;
-    let short = part("neighbors").map(|text| neighbors::short(&mut json(text))).transpose()?;
-    let long = part("detail").map(|text| neighbors::long(&mut json(text))).transpose()?;
-    Ok(neighbors::joined(short.as_ref(), long.as_ref(), "other"))
+    let mut joined = Joined::new("other");
+    part("neighbors").map_or(Ok(()), |text| joined.short(&mut json(text)))?;
+    part("detail").map_or(Ok(()), |text| joined.long(&mut json(text)))?;
+    Ok(joined.neighbors())
 }
 
 fn no_python(python: &Path, error: &std::io::Error) -> String {
@@ -133,6 +137,7 @@ impl Bridge {
             driver: plain.rsplit('.').next().unwrap_or_default().to_owned(),
             secrets: Secrets::of(target),
             limits,
+            loads: &[],
             timer: false,
             turn: AtomicU64::new(0),
             process: Mutex::new(process),
@@ -142,6 +147,7 @@ impl Bridge {
         let opened =
             bridge.ask(Step::Connect, limits.connect + limits.login, "open", opening(target)).await?;
         bridge.timer = opened["timer"] == Json::Bool(true);
+        bridge.loads = loads(&opened["loads"]);
         Ok(bridge)
     }
 
@@ -153,7 +159,10 @@ impl Bridge {
     async fn ask(&self, step: Step, limit: Duration, what: &str, with: Json) -> Result<Json, Error> {
         let answer = self.process.lock().await.request(what, with, limit).await;
         let context = self.context(step);
-        answer.map_err(|broken| context.broken(broken, limit))?.map_err(|fault| context.fault(&fault))
+        let said = answer.map_err(|broken| context.broken(broken, limit))?;
+        let said = said.map_err(|fault| context.fault(&fault))?;
+        serde_json::from_str(said.text())
+            .map_err(|error| self.unreadable(step, &crate::mask::json_error(&error)))
     }
 
     async fn read(&self, step: Step, what: &str) -> Result<Json, Error> {
@@ -165,7 +174,7 @@ impl Bridge {
     }
 
     /// What a getter gives, or `None` where the driver has it not.
-    async fn get(&self, what: &str) -> Result<Option<Json>, Error> {
+    async fn get(&self, what: &str) -> Result<Option<Answer>, Error> {
         let limit = self.limits.read;
         let answer = self.process.lock().await.request(what, json!({}), limit).await;
         let context = self.context(Step::Neighbors);
@@ -187,13 +196,13 @@ impl Bridge {
 
     async fn short(&self) -> Result<Option<NapalmNeighbors>, Error> {
         let said = self.get("neighbors").await?;
-        let read = said.as_ref().map(neighbors::short).transpose();
+        let read = said.as_ref().map(|said| neighbors::short(&mut said.json())).transpose();
         read.map_err(|why| self.unreadable(Step::Neighbors, &why))
     }
 
     async fn long(&self) -> Result<Option<NapalmDetail>, Error> {
         let said = self.get("detail").await?;
-        let read = said.as_ref().map(neighbors::long).transpose();
+        let read = said.as_ref().map(|said| neighbors::long(&mut said.json())).transpose();
         read.map_err(|why| self.unreadable(Step::Neighbors, &why))
     }
 
@@ -206,10 +215,7 @@ impl Bridge {
 fn opening(target: &Target) -> Json {
     let credentials = &target.credentials;
     let key = credentials.keys.first();
-    let known_hosts = match &target.host_keys {
-        HostKeys::KnownHosts(path) => Some(path),
-        HostKeys::Fingerprint(_) => None,
-    };
+    let known_hosts = target.host_keys.file(&target.endpoint);
     json!({
         "driver": target.driver_name,
         "hostname": target.endpoint.host,
@@ -220,9 +226,21 @@ fn opening(target: &Target) -> Json {
         "optional_args": target.options,
         "key": key.map(|key| key.text.expose_secret()),
         "passphrase": key.and_then(|key| key.passphrase.as_ref()).map(secrecy::ExposeSecret::expose_secret),
+        "pinned": known_hosts.is_none(),
         "known_hosts": known_hosts,
         "verify": target.tls.authorities.as_ref().filter(|_| target.tls.verify).map_or(json!(target.tls.verify), |path| json!(path)),
     })
+}
+
+/// The kinds of candidates that a driver takes, out of the answer to `open`.
+fn loads(said: &Json) -> &'static [How] {
+    let has = |name| said.as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    match (has("merge"), has("replace")) {
+        (true, true) => &[How::Merge, How::Replace],
+        (true, false) => &[How::Merge],
+        (false, true) => &[How::Replace],
+        (false, false) => &[],
+    }
 }
 
 fn text(said: &Json, field: &str) -> String {
@@ -237,6 +255,7 @@ impl Router for Bridge {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
+            loads: self.loads,
             undo: self.timer.then_some(Undo::Router),
             timer_step: if self.driver == "eos" { 1 } else { 60 },
             ..Platform::Napalm.capabilities()
@@ -258,11 +277,21 @@ impl Router for Bridge {
     }
 
     async fn neighbors(&self) -> Result<Neighbors, Error> {
-        let (short, long) = (self.short().await?, self.long().await?);
-        if short.is_none() && long.is_none() {
+        let mut joined = Joined::new(&self.driver);
+        let short = self.get("neighbors").await?;
+        if let Some(said) = &short {
+            joined.short(&mut said.json()).map_err(|why| self.unreadable(Step::Neighbors, &why))?;
+        }
+        let has_short = short.is_some();
+        drop(short);
+        let long = self.get("detail").await?;
+        if let Some(said) = &long {
+            joined.long(&mut said.json()).map_err(|why| self.unreadable(Step::Neighbors, &why))?;
+        }
+        if !has_short && long.is_none() {
             return Err(self.has_no_neighbors());
         }
-        Ok(neighbors::joined(short.as_ref(), long.as_ref(), &self.driver))
+        Ok(joined.neighbors())
     }
 
     async fn napalm_neighbors(&self) -> Result<NapalmNeighbors, Error> {
@@ -285,7 +314,7 @@ impl Router for Bridge {
     }
 
     fn loader(&self, how: How) -> Option<Loader<'_>> {
-        Some(Loader { driver: self, how })
+        self.loads.contains(&how).then_some(Loader { driver: self, how })
     }
 
     async fn pending(&self) -> Result<Option<Pending>, Error> {

@@ -1,13 +1,17 @@
 //! What drivers of NAPALM's say of neighbours. Many give nothing, texts or fractions where a number belongs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use arcstr::ArcStr;
+use serde::de::{DeserializeSeed as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
-use super::lenient::{Dictionary, Fields, Said};
+use super::lenient::{Dictionary, Each, EachField, Entry, Fields, Items, Said};
 use crate::mask::json_error;
 use crate::napalm::{NapalmDetail, NapalmDetailPeer, NapalmNeighbors, NapalmPeer, NapalmPrefixes, NapalmVrf};
+use crate::neighbor::{limited, sort, vrf_name};
 use crate::{Family, Neighbor, Neighbors, Prefixes, State};
 
 /// A shape as drivers fill it: what is missing or of another kind is -1, false or empty.
@@ -125,50 +129,158 @@ where
     Ok(all)
 }
 
-/// Both getters as one list. `long` is `None` where the driver has only the short one, and the other way round.
-pub(super) fn joined(
-    short: Option<&NapalmNeighbors>,
-    long: Option<&NapalmDetail>,
-    driver: &str,
-) -> Neighbors {
-    let mut found: BTreeMap<(String, IpAddr), Neighbor> = BTreeMap::new();
-    let mut left_out = Vec::new();
-    let mut nameless = Vec::new();
-    let peers = short.into_iter().flatten().flat_map(|(vrf, of)| of.peers.iter().map(move |one| (vrf, one)));
-    for (vrf, (key, peer)) in peers {
-        match key.parse() {
-            Ok(address) => {
-                let one = from_short(&vrf_name(vrf), address, peer, driver);
-                found.insert((one.vrf.clone(), address), one);
-            }
-            // Some drivers name them by something else; the long shape has the address.
-            Err(_) => nameless.push((vrf, key, peer)),
+/// Both getters as one list, which is made while they are read: nothing else is held of a peer.
+pub(super) struct Joined<'d> {
+    driver: &'d str,
+    /// Those of the short getter; by VRF and address as soon as all of it is read.
+    found: Vec<Neighbor>,
+    /// Those that only the long getter has.
+    more: BTreeMap<(ArcStr, IpAddr), Neighbor>,
+    /// What is no address in the short getter. Some drivers name peers by something else; the long getter has the address.
+    nameless: Vec<String>,
+    /// What is no address in the long getter.
+    left_out: Vec<String>,
+    /// Peers of the long getter.
+    long_ones: usize,
+}
+
+impl<'d> Joined<'d> {
+    /// Nothing yet, of this driver of NAPALM's.
+    pub(super) fn new(driver: &'d str) -> Self {
+        Self {
+            driver,
+            found: Vec::new(),
+            more: BTreeMap::new(),
+            nameless: Vec::new(),
+            left_out: Vec::new(),
+            long_ones: 0,
         }
     }
-    let peers = long
-        .into_iter()
-        .flatten()
-        .flat_map(|(vrf, by_as)| by_as.values().flatten().map(move |one| (vrf, one)));
-    let mut long_ones = 0;
-    for (vrf, peer) in peers {
-        long_ones += 1;
+
+    /// Adds the short getter, out of JSON. Only some drivers have it; it is the first.
+    pub(super) fn short<'de, D>(&mut self, said: D) -> Result<(), String>
+    where
+        D: Deserializer<'de, Error = serde_json::Error>,
+    {
+        Each(ShortVrfs(self))
+            .deserialize(said)
+            .map_err(|error| format!("get_bgp_neighbors: {}", json_error(&error)))?;
+        sort(&mut self.found);
+        self.found.dedup_by(|again, first| {
+            let same = (&again.vrf, again.address) == (&first.vrf, first.address);
+            if same {
+                std::mem::swap(again, first);
+            }
+            same
+        });
+        Ok(())
+    }
+
+    /// Adds the long getter, out of JSON. Only some drivers have it.
+    pub(super) fn long<'de, D>(&mut self, said: D) -> Result<(), String>
+    where
+        D: Deserializer<'de, Error = serde_json::Error>,
+    {
+        Each(LongVrfs(self))
+            .deserialize(said)
+            .map_err(|error| format!("get_bgp_neighbors_detail: {}", json_error(&error)))
+    }
+
+    /// All of it.
+    pub(super) fn neighbors(mut self) -> Neighbors {
+        if self.long_ones < self.nameless.len() {
+            self.left_out.append(&mut self.nameless);
+        }
+        self.found.extend(self.more.into_values());
+        Neighbors { neighbors: self.found, left_out: self.left_out }.sorted()
+    }
+
+    fn add_short(&mut self, vrf: &ArcStr, said: &str, key: &str, peer: &NapalmPeer) {
+        match key.parse() {
+            Ok(address) => self.found.push(from_short(vrf.clone(), address, peer, self.driver)),
+            Err(_) => self.nameless.push(format!("{said}: {key:?} is not an address")),
+        }
+    }
+
+    fn add_long(&mut self, vrf: &ArcStr, said: &str, peer: &NapalmDetailPeer) {
+        self.long_ones += 1;
         let Ok(address) = peer.remote_address.parse() else {
-            left_out.push(format!("{vrf}: {:?} is not an address", peer.remote_address));
-            continue;
+            self.left_out.push(format!("{said}: {:?} is not an address", peer.remote_address));
+            return;
         };
-        let name = vrf_name(vrf);
-        let one = found.entry((name.clone(), address)).or_insert_with(|| from_long(&name, address, peer));
-        add_long(one, peer, driver);
+        let listed = self.found.binary_search_by_key(&(vrf, address), |one| (&one.vrf, one.address));
+        let one = if let Ok(at) = listed {
+            &mut self.found[at]
+        } else {
+            let place = self.more.entry((vrf.clone(), address));
+            place.or_insert_with(|| from_long(vrf.clone(), address, peer))
+        };
+        add_long(one, peer, self.driver);
     }
-    if long_ones < nameless.len() {
-        left_out.extend(nameless.iter().map(|(vrf, key, _)| format!("{vrf}: {key:?} is not an address")));
-    }
-    Neighbors { neighbors: found.into_values().collect(), left_out }.sorted()
 }
 
 /// Drivers disagree on the name of the one without a name.
-fn vrf_name(vrf: &str) -> String {
-    if vrf == "global" { "default".to_owned() } else { vrf.to_owned() }
+fn vrf_of(said: &str) -> ArcStr {
+    vrf_name(if said == "global" { "default" } else { said })
+}
+
+/// The VRFs of the short getter.
+struct ShortVrfs<'j, 'd>(&'j mut Joined<'d>);
+
+impl<'de> Entry<'de> for ShortVrfs<'_, '_> {
+    fn entry<D: Deserializer<'de>>(&mut self, name: Cow<'de, str>, vrf: D) -> Result<(), D::Error> {
+        EachField(ShortVrf { all: self.0, vrf: vrf_of(&name), said: &name }).deserialize(vrf)
+    }
+}
+
+/// A VRF of it, of which the peers are read.
+struct ShortVrf<'j, 'd> {
+    all: &'j mut Joined<'d>,
+    vrf: ArcStr,
+    said: &'j str,
+}
+
+impl<'de> Entry<'de> for ShortVrf<'_, '_> {
+    fn entry<D: Deserializer<'de>>(&mut self, name: Cow<'de, str>, value: D) -> Result<(), D::Error> {
+        if name == "peers" {
+            return Each(ShortPeers(self)).deserialize(value);
+        }
+        IgnoredAny::deserialize(value).map(drop)
+    }
+}
+
+struct ShortPeers<'v, 'j, 'd>(&'v mut ShortVrf<'j, 'd>);
+
+impl<'de> Entry<'de> for ShortPeers<'_, '_, '_> {
+    fn entry<D: Deserializer<'de>>(&mut self, key: Cow<'de, str>, peer: D) -> Result<(), D::Error> {
+        let peer = Fields::<SaidPeer<'de>>::deserialize(peer)?.0.shape();
+        let ShortVrf { all, vrf, said } = &mut *self.0;
+        all.add_short(vrf, said, &key, &peer);
+        Ok(())
+    }
+}
+
+/// The VRFs of the long getter.
+struct LongVrfs<'j, 'd>(&'j mut Joined<'d>);
+
+impl<'de> Entry<'de> for LongVrfs<'_, '_> {
+    fn entry<D: Deserializer<'de>>(&mut self, name: Cow<'de, str>, by_as: D) -> Result<(), D::Error> {
+        Each(LongVrf { all: self.0, vrf: vrf_of(&name), said: &name }).deserialize(by_as)
+    }
+}
+
+/// A VRF of it: a list for each AS.
+struct LongVrf<'j, 'd> {
+    all: &'j mut Joined<'d>,
+    vrf: ArcStr,
+    said: &'j str,
+}
+
+impl<'de> Entry<'de> for LongVrf<'_, '_> {
+    fn entry<D: Deserializer<'de>>(&mut self, _: Cow<'de, str>, peers: D) -> Result<(), D::Error> {
+        let add = |peer: Fields<SaidDetail<'de>>| self.all.add_long(&self.vrf, self.said, &peer.0.shape());
+        Items::new(add).deserialize(peers)
+    }
 }
 
 fn count(number: i64) -> Option<u64> {
@@ -179,23 +291,23 @@ fn as_number(number: i64) -> Option<u32> {
     u32::try_from(number).ok().filter(|&one| one > 0)
 }
 
-fn some(text: &str) -> Option<String> {
+fn some(text: &str) -> Option<ArcStr> {
     let text = text.trim();
-    (!text.is_empty() && text != "None").then(|| text.to_owned())
+    (!text.is_empty() && text != "None").then(|| text.into())
 }
 
 fn router_id(text: &str) -> Option<std::net::Ipv4Addr> {
     text.parse().ok().filter(|id: &std::net::Ipv4Addr| !id.is_unspecified())
 }
 
-fn from_short(vrf: &str, address: IpAddr, peer: &NapalmPeer, driver: &str) -> Neighbor {
+fn from_short(vrf: ArcStr, address: IpAddr, peer: &NapalmPeer, driver: &str) -> Neighbor {
     // The short shape tells no more than this of a session that is down.
     let state = match (peer.is_up, peer.is_enabled) {
         (true, _) => State::Established,
         (false, true) => State::Active,
         (false, false) => State::Idle,
     };
-    let mut one = Neighbor::new(vrf, address, state);
+    let mut one = Neighbor::in_vrf(vrf, address, state);
     one.local_as = as_number(peer.local_as);
     one.remote_as = as_number(peer.remote_as);
     // NAPALM's nxos gives the neighbour's address in its place.
@@ -203,7 +315,7 @@ fn from_short(vrf: &str, address: IpAddr, peer: &NapalmPeer, driver: &str) -> Ne
     one.description = some(&peer.description);
     one.enabled = peer.is_enabled;
     if peer.is_up {
-        one.uptime = count(peer.uptime);
+        one.age = count(peer.uptime).map(limited);
     }
     for (name, counts) in &peer.address_family {
         let family = match name.as_str() {
@@ -225,8 +337,8 @@ fn from_short(vrf: &str, address: IpAddr, peer: &NapalmPeer, driver: &str) -> Ne
     one
 }
 
-fn from_long(vrf: &str, address: IpAddr, peer: &NapalmDetailPeer) -> Neighbor {
-    let mut one = Neighbor::new(vrf, address, if peer.up { State::Established } else { State::Idle });
+fn from_long(vrf: ArcStr, address: IpAddr, peer: &NapalmDetailPeer) -> Neighbor {
+    let mut one = Neighbor::in_vrf(vrf, address, if peer.up { State::Established } else { State::Idle });
     if peer.up {
         // It has the sums of all families; with one session for each, they are those of the address.
         let family = if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
@@ -241,12 +353,14 @@ fn from_long(vrf: &str, address: IpAddr, peer: &NapalmDetailPeer) -> Neighbor {
 }
 
 fn add_long(one: &mut Neighbor, peer: &NapalmDetailPeer, driver: &str) {
-    if let Some(state) = State::from_name(&peer.connection_state) {
-        one.state = state;
+    let state = State::from_name(&peer.connection_state).unwrap_or(one.state);
+    if state != State::Established {
+        // Neither getter tells since when it is down.
+        one.age = None;
     }
+    one.state = state;
     if !one.is_up() {
-        one.uptime = None;
-        one.prefixes.values_mut().for_each(|counts| *counts = Prefixes::default());
+        one.prefixes.forget();
         one.last_error = one.last_error.take().or(some(&peer.last_event));
     }
     one.local_as = one.local_as.or(as_number(peer.local_as));
@@ -254,6 +368,6 @@ fn add_long(one: &mut Neighbor, peer: &NapalmDetailPeer, driver: &str) {
     one.local_address = peer.local_address.parse().ok().filter(|_| one.is_up());
     // Drivers that have no counter give 0.
     if matches!(driver, "junos" | "iosxr" | "iosxr_netconf") || peer.flap_count > 0 {
-        one.flaps = count(peer.flap_count);
+        one.flaps = count(peer.flap_count).map(limited);
     }
 }

@@ -1,5 +1,6 @@
 //! The Python process: one line of JSON for each request and for each answer.
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::Deserialize;
+use serde_json::de::StrRead;
+use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -43,11 +46,43 @@ pub(super) enum Broken {
 }
 
 #[derive(Deserialize)]
-struct Reply {
+struct Reply<'a> {
     id: u64,
-    #[serde(default)]
-    ok: Json,
+    #[serde(borrow)]
+    ok: Option<&'a RawValue>,
     error: Option<Fault>,
+}
+
+/// An answer as it came; what is in it may be tens of megabytes, and is read where it lies.
+pub(super) struct Answer {
+    line: String,
+    /// Where in the line.
+    place: Range<usize>,
+}
+
+impl Answer {
+    fn of(line: String, said: Option<Range<usize>>) -> Self {
+        match said {
+            Some(place) => Self { line, place },
+            None => Self { line: "null".to_owned(), place: 0..4 },
+        }
+    }
+
+    /// The JSON.
+    pub(super) fn text(&self) -> &str {
+        &self.line[self.place.clone()]
+    }
+
+    /// What reads it.
+    pub(super) fn json(&self) -> serde_json::Deserializer<StrRead<'_>> {
+        serde_json::Deserializer::from_str(self.text())
+    }
+}
+
+/// Where in a text a part of it stands.
+fn place(part: &str, text: &str) -> Range<usize> {
+    let begin = part.as_ptr().addr() - text.as_ptr().addr();
+    begin..begin + part.len()
 }
 
 /// The process. It and what it has started end when this is dropped.
@@ -89,7 +124,7 @@ impl Process {
         what: &str,
         arguments: Json,
         limit: Duration,
-    ) -> Result<Result<Json, Fault>, Broken> {
+    ) -> Result<Result<Answer, Fault>, Broken> {
         if !std::mem::replace(&mut self.whole, false) {
             self.kill();
             return Err(Broken::Ended("it was ended, because an earlier request was given up".to_owned()));
@@ -107,7 +142,7 @@ impl Process {
         }
     }
 
-    async fn exchange(&mut self, what: &str, arguments: Json) -> Result<Result<Json, Fault>, Broken> {
+    async fn exchange(&mut self, what: &str, arguments: Json) -> Result<Result<Answer, Fault>, Broken> {
         let id = self.next;
         self.next += 1;
         let mut request = arguments;
@@ -120,15 +155,17 @@ impl Process {
             return Err(Broken::Ended(self.last_words().await));
         }
         let line = self.line().await?;
-        let reply: Reply = serde_json::from_slice(&line).map_err(|error| {
-            Broken::Unreadable(format!("no answer of the helper: {}", crate::mask::json_error(&error)))
-        })?;
+        let unreadable = |why: &str| Broken::Unreadable(format!("no answer of the helper: {why}"));
+        let line = String::from_utf8(line).map_err(|_| unreadable("it is no UTF-8"))?;
+        let reply: Reply<'_> =
+            serde_json::from_str(&line).map_err(|error| unreadable(&crate::mask::json_error(&error)))?;
         if reply.id != id {
             return Err(Broken::Unreadable("an answer to something else".to_owned()));
         }
+        let said = reply.ok.map(|said| place(said.get(), &line));
         Ok(match reply.error {
             Some(fault) => Err(fault),
-            None => Ok(reply.ok),
+            None => Ok(Answer::of(line, said)),
         })
     }
 

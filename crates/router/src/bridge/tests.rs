@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::difference;
-use super::neighbors::{joined, long, short};
+use super::neighbors::{Joined, long, short};
 use crate::{
     ConfigText, Error, Facts, Family, How, Loader, Neighbors, Pending, Platform, Router, State, Target,
 };
@@ -25,16 +25,24 @@ fn odd_values_are_not_known() {
             "address_family": {"ipv4 unicast": {"received_prefixes": 3, "accepted_prefixes": -1}, "l2vpn": {}}},
         "peer1": {"remote_as": 64502, "is_up": false, "is_enabled": false},
     }}});
-    let read = short(&said).unwrap();
-    let all = joined(Some(&read), None, "other");
+    let mut joined = Joined::new("other");
+    joined.short(&said).unwrap();
+    let all = joined.neighbors();
     assert_eq!(all.left_out, ["global: \"peer1\" is not an address"]);
     let one = all.get("default", "192.0.2.1".parse().unwrap()).unwrap();
-    assert_eq!((one.remote_as, one.local_as, one.uptime), (Some(64_501), None, Some(12)));
-    let counts = one.prefixes[&Family::Ipv4];
+    assert_eq!((one.remote_as, one.local_as, one.uptime()), (Some(64_501), None, Some(12)));
+    let counts = one.prefixes.get(&Family::Ipv4).unwrap();
     assert_eq!((counts.received, counts.accepted, counts.advertised), (Some(3), None, None));
     assert_eq!(one.prefixes.len(), 1);
-    assert!(short(json!([])).is_err());
+    assert!(short(json!([])).is_err() && Joined::new("other").short(json!([])).is_err());
     assert!(short(json!({})).unwrap().is_empty());
+    // The last of the same address counts, and what has no peers, or is no VRF, has none.
+    let twice = json!({"a": {"peers": {"2001:db8:0::1": {"remote_as": 1}, "2001:db8::1": {"remote_as": 2}}},
+        "b": {"router_id": "192.0.2.1"}, "c": 7, "d": {"peers": null}});
+    let mut joined = Joined::new("other");
+    joined.short(&twice).unwrap();
+    let [one] = joined.neighbors().neighbors.try_into().unwrap();
+    assert_eq!((one.vrf.as_str(), one.remote_as), ("a", Some(2)));
 }
 
 #[test]
@@ -50,17 +58,21 @@ fn the_long_shape_tells_more() {
          "received_prefix_count": 7, "accepted_prefix_count": 5, "advertised_prefix_count": 1},
         {"remote_address": "elsewhere"},
     ]}});
-    let all = joined(Some(&short(&said).unwrap()), Some(&long(&detailed).unwrap()), "junos");
+    let mut joined = Joined::new("junos");
+    joined.short(&said).unwrap();
+    joined.long(&detailed).unwrap();
+    let all = joined.neighbors();
     assert_eq!(all.left_out.len(), 1);
     let down = all.get("default", "192.0.2.1".parse().unwrap()).unwrap();
     assert_eq!(
         (down.state, down.flaps, down.last_error.as_deref()),
         (State::Idle, Some(4), Some("HoldTime"))
     );
-    assert_eq!(down.prefixes[&Family::Ipv4].received, None);
+    assert_eq!(down.prefixes.get(&Family::Ipv4).unwrap().received, None);
     let up = all.get("default", "2001:db8::1".parse().unwrap()).unwrap();
-    assert_eq!(up.prefixes[&Family::Ipv6].accepted, Some(5));
-    assert!(long(json!({"global": {"64501": {}}})).is_err());
+    assert_eq!(up.prefixes.get(&Family::Ipv6).unwrap().accepted, Some(5));
+    let odd = json!({"global": {"64501": {}}});
+    assert!(long(&odd).is_err() && Joined::new("junos").long(&odd).is_err());
 }
 
 /// A native driver that only reads.

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
+use arcstr::ArcStr;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
-use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State, limited};
 
 /// `show status` and `show protocols all`.
 pub(super) fn neighbors(status: &str, protocols: &str) -> Result<Neighbors, String> {
@@ -166,12 +167,12 @@ impl<'a> Protocol<'a> {
             local_as: number(self.local_as),
             local_address: self.source.and_then(|text| text.split('%').next()?.parse().ok()),
             remote_id: self.remote_id.and_then(|text| text.parse().ok()),
-            description: self.description.map(str::to_owned),
+            description: self.description.map(ArcStr::from),
             enabled: !(self.state == "down" && self.info.is_empty() && name == "Down"),
-            uptime: seconds_since(&self.since, now).filter(|_| up),
+            age: seconds_since(&self.since, now).filter(|_| up).map(limited),
             prefixes: self.channels.iter().filter_map(|(name, routes)| channel(name, *routes)).collect(),
             over_limit: self.state == "down" && self.info.contains("Route limit exceeded"),
-            last_error: self.last_error(),
+            last_error: self.last_error().map(ArcStr::from),
             ..Neighbor::new(self.vrf.unwrap_or("default"), address, state)
         }))
     }
@@ -198,7 +199,8 @@ fn channel(name: &str, routes: Option<&str>) -> Option<(Family, Prefixes)> {
         })
     };
     let accepted = count("imported");
-    let received = accepted.zip(count("filtered")).map(|(accepted, filtered)| accepted + filtered);
+    let received =
+        accepted.zip(count("filtered")).map(|(accepted, filtered)| accepted.saturating_add(filtered));
     Some((family, Prefixes { received, accepted, advertised: count("exported") }))
 }
 
@@ -220,7 +222,7 @@ mod tests {
     fn a_long_date_does_not_shift_the_columns() {
         let text = "Name Proto\na BGP --- up 2026-11-22 22:12:09.000 Established\n  BGP state: Established\n    Neighbor address: fe80::1%eth0\n";
         let all = neighbors("Current server time is 2026-11-23 22:12:09.933\n", text).unwrap();
-        assert_eq!(all.neighbors[0].uptime, Some(86_400));
+        assert_eq!(all.neighbors[0].uptime(), Some(86_400));
         assert_eq!(all.neighbors[0].address.to_string(), "fe80::1");
     }
 }

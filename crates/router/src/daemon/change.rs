@@ -21,6 +21,8 @@ const CHANGE: &str = include_str!("change.sh");
 /// How long `GoBGP` may take to show a new configuration; it does not say when it has read it.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 
+const STILL_UNDONE: &str = "the change is still being undone on the router; look again a little later";
+
 struct Loaded<'a> {
     daemon: &'a Daemon,
     how: How,
@@ -36,10 +38,12 @@ impl Candidate for Loaded<'_> {
         &self.diff
     }
 
+    fn change(&self, timer: Duration) -> Option<Pending> {
+        Some(self.named(timer))
+    }
+
     async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
-        // BIRD takes no time at all for no timer at all.
-        let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
-        let pending = Pending { platform: self.daemon.kind.platform(), id: self.id.clone(), seconds };
+        let pending = self.named(timer);
         self.daemon.commit_change(&self, &pending).await?;
         Ok(pending)
     }
@@ -48,6 +52,15 @@ impl Candidate for Loaded<'_> {
         let daemon = self.daemon;
         let script = daemon.script(self.how, &self.id, 0, "discard");
         shell::run(&daemon.ssh, daemon.changing(Step::Discard), &script, b"").await.map(drop)
+    }
+}
+
+impl Loaded<'_> {
+    /// The change that a commit makes of it. Its name is that of its directory on the router.
+    fn named(&self, timer: Duration) -> Pending {
+        // BIRD takes no time at all for no timer at all.
+        let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
+        Pending { platform: self.daemon.kind.platform(), id: self.id.clone(), seconds }
     }
 }
 
@@ -76,6 +89,18 @@ impl Daemon {
 
     fn failed(&self, step: Step, message: impl Into<String>) -> Error {
         Error::Failed { host: self.host().to_owned(), step, message: message.into() }
+    }
+
+    /// Somebody is still at it, or tried in vain and left it to the timer.
+    fn still_undone(&self, step: Step, answer: &Answer) -> Error {
+        let refused = answer.get("apply").filter(|apply| apply.status != 0);
+        let refused = refused.map_or("", |apply| &apply.text);
+        let why = format!("{refused}\n{}", answer.text("undoing"));
+        let message = match why.trim() {
+            "" => STILL_UNDONE.to_owned(),
+            why => format!("{STILL_UNDONE}: {}", self.complaints(why)),
+        };
+        self.failed(step, message)
     }
 
     fn rejected(&self, step: Step, said: &str) -> Error {
@@ -147,7 +172,7 @@ impl Daemon {
                 .failed(step, "the script that undoes the change did not arrive whole; is the disk full?"));
         }
         if answer.has("gone") {
-            return Err(self.failed(step, "the candidate is no longer on the router"));
+            return Err(self.failed(step, "the candidate is no longer on the router, or was called off"));
         }
         self.check_alive(step, &answer)?;
         let host = self.host().to_owned();
@@ -166,6 +191,12 @@ impl Daemon {
         }
         if answer.has("refused") {
             return Err(self.rejected(step, &format!("{}\n{}", answer.text("apply"), answer.stderr())));
+        }
+        if answer.has("undone") {
+            return Err(Error::RolledBack { host });
+        }
+        if answer.has("undoing") {
+            return Err(self.still_undone(step, &answer));
         }
         if !answer.has("committed") {
             return Err(self.failed(step, excerpt(answer.stderr())));
@@ -224,6 +255,12 @@ impl Daemon {
             let message = self.complaints(answer.text("failed"));
             return Err(Error::NotRestored { host, message, place: change.id.clone() });
         }
+        if answer.has("undoing") {
+            return Err(self.still_undone(step, &answer));
+        }
+        if answer.has("applying") {
+            return Err(self.failed(step, "its commit still runs on the router; try again when it has ended"));
+        }
         if answer.has("unknown") {
             return Err(self.failed(step, "the daemon does not answer; the change goes on waiting"));
         }
@@ -234,12 +271,40 @@ impl Daemon {
         let step = Step::RollBack;
         let script = self.script(How::Replace, &change.id, change.seconds, "roll_back");
         let answer = shell::run(&self.ssh, self.changing(step), &script, b"").await?;
+        self.undone(change, &answer)
+    }
+
+    pub(super) async fn cancel_change(&self, change: &Pending) -> Result<bool, Error> {
+        let script = self.script(How::Replace, &change.id, change.seconds, "cancel");
+        let answer = shell::run(&self.ssh, self.changing(Step::RollBack), &script, b"").await?;
+        if answer.has("settled") {
+            return Ok(false);
+        }
+        self.undone(change, &answer).map(|()| true)
+    }
+
+    /// What an undo answered.
+    fn undone(&self, change: &Pending, answer: &Answer) -> Result<(), Error> {
+        let step = Step::RollBack;
         let host = self.host().to_owned();
         if answer.has("unsaved") {
             return Err(Error::NotSaved { host, message: excerpt(answer.stderr()) });
         }
         if answer.has("undone") {
             return Ok(());
+        }
+        if answer.has("undoing") {
+            return Err(self.still_undone(step, answer));
+        }
+        if answer.has("followed") {
+            return Err(self.failed(step, "another change came after it, or waits; nothing was undone"));
+        }
+        if answer.has("unreadable") {
+            let said = excerpt(answer.stderr());
+            return Err(self.failed(step, format!("the configuration there is cannot be read: {said}")));
+        }
+        if answer.has("alive") {
+            self.check_alive(step, answer)?;
         }
         let message = self.complaints(&format!("{}\n{}", answer.text("failed"), answer.stderr()));
         Err(Error::NotRestored { host, message, place: change.id.clone() })
@@ -268,144 +333,4 @@ impl Daemon {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::{Path, PathBuf};
-    use std::process::Command;
-    use std::time::{Duration, Instant};
-
-    use super::super::shell::{Section, sections};
-    use super::CHANGE;
-
-    /// A daemon that reads nothing, and takes its time to restore.
-    const OWN: &str = r#"
-NAME=conf GRACE=0 ENDED=failed
-alive() { :; }
-current() { cat "$FILE" >"$1"; }
-check() { :; }
-arm() { start_timer; }
-apply() { cat "$C/new/conf" >"$FILE"; }
-restore() { sleep "$(cat "$D/slow")"; cat "$C/old/conf" >"$FILE"; }
-save() { cat "$1" >"$FILE"; }
-"#;
-
-    struct Machine(tempfile::TempDir);
-
-    impl Machine {
-        /// With so many seconds that restoring takes.
-        fn new(slow: u32) -> Self {
-            let directory = tempfile::tempdir().unwrap();
-            std::fs::create_dir(directory.path().join("d")).unwrap();
-            std::fs::write(directory.path().join("d/slow"), slow.to_string()).unwrap();
-            let machine = Self(directory);
-            std::fs::write(machine.file(), "old\n").unwrap();
-            machine
-        }
-
-        fn file(&self) -> PathBuf {
-            self.0.path().join("conf")
-        }
-
-        fn config(&self) -> String {
-            std::fs::read_to_string(self.file()).unwrap()
-        }
-
-        fn script(&self, id: &str, seconds: u32, call: &str) -> String {
-            format!(
-                "{}\nFILE={} HOW=replace C={id} T={seconds} D={}\n{CHANGE}\n{OWN}\n{call}\n",
-                include_str!("prelude.sh"),
-                self.file().display(),
-                self.0.path().join("d").display(),
-            )
-        }
-
-        fn run(&self, id: &str, seconds: u32, call: &str, input: &str) -> Vec<(String, Section)> {
-            let given = self.0.path().join("input");
-            std::fs::write(&given, input).unwrap();
-            let output = Command::new("sh")
-                .arg("-c")
-                .arg(self.script(id, seconds, call))
-                .env("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22")
-                .stdin(std::fs::File::open(given).unwrap())
-                .output()
-                .unwrap();
-            sections(&String::from_utf8(output.stdout).unwrap()).into_iter().collect()
-        }
-
-        fn load(&self, text: &str) -> String {
-            let said = self.run("", 0, "load", text);
-            said.iter().find(|(name, _)| name == "change").unwrap().1.text.trim().to_owned()
-        }
-
-        /// The last word of a step.
-        fn says(&self, id: &str, call: &str) -> String {
-            let words = self.run(id, 0, call, "");
-            let word = ["confirmed", "undone", "failed", "unknown", "busy", "committed", "pending"];
-            words
-                .into_iter()
-                .find(|(name, _)| word.contains(&name.as_str()))
-                .map_or_else(String::new, |one| one.0)
-        }
-
-        fn commit(&self, id: &str, seconds: u32) -> String {
-            let watch = self.script(id, seconds, "watch");
-            let words = self.run(id, seconds, "commit", &watch);
-            let word = ["busy", "committed", "changed"];
-            words.into_iter().find(|(name, _)| word.contains(&name.as_str())).unwrap().0
-        }
-    }
-
-    fn wait(what: &str, is: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !is() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn has(change: &str, mark: &str) -> bool {
-        Path::new(change).join(mark).exists()
-    }
-
-    #[test]
-    fn a_change_waits_until_the_one_before_it_is_undone() {
-        let machine = Machine::new(6);
-        let one = machine.load("one\n");
-        assert_eq!(machine.commit(&one, 1), "committed");
-        wait("it is being undone", || has(&one, "undoing"));
-        // Its time is over by far, but whoever restores is still at it.
-        std::thread::sleep(Duration::from_secs(2));
-        let two = machine.load("two\n");
-        assert_eq!(machine.commit(&two, 60), "busy");
-        assert_eq!(machine.says("", "pending"), "pending");
-        wait("it is undone", || has(&one, "undone"));
-        assert_eq!(machine.config(), "old\n");
-        let two = machine.load("two\n");
-        assert_eq!(machine.commit(&two, 60), "committed");
-        assert_eq!(machine.says(&two, "confirm"), "confirmed");
-        assert_eq!(machine.config(), "two\n");
-        let number = std::fs::read_to_string(Path::new(&two).join("pid")).unwrap();
-        let words = || std::fs::read(format!("/proc/{}/cmdline", number.trim())).unwrap_or_default();
-        wait("nothing waits for the time", || words().is_empty());
-    }
-
-    #[test]
-    fn what_was_taken_over_is_settled() {
-        let machine = Machine::new(0);
-        let one = machine.load("one\n");
-        assert_eq!(machine.commit(&one, 1), "committed");
-        // As after a restart of the machine.
-        let number = std::fs::read_to_string(Path::new(&one).join("pid")).unwrap();
-        let killed = Command::new("sh").arg("-c").arg(format!("kill -s KILL -- -{}", number.trim())).status();
-        assert!(killed.unwrap().success());
-        std::thread::sleep(Duration::from_secs(3));
-        let two = machine.load("two\n");
-        assert_eq!(machine.commit(&two, 60), "committed");
-        for call in ["confirm", "roll_back", "confirm"] {
-            assert_eq!(machine.says(&one, call), "failed", "{call}");
-            assert_eq!(machine.config(), "two\n", "{call}");
-        }
-        assert!(machine.run("", 0, "pending", "").iter().any(|(_, section)| section.text.contains(&two)));
-        assert_eq!(machine.says(&two, "roll_back"), "undone");
-        assert_eq!(machine.config(), "one\n");
-    }
-}
+mod tests;

@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 
+use arcstr::ArcStr;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::shell::quote;
 use crate::mask::json_error;
-use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State, limited};
 
 /// `show bgp vrf all summary json` and `show bgp vrf all neighbors json`, one after the other.
 ///
@@ -48,7 +50,7 @@ pub(super) fn neighbors(text: &str, received: Option<&str>) -> Result<Neighbors,
 }
 
 /// VRF, address and family of the sessions whose received prefixes can be counted.
-pub(super) type Question = (String, IpAddr, Family);
+pub(super) type Question = (ArcStr, IpAddr, Family);
 
 /// For whom FRR can count what arrived before policy: established, with `soft-reconfiguration inbound`.
 pub(super) fn questions(text: &str) -> Result<Vec<Question>, String> {
@@ -66,6 +68,24 @@ pub(super) fn questions(text: &str) -> Result<Vec<Question>, String> {
     }
     soft.sort();
     Ok(soft)
+}
+
+/// Commands in one script. A process takes 128 KiB as one argument, and a script is one.
+const AT_ONCE: usize = 300;
+
+/// Scripts that count what arrived before policy, in the order of the questions.
+pub(super) fn counting(questions: &[Question]) -> Vec<String> {
+    let script = |some: &[Question]| {
+        let mut script = "ask received lim $L vtysh".to_owned();
+        for (vrf, address, family) in some {
+            let family = if *family == Family::Ipv4 { "ipv4" } else { "ipv6" };
+            let command =
+                format!("show bgp vrf {vrf} {family} unicast neighbors {address} prefix-counts json");
+            let _ = write!(script, " -c {}", quote(&command));
+        }
+        script
+    };
+    questions.chunks(AT_ONCE).map(script).collect()
 }
 
 fn document<'de, T: Deserialize<'de>>(
@@ -88,7 +108,7 @@ fn soft_families(one: &Neighbor, detail: &Detail) -> Vec<Question> {
         };
         one.is_up() && info.as_ref().is_some_and(|info| info.inbound_soft_config_permit)
     });
-    families.map(|&family| (one.vrf.clone(), one.address, family)).collect()
+    families.map(|family| (one.vrf.clone(), one.address, family)).collect()
 }
 
 fn add_received(all: &mut Neighbors, soft: &[Question], text: &str) -> Result<(), String> {
@@ -100,8 +120,10 @@ fn add_received(all: &mut Neighbors, soft: &[Question], text: &str) -> Result<()
             continue;
         };
         let found = all.neighbors.iter_mut().find(|one| one.vrf == *vrf && one.address == *address);
-        if let Some(prefixes) = found.and_then(|one| one.prefixes.get_mut(family)) {
-            prefixes.received = counts.adj_in;
+        if let Some(one) = found
+            && let Some(known) = one.prefixes.get(family)
+        {
+            one.prefixes.insert(*family, Prefixes { received: counts.adj_in, ..known });
         }
     }
     Ok(())
@@ -114,20 +136,23 @@ fn neighbor(vrf: &str, name: &str, detail: &Detail, peer: Option<&Peer>) -> Resu
     let state = State::from_name(&detail.bgp_state).ok_or_else(|| format!("state {:?}", detail.bgp_state))?;
     let up = state == State::Established;
     let peer_state = peer.and_then(|peer| peer.peer_state.as_deref());
-    let seconds = |milliseconds: Option<u64>| milliseconds.map(|ms| ms / 1000);
+    let seconds = |milliseconds: Option<u64>| milliseconds.map(|ms| limited(ms / 1000));
     Ok(Neighbor {
         remote_as: Some(detail.remote_as),
         local_as: Some(detail.local_as),
         local_address: detail.host_local.filter(|_| up),
         remote_id: detail.remote_router_id.filter(|id| up && !id.is_unspecified()),
-        description: detail.nbr_desc.clone(),
+        description: detail.nbr_desc.as_deref().map(ArcStr::from),
         enabled: !detail.admin_shut_down && peer_state != Some("Admin"),
-        uptime: seconds(detail.bgp_timer_up_msec).filter(|_| up),
-        downtime: seconds(detail.last_reset_timer_msecs.filter(|_| !up && detail.connections_dropped > 0)),
+        age: seconds(if up {
+            detail.bgp_timer_up_msec
+        } else {
+            detail.last_reset_timer_msecs.filter(|_| detail.connections_dropped > 0)
+        }),
         prefixes: detail.address_family_info.prefixes(up),
         over_limit: peer_state == Some("PfxCt"),
-        last_error: last_error(detail, up),
-        flaps: Some(detail.connections_dropped),
+        last_error: last_error(detail, up).map(ArcStr::from),
+        flaps: Some(limited(detail.connections_dropped)),
         ..Neighbor::new(vrf, address, state)
     })
 }
@@ -284,7 +309,7 @@ struct Walk {
 
 #[cfg(test)]
 mod tests {
-    use super::{neighbors, questions};
+    use super::{Family, IpAddr, neighbors, questions};
 
     #[test]
     fn an_odd_neighbour_takes_no_others_along() {
@@ -302,5 +327,24 @@ mod tests {
         assert!(odd.starts_with("192.0.2.3 in VRF default: "), "{odd}");
         assert!(other.starts_with("192.0.2.4 in VRF default: summary: "), "{other}");
         assert_eq!(questions(text).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn many_sessions_are_counted_in_several_scripts() {
+        let question = |at: u16| {
+            let address = IpAddr::from([0x2001, 0xdb8, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, at]);
+            ("a-long-name-of-a-vrf".into(), address, Family::Ipv6)
+        };
+        let questions: Vec<super::Question> = (0..3000).map(question).collect();
+        let scripts = super::counting(&questions);
+        assert_eq!(scripts.len(), 10);
+        assert!(scripts.iter().all(|script| script.len() < 64 << 10), "{}", scripts[0].len());
+        let all = scripts.concat();
+        let places: Vec<usize> = questions
+            .iter()
+            .map(|(_, address, _)| all.find(&format!(" neighbors {address} prefix-counts json")).unwrap())
+            .collect();
+        assert!(places.is_sorted(), "in the order of the questions");
+        assert!(super::counting(&[]).is_empty());
     }
 }

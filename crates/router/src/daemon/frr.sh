@@ -10,9 +10,20 @@ check() {
 }
 arm() { start_timer; }
 apply() {
-    if [ "$HOW" = merge ]; then both apply lim 300 vtysh -f "$C/new/frr.conf"; return; fi
-    both apply reload --reload "$C/new" || return
+    if [ "$HOW" = merge ]; then both apply lim 300 vtysh -f "$C/new/frr.conf" && current "$C/after"; return; fi
+    both apply reload --reload "$C/new" && current "$C/after" || return
     ask remaining reload --test "$C/new"
+}
+result() { echo "$C/after"; }
+# A daemon that was started again has read what is on the disk. What was added must be there, and what was taken away must
+# not; what somebody else did besides is his.
+keep() {
+    alive >/dev/null && current "$C/now" || return 2
+    for one in old/frr.conf after now; do sort -u "$C/$one" >"$C/${one%/*}.sorted" || return 2; done
+    lacks=$(comm -13 "$C/old.sorted" "$C/after.sorted" | comm -23 - "$C/now.sorted")
+    again=$(comm -23 "$C/old.sorted" "$C/after.sorted" | comm -12 - "$C/now.sorted")
+    rm -f "$C"/*.sorted "$C/now"
+    [ -z "$lacks$again" ]
 }
 restore() { reload --reload "$C/old"; }
 save() { o=$(lim 60 $S vtysh -c 'write memory' 2>&1); case $o in *'[OK]'*) return 0 ;; esac; section saving 1; printf '%s\n' "$o" | sed 's/^/ /'; return 1; }

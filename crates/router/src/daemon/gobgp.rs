@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use arcstr::ArcStr;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::mask::json_error;
-use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State, limited};
 
 /// `gobgp -j neighbor`, the router's clock in seconds since 1970, and answers of `gobgp -j neighbor ADDRESS`, which alone count
 /// what is advertised.
@@ -80,16 +81,19 @@ fn neighbor(entry: &Entry, now: u64, sent: &HashMap<(String, i64), u64>) -> Resu
     let up = state == State::Established;
     // The time at which it came up stays after it went down; the time at which it went down is there when it never was up.
     let was_up = entry.timers.state.uptime.as_ref();
-    let since = |moment: Option<&Moment>| moment.map(|moment| now.saturating_sub(moment.seconds));
+    let since = |moment: Option<&Moment>| moment.map(|moment| limited(now.saturating_sub(moment.seconds)));
     Ok(Neighbor {
         remote_as: Some(entry.conf.peer_asn).filter(|&asn| asn != 0),
         local_as: Some(entry.conf.local_asn).filter(|&asn| asn != 0),
         local_address: entry.transport.local_address.parse().ok().filter(|_| up),
         remote_id: entry.state.router_id.parse::<Ipv4Addr>().ok().filter(|_| up),
-        description: Some(entry.conf.description.clone()).filter(|text| !text.is_empty()),
+        description: Some(entry.conf.description.as_str()).filter(|text| !text.is_empty()).map(ArcStr::from),
         enabled: entry.state.admin_state != SHUT,
-        uptime: since(was_up).filter(|_| up),
-        downtime: since(entry.timers.state.downtime.as_ref()).filter(|_| !up && was_up.is_some()),
+        age: since(if up {
+            was_up
+        } else {
+            entry.timers.state.downtime.as_ref().filter(|_| was_up.is_some())
+        }),
         prefixes: entry.afi_safis.iter().filter_map(|one| prefixes(entry, one, up, sent)).collect(),
         over_limit: entry.state.admin_state == OVER_LIMIT,
         ..Neighbor::new(entry.vrf(), address, state)

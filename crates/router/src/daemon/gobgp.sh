@@ -8,5 +8,7 @@ arm() { start_timer; }
 install_file() { $S cp -p "$FILE" "$FILE.new" && $S tee "$FILE.new" <"$1" >/dev/null && $S mv -f "$FILE.new" "$FILE"; }
 reload() { install_file "$1" && $S pkill -HUP -x gobgpd; }
 apply() { both apply reload "$C/new/gobgpd.toml"; }
+# A daemon that was started again has read the new file, unless that is another one by now.
+keep() { alive >/dev/null || return 2; cmp -s "$FILE" "$C/new/gobgpd.toml"; }
 restore() { reload "$C/old/gobgpd.toml" && lim 20 gobgp global; }
 save() { :; }

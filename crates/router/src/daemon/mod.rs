@@ -150,6 +150,10 @@ impl Router for Daemon {
         self.confirm_change(change).await
     }
 
+    async fn cancel(&self, change: &Pending) -> Result<bool, Error> {
+        self.cancel_change(change).await
+    }
+
     async fn roll_back(&self, change: &Pending) -> Result<(), Error> {
         self.undo_change(change).await
     }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use arcstr::ArcStr;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::mask::json_error;
-use crate::neighbor::{Family, Neighbor, Neighbors, PrefixCounts, Prefixes, State};
+use crate::neighbor::{Family, Neighbor, Neighbors, PrefixCounts, Prefixes, State, limited};
 
 /// `bgpctl -j show neighbor`, and lines of an address and how many of its prefixes are in the RIB, or `-` where that could not
 /// be counted.
@@ -79,14 +80,13 @@ fn neighbor(entry: &Entry, accepted: &HashMap<IpAddr, Option<u64>>) -> Result<Ne
             .as_ref()
             .and_then(|session| session.local.as_ref()?.address.parse().ok()),
         remote_id: entry.bgpid.as_ref().and_then(|text| text.parse::<Ipv4Addr>().ok()),
-        description: entry.description.clone().filter(|text| !text.is_empty()),
+        description: entry.description.as_deref().filter(|text| !text.is_empty()).map(ArcStr::from),
         enabled: !entry.config.down,
-        uptime: seconds.filter(|_| up),
-        downtime: seconds.filter(|_| !up),
+        age: seconds.map(limited),
         prefixes: prefixes(entry, up, accepted.get(&address).copied().flatten()),
         over_limit: state == State::Idle
             && entry.last_error_sent.as_deref().is_some_and(|text| text.contains("max-prefix exceeded")),
-        last_error: last_error(entry),
+        last_error: last_error(entry).map(ArcStr::from),
         ..Neighbor::new("default", address, state)
     })
 }

@@ -1,12 +1,14 @@
 //! Reading: facts, neighbours, the configuration.
 
 use std::fmt::Write as _;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::shell::{self, Answer, quote};
 use super::{Daemon, DaemonKind, bird, frr, gobgp, openbgpd};
 use crate::driver::ConfigText;
 use crate::mask::excerpt;
-use crate::neighbor::Family;
 use crate::ssh::Bounds;
 use crate::{Error, Facts, Neighbors, Step};
 
@@ -40,9 +42,29 @@ impl Daemon {
         self.poll_before(false, script).await
     }
 
-    /// The same, before another question if there is `more`.
+    /// What several scripts say one after the other in the section of this name, within the time for one reading.
+    async fn all_of(&self, scripts: &[String], name: &str) -> Result<Answer, Error> {
+        let limit = self.reading(Step::Neighbors).time;
+        let begun = Instant::now();
+        let mut all = Answer::default();
+        for script in scripts {
+            let time = limit.saturating_sub(begun.elapsed());
+            let answer = self.poll_within(time, false, script).await.map_err(|error| match error {
+                Error::Timeout { host, step, .. } => Error::Timeout { host, step, limit },
+                error => error,
+            })?;
+            all.join(answer, name);
+        }
+        Ok(all)
+    }
+
+    /// The same as [`Self::poll`], before another question if there is `more`.
     async fn poll_before(&self, more: bool, script: &str) -> Result<Answer, Error> {
-        let bounds = Bounds { more, ..self.reading(Step::Neighbors) };
+        self.poll_within(self.reading(Step::Neighbors).time, more, script).await
+    }
+
+    async fn poll_within(&self, time: Duration, more: bool, script: &str) -> Result<Answer, Error> {
+        let bounds = Bounds { step: Step::Neighbors, time, more };
         let seconds = bounds.time.as_secs().saturating_sub(2).max(1);
         shell::run(&self.ssh, bounds, &format!("L={seconds}\n{script}"), b"").await
     }
@@ -66,14 +88,7 @@ impl Daemon {
         if questions.is_empty() || self.options.without_counting {
             return frr::neighbors(text, None).map_err(|reason| self.misread(reason));
         }
-        let mut script = "ask received lim $L vtysh".to_owned();
-        for (vrf, address, family) in questions {
-            let family = if family == Family::Ipv4 { "ipv4" } else { "ipv6" };
-            let command =
-                format!("show bgp vrf {vrf} {family} unicast neighbors {address} prefix-counts json");
-            let _ = write!(script, " -c {}", quote(&command));
-        }
-        let counts = self.poll(&script).await;
+        let counts = self.all_of(&frr::counting(&questions), "received").await;
         // A session that went down in between has no counts; what was read of it still holds.
         self.with_counts(counts, "received", |counts| frr::neighbors(text, counts))
     }
@@ -92,7 +107,7 @@ impl Daemon {
         let answer = self.poll_before(!self.options.without_counting, &script).await?;
         let text = self.good(&answer, "neighbors")?;
         let up = openbgpd::established(text).map_err(|reason| self.misread(reason))?;
-        let few = up.iter().map(|(_, received)| received).sum::<u64>() <= COUNTED;
+        let few = up.iter().fold(0_u64, |sum, (_, received)| sum.saturating_add(*received)) <= COUNTED;
         if up.is_empty() || !few || self.options.without_counting {
             return openbgpd::neighbors(text, None).map_err(|reason| self.misread(reason));
         }

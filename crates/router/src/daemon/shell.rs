@@ -23,6 +23,7 @@ pub(super) struct Section {
 }
 
 /// What a script answered.
+#[derive(Default)]
 pub(super) struct Answer {
     sections: BTreeMap<String, Section>,
     stderr: String,
@@ -31,6 +32,16 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn get(&self, name: &str) -> Option<&Section> {
         self.sections.get(name)
+    }
+
+    /// Appends another answer's section to that of the same name. Of the two statuses the first counts that is none of success.
+    pub(super) fn join(&mut self, mut other: Self, name: &str) {
+        let Some(more) = other.sections.remove(name) else { return };
+        let section = self.sections.entry(name.to_owned()).or_default();
+        section.text.push_str(&more.text);
+        if section.status == 0 {
+            section.status = more.status;
+        }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -116,7 +127,17 @@ pub(super) fn quote(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{quote, sections};
+    use super::{Answer, quote, sections};
+
+    #[test]
+    fn answers_are_joined() {
+        let mut all = Answer::default();
+        for text in ["@@ a 0\n one\n@@ end 0\n", "@@ a 124\n two\n", "@@ b 0\n x\n", "@@ a 0\n three\n"] {
+            all.join(Answer { sections: sections(text), stderr: String::new() }, "a");
+        }
+        assert_eq!((all.text("a"), all.get("a").unwrap().status), ("one\ntwo\nthree\n", 124));
+        assert!(!all.has("b"));
+    }
 
     #[test]
     fn text_cannot_pass_for_a_section() {

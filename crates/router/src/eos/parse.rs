@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use arcstr::ArcStr;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::mask::json_error;
-use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State, limited};
 use crate::vendor::{address, as_number, canonical};
 
 /// The four answers, in the order they are asked for.
@@ -24,7 +25,7 @@ pub(super) fn neighbors(answers: Answers<'_>) -> Result<Neighbors, String> {
     let summaries = read_summaries(answers)?;
     let mut all = Neighbors::default();
     // By VRF, address and zone.
-    let mut seen: BTreeSet<(String, IpAddr, Option<String>)> = BTreeSet::new();
+    let mut seen: BTreeSet<(ArcStr, IpAddr, Option<String>)> = BTreeSet::new();
     for (text, name) in answers.details.iter().zip(["neighbors", "IPv6 peers"]) {
         let details: Vrfs<'_, DetailVrf<'_>> = read(text, name)?;
         for (vrf, list) in &details.vrfs {
@@ -123,11 +124,12 @@ fn neighbor(
     let mut one = Neighbor::new(vrf, address, state);
     one.remote_as = peer.remote_as.number();
     one.local_as = peer.local_as.number();
-    one.description = peer.description.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
+    one.description = peer.description.as_deref().filter(|text| !text.is_empty()).map(ArcStr::from);
     one.enabled = peer.enabled();
-    one.flaps = peer.established_transitions.map(|times| times.saturating_sub(u64::from(one.is_up())));
+    one.flaps =
+        peer.established_transitions.map(|times| limited(times.saturating_sub(u64::from(one.is_up()))));
     one.over_limit = !one.is_up() && peer.idle_reason.as_deref().is_some_and(is_limit);
-    one.last_error = peer.last_error();
+    one.last_error = peer.last_error().map(ArcStr::from);
     let name = address.to_string();
     let listed = |at: usize| summaries[at].vrfs.get(vrf).and_then(|vrf| vrf.peers.get(name.as_str()));
     for (at, family) in [Family::Ipv4, Family::Ipv6].into_iter().enumerate() {
@@ -148,7 +150,7 @@ fn neighbor(
         one.prefixes.insert(family, counts);
     }
     if one.is_up() {
-        one.uptime = peer.established_time.and_then(|time| u64::try_from(time.whole()).ok());
+        one.age = peer.established_time.and_then(|time| u64::try_from(time.whole()).ok()).map(limited);
         one.local_address = peer.update_source.as_deref().and_then(crate::vendor::address);
         one.remote_id = peer.router_id.as_deref().and_then(|id| id.parse().ok());
     }

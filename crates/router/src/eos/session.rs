@@ -4,7 +4,6 @@
 //! configuration is compared again before that.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,9 +15,10 @@ use super::api::{Format, Trouble};
 use super::{Eos, lines};
 use crate::driver::{Candidate, ConfigText, How, Pending, Platform};
 use crate::mask::json_error;
+use crate::netconf::change_id;
 use crate::{Diff, Error, Step};
 
-/// Where the configuration from before the last commit lies.
+/// Where the configuration from before the last commit lies; it may be that of another change by now.
 const BEFORE: &str = "flash:pm-rollback";
 /// How long the session of a switch that has stopped answering may take to be aborted.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -105,10 +105,39 @@ pub(super) fn look(text: &str) {
     }
 }
 
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
+/// A short name for a configuration. The lines that begin with `!` say when and how it was shown.
+fn digest(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.starts_with('!')).collect();
+    change_id(None, lines.join("\n").trim())
+}
+
+/// What the id of a change is made of: `session/after/before`, of which the second may be empty, and both are missing where
+/// the switch itself was asked what waits.
+struct Names<'a> {
+    session: &'a str,
+    /// The short name of what ran after the commit, once that is known.
+    after: Option<&'a str>,
+    /// The short name of what ran before it.
+    before: Option<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn of(id: &'a str) -> Self {
+        let mut parts = id.split('/');
+        let session = parts.next().unwrap_or_default();
+        let mut next = || parts.next().filter(|part| !part.is_empty());
+        Self { session, after: next(), before: next() }
+    }
+}
+
+/// Where a change stands for which no timer runs.
+enum Place {
+    /// It is in force.
+    Kept,
+    /// What runs is what was there before it.
+    Undone,
+    /// Something else runs.
+    Overtaken,
 }
 
 impl Eos {
@@ -166,7 +195,7 @@ impl Eos {
             sessions.all.remove(&old);
         }
         self.free(&sessions, &name)?;
-        let before = hash(&self.config_text(Step::Load).await?);
+        let before = self.runs(Step::Load).await?;
         let mut commands = vec![json!(format!("configure session {name}"))];
         if how == How::Replace {
             commands.push(json!("rollback clean-config"));
@@ -209,8 +238,13 @@ impl Eos {
         }
     }
 
-    async fn commit_session(&self, name: &str, before: u64, timer: Duration) -> Result<Pending, Error> {
-        let change = named(name, timer);
+    /// A short name for what runs.
+    async fn runs(&self, step: Step) -> Result<String, Error> {
+        Ok(digest(&self.config_text(step).await?))
+    }
+
+    async fn commit_session(&self, name: &str, before: &str, timer: Duration) -> Result<Pending, Error> {
+        let mut change = named(name, before, timer);
         let seconds = change.seconds;
         if seconds > LONGEST {
             return Err(Error::Rejected {
@@ -220,7 +254,7 @@ impl Eos {
             });
         }
         self.free(&self.sessions(Step::Commit).await?, name)?;
-        if hash(&self.config_text(Step::Commit).await?) != before {
+        if self.runs(Step::Commit).await? != before {
             return Err(Error::Changed { host: self.host().to_owned() });
         }
         let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -238,6 +272,8 @@ impl Eos {
                 ),
             });
         }
+        let after = self.runs(Step::Commit).await.map_err(Error::unclear)?;
+        change.id = format!("{name}/{after}/{before}");
         Ok(change)
     }
 
@@ -265,7 +301,8 @@ impl Eos {
     }
 
     pub(super) async fn confirm_change(&self, change: &Pending) -> Result<(), Error> {
-        let name = self.checked(&change.id, Step::Confirm)?;
+        let names = self.checked(&change.id, Step::Confirm)?;
+        let name = names.session;
         if self.sessions(Step::Confirm).await?.is_waiting(name) {
             let commands =
                 ["show configuration sessions detail", &format!("configure session {name} commit")];
@@ -273,8 +310,8 @@ impl Eos {
             // The timer may have run out between the two questions; then the commit did what it found.
             let sessions: Sessions = serde_json::from_str(answers[0].get())
                 .map_err(|error| self.unreadable(Step::Confirm, json_error(&error)))?;
-            if !sessions.is_waiting(name) && !self.is_in_force(name).await? {
-                return Err(Error::RolledBack { host: self.host().to_owned() });
+            if !sessions.is_waiting(name) {
+                self.kept(&names).await?;
             }
             let after = self.sessions(Step::Confirm).await?;
             if after.is_waiting(name) {
@@ -284,8 +321,8 @@ impl Eos {
                     message: format!("the timer of session {name} still runs"),
                 });
             }
-        } else if !self.is_in_force(name).await? {
-            return Err(Error::RolledBack { host: self.host().to_owned() });
+        } else {
+            self.kept(&names).await?;
         }
         match self.api.ask(Step::Confirm, self.limit(), &["write memory"], Format::Json).await {
             Ok(_) => Ok(()),
@@ -294,23 +331,49 @@ impl Eos {
         }
     }
 
-    /// Whether a session that no timer waits for was confirmed, perhaps by a call whose answer was lost.
-    async fn is_in_force(&self, name: &str) -> Result<bool, Error> {
-        if !self.sessions(Step::Confirm).await?.is_last_completed(name) {
-            return Ok(false);
+    /// A change for which no timer runs was confirmed, perhaps by a call whose answer was lost.
+    async fn kept(&self, names: &Names<'_>) -> Result<(), Error> {
+        match self.place(names, Step::Confirm).await? {
+            Place::Kept => Ok(()),
+            Place::Undone => Err(Error::RolledBack { host: self.host().to_owned() }),
+            Place::Overtaken => Err(self.overtaken(Step::Confirm)),
         }
-        match self.session_diff(Step::Confirm, name).await {
-            Ok(text) => Ok(signs(&text).next().is_none()),
-            // It is forgotten: nothing says that it is in force.
-            Err(Error::Failed { .. }) => Ok(false),
-            Err(error) => Err(error),
+    }
+
+    /// Where a change stands for which no timer runs. The switch remembers few sessions, so what runs tells.
+    async fn place(&self, names: &Names<'_>, step: Step) -> Result<Place, Error> {
+        let runs = self.runs(step).await?;
+        if names.after == Some(&*runs) {
+            return Ok(Place::Kept);
         }
+        if names.before == Some(&*runs) {
+            return Ok(Place::Undone);
+        }
+        // The answer to its commit was lost, so that nobody knows what ran then.
+        let is_kept = names.after.is_none()
+            && self.sessions(step).await?.is_last_completed(names.session)
+            && match self.session_diff(step, names.session).await {
+                Ok(text) => signs(&text).next().is_none(),
+                // It is forgotten.
+                Err(Error::Failed { .. }) => false,
+                Err(error) => return Err(error),
+            };
+        Ok(if is_kept { Place::Kept } else { Place::Overtaken })
+    }
+
+    fn overtaken(&self, step: Step) -> Error {
+        let message = "no timer runs for it, and what runs is neither what was committed nor what was there before; somebody \
+                       changed it since: compare them"
+            .to_owned();
+        Error::Failed { host: self.host().to_owned(), step, message }
     }
 
     /// The switch itself refuses to abort a session that was confirmed meanwhile.
     pub(super) async fn cancel_change(&self, change: &Pending) -> Result<bool, Error> {
         // One that was made by other means may have a name that no session has.
-        let Ok(name) = self.checked(&change.id, Step::RollBack) else { return Ok(false) };
+        let Ok(Names { session: name, .. }) = self.checked(&change.id, Step::RollBack) else {
+            return Ok(false);
+        };
         if !self.sessions(Step::RollBack).await?.is_waiting(name) {
             return Ok(false);
         }
@@ -322,33 +385,67 @@ impl Eos {
     }
 
     pub(super) async fn undo_change(&self, change: &Pending) -> Result<(), Error> {
-        if self.cancel_change(change).await? {
-            return Ok(());
+        let step = Step::RollBack;
+        let cancelled = self.cancel_change(change).await?;
+        let names = self.checked(&change.id, step)?;
+        match self.place(&names, step).await? {
+            Place::Undone => return Ok(()),
+            // Who does not know what ran before the commit has the switch's word that no timer runs any more.
+            _ if cancelled && names.before.is_none() => return Ok(()),
+            _ if cancelled => {
+                let message =
+                    "the switch says that it aborted the session, and does not run what was there before";
+                return Err(self.not_restored(message.to_owned()));
+            }
+            Place::Overtaken => return Err(self.overtaken(step)),
+            Place::Kept => {}
         }
-        let name = self.checked(&change.id, Step::RollBack)?;
-        let sessions = self.sessions(Step::RollBack).await?;
-        if !sessions.is_last_completed(name) {
-            return Ok(());
-        }
-        self.free(&sessions, name)?;
-        let commands = [format!("configure replace {BEFORE}"), "write memory".to_owned()];
-        let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
-        match self.api.ask(Step::RollBack, self.limit(), &commands, Format::Json).await {
+        self.free(&self.sessions(step).await?, names.session)?;
+        self.replace(&names).await?;
+        match self.api.ask(step, self.limit(), &["write memory"], Format::Json).await {
             Ok(_) => Ok(()),
-            Err(Error::Failed { message, .. }) => Err(self.not_restored(message)),
-            Err(error) => Err(error),
+            Err(error) => Err(Error::NotSaved { host: self.host().to_owned(), message: error.to_string() }),
         }
+    }
+
+    /// Puts into force what was there before a change, if the switch still has that.
+    async fn replace(&self, names: &Names<'_>) -> Result<(), Error> {
+        let step = Step::RollBack;
+        let show = format!("more {BEFORE}");
+        let kept = match self.api.texts(step, self.limits.read, &[&show]).await {
+            Ok(mut texts) => texts.pop().unwrap_or_default(),
+            Err(Error::Failed { message, .. }) => return Err(self.not_restored(message)),
+            Err(error) => return Err(error),
+        };
+        if names.before.is_none_or(|before| before != digest(&kept)) {
+            let message =
+                format!("{BEFORE} holds something else than what was there before; nothing was changed");
+            return Err(Error::Failed { host: self.host().to_owned(), step, message });
+        }
+        let command = format!("configure replace {BEFORE}");
+        match self.api.ask(step, self.limit(), &[&command], Format::Json).await {
+            Ok(_) => {}
+            Err(Error::Failed { message, .. }) => return Err(self.not_restored(message)),
+            Err(error) => return Err(error),
+        }
+        if names.before == Some(&*self.runs(step).await?) {
+            return Ok(());
+        }
+        let message = "the switch says that it put back what was there before, and runs something else";
+        Err(self.not_restored(message.to_owned()))
     }
 
     fn not_restored(&self, message: String) -> Error {
         Error::NotRestored { host: self.host().to_owned(), message, place: BEFORE.to_owned() }
     }
 
-    /// The name of a session, which becomes part of a command.
-    fn checked<'a>(&self, name: &'a str, step: Step) -> Result<&'a str, Error> {
+    /// The name of a change, of which that of its session becomes part of a command.
+    fn checked<'a>(&self, id: &'a str, step: Step) -> Result<Names<'a>, Error> {
+        let names = Names::of(id);
+        let name = names.session;
         let fine = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if fine {
-            return Ok(name);
+            return Ok(names);
         }
         let message = "the change has no name that a session may have".to_owned();
         Err(Error::Failed { host: self.host().to_owned(), step, message })
@@ -363,17 +460,17 @@ pub(super) fn signs(text: &str) -> impl Iterator<Item = (char, &str)> {
     })
 }
 
-/// The change that a session makes.
-fn named(name: &str, timer: Duration) -> Pending {
+/// The change that a session makes of a configuration with this short name.
+fn named(name: &str, before: &str, timer: Duration) -> Pending {
     let seconds = (timer.as_secs() + u64::from(timer.subsec_nanos() > 0)).max(1);
-    Pending { platform: Platform::Eos, id: name.to_owned(), seconds }
+    Pending { platform: Platform::Eos, id: format!("{name}//{before}"), seconds }
 }
 
 struct EosCandidate<'a> {
     eos: &'a Eos,
     name: String,
     diff: Diff,
-    before: u64,
+    before: String,
 }
 
 #[async_trait]
@@ -383,11 +480,11 @@ impl Candidate for EosCandidate<'_> {
     }
 
     fn change(&self, timer: Duration) -> Option<Pending> {
-        Some(named(&self.name, timer))
+        Some(named(&self.name, &self.before, timer))
     }
 
     async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
-        let committed = self.eos.commit_session(&self.name, self.before, timer).await;
+        let committed = self.eos.commit_session(&self.name, &self.before, timer).await;
         if let Err(error) = &committed {
             // Without a connection, the timer does it.
             tracing::debug!(session = self.name, %error, "the commit failed; the session is aborted");

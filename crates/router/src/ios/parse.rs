@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use arcstr::ArcStr;
 use serde_json::{Map, Value, json};
 
-use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State};
+use crate::neighbor::{Family, Neighbor, Neighbors, Prefixes, State, limited};
 use crate::vendor::{address, as_number, canonical, leading_number, or_minus_one, seconds};
 
 /// The families whose neighbours are asked for, as IOS calls them, and how.
@@ -219,7 +220,7 @@ pub(super) fn neighbors<'a>(
         }
     }
     // By VRF and address with its zone.
-    let mut found: BTreeMap<(String, String), Neighbor> = BTreeMap::new();
+    let mut found: BTreeMap<(ArcStr, String), Neighbor> = BTreeMap::new();
     let mut named = std::collections::BTreeSet::new();
     for text in texts.filter(|text| !text.contains("Invalid input")) {
         for detail in details(text) {
@@ -232,7 +233,7 @@ pub(super) fn neighbors<'a>(
                         place.insert(one);
                     }
                     std::collections::btree_map::Entry::Occupied(mut place) => {
-                        place.get_mut().prefixes.extend(one.prefixes);
+                        place.get_mut().prefixes.extend(one.prefixes.iter());
                     }
                 },
                 Err(reason) => all.left_out.push(format!("{:.60}: {reason}", detail.address)),
@@ -265,13 +266,13 @@ fn neighbor(
     let mut one = Neighbor::new(vrf, address, state);
     one.remote_as = as_number(detail.remote_as);
     one.local_as = as_number(local_as);
-    one.description = Some(detail.description.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
+    one.description = Some(detail.description.trim()).filter(|text| !text.is_empty()).map(ArcStr::from);
     one.enabled = !detail.shut && !detail.state.contains("(Admin)");
     one.over_limit = detail.over_limit && !one.is_up();
-    one.flaps = detail.dropped;
+    one.flaps = detail.dropped.map(limited);
     one.last_error = Some(detail.reset)
         .filter(|text| !text.is_empty() && *text != "never")
-        .map(|text| text.split_once("due to ").map_or(text, |(_, reason)| reason).trim().to_owned());
+        .map(|text| text.split_once("due to ").map_or(text, |(_, reason)| reason).trim().into());
     if one.is_up() {
         one.remote_id = detail.remote_id.parse().ok();
         one.local_address = crate::vendor::address(detail.local_address);
@@ -294,11 +295,7 @@ fn neighbor(
         };
         one.prefixes.insert(family, counts);
     }
-    if one.is_up() {
-        one.uptime = seconds(age);
-    } else {
-        one.downtime = seconds(age);
-    }
+    one.age = seconds(age).map(limited);
     Ok(one)
 }
 
@@ -325,11 +322,7 @@ fn from_row(row: &Row<'_>) -> Result<Neighbor, String> {
     one.local_as = as_number(row.local_as);
     one.enabled = !row.state.contains("(Admin)");
     one.over_limit = row.state.contains("PfxCt");
-    if one.is_up() {
-        one.uptime = seconds(row.time);
-    } else {
-        one.downtime = seconds(row.time);
-    }
+    one.age = seconds(row.time).map(limited);
     let counts = Prefixes { accepted: row.prefixes, ..Prefixes::default() };
     let family = Counts { family: row.family, ..Counts::default() };
     one.prefixes.extend(family_of(&family).map(|family| (family, counts)));

@@ -87,17 +87,8 @@ impl IosXr {
             return Err(Error::Busy { host: self.host().to_owned(), holder });
         }
         let turn = self.slot.turn();
-        // Marked first: who is interrupted here may have the lock.
-        *self.slot.dirty.lock().await = true;
-        if !self.always_locked
-            && let Err(error) = self.session.lock(step, Datastore::Candidate).await
-        {
-            match &error {
-                // It may have the lock all the same.
-                Error::Timeout { .. } => self.tidy(Some(&error)).await,
-                _ => *self.slot.dirty.lock().await = false,
-            }
-            return Err(error);
+        if let Some(refusal) = self.lock(step).await? {
+            return Err(self.session.unlocked(step, refusal));
         }
         let config = format!("<cli xmlns=\"{CLI}\">{}</cli>", escape(text.expose()));
         let loaded = match how {
@@ -118,6 +109,23 @@ impl IosXr {
                 Err(error)
             }
         }
+    }
+
+    /// Takes the candidate for this connection, where it has not got it already; gives what the router says if it is not to be had.
+    async fn lock(&self, step: Step) -> Result<Option<RpcError>, Error> {
+        // Marked first: who is interrupted here may have the lock.
+        *self.slot.dirty.lock().await = true;
+        if self.always_locked {
+            return Ok(None);
+        }
+        let locked = self.session.try_lock(step, Datastore::Candidate).await;
+        match &locked {
+            Ok(None) => {}
+            // It may have the lock all the same.
+            Err(error @ Error::Timeout { .. }) => self.tidy(Some(error)).await,
+            Ok(Some(_)) | Err(_) => *self.slot.dirty.lock().await = false,
+        }
+        locked
     }
 
     /// What runs, by its short name, and what the candidate changes of it.
@@ -194,6 +202,38 @@ impl IosXr {
         self.failed(step, error.text())
     }
 
+    /// Asks for the confirmation of a change, which is a commit like any other (RFC 6241, section 8.4.1): what somebody else has
+    /// in the candidate would come into force with it. So nobody may have anything there meanwhile.
+    async fn confirm_alone(&self, persist: Option<&str>) -> Result<Vec<RpcError>, Error> {
+        let step = Step::Confirm;
+        let is_locked = match self.lock(step).await? {
+            None => true,
+            // Some servers give no lock to anybody while a commit waits.
+            Some(refusal) if refusal.tag == "in-use" && refusal.session.is_none() => false,
+            Some(refusal) => return Err(self.session.unlocked(step, refusal)),
+        };
+        match self.difference(step).await {
+            Ok(edits) if edits.is_empty() => {
+                let confirmed = self.session.confirm(persist).await;
+                self.tidy(confirmed.as_ref().err()).await;
+                confirmed.map(|(_, errors)| errors)
+            }
+            Ok(_) => {
+                // It was there before the lock, and is not to be taken away.
+                *self.slot.dirty.lock().await = false;
+                if is_locked && !self.always_locked {
+                    self.session.unlock(Datastore::Candidate).await?;
+                }
+                let holder = "somebody who has edited the candidate and not committed".to_owned();
+                Err(Error::Busy { host: self.host().to_owned(), holder })
+            }
+            Err(error) => {
+                self.tidy(Some(&error)).await;
+                Err(error)
+            }
+        }
+    }
+
     pub(super) async fn confirm_change(&self, change: &Pending) -> Result<(), Error> {
         let step = Step::Confirm;
         self.clean_up().await;
@@ -201,12 +241,15 @@ impl IosXr {
         let (mut is_confirmed, mut refused) = (false, None);
         // Where it has no name, a commit would put somebody else's candidate into force.
         if self.can_be_named(&names).await {
-            let (_, errors) = self.session.confirm(names.persist).await?;
-            match errors.iter().find(|error| !error.is_warning) {
-                None => is_confirmed = true,
-                // It was confirmed before, or undone.
-                Some(error) if is_unknown(error) => {}
-                Some(error) => refused = Some(self.refused(step, error)),
+            match self.confirm_alone(names.persist).await {
+                Ok(errors) => match errors.iter().find(|error| !error.is_warning) {
+                    None => is_confirmed = true,
+                    // It was confirmed before, or undone.
+                    Some(error) if is_unknown(error) => {}
+                    Some(error) => refused = Some(self.refused(step, error)),
+                },
+                Err(error @ (Error::Busy { .. } | Error::Failed { .. })) => refused = Some(error),
+                Err(error) => return Err(error),
             }
         }
         let runs = self.digest(step).await?;
@@ -250,8 +293,26 @@ impl IosXr {
             }
             Some(_) => false,
         };
+        // An `ok` is not believed.
+        if cancelled
+            && names.after.is_some()
+            && names.after != names.before
+            && names.after == Some(&*self.digest(step).await?)
+        {
+            return Err(
+                self.not_restored("the router says that it cancelled the commit, and it is in force still")
+            );
+        }
         self.forget(&names).await;
         Ok(cancelled)
+    }
+
+    fn not_restored(&self, message: &str) -> Error {
+        Error::NotRestored {
+            host: self.host().to_owned(),
+            message: message.to_owned(),
+            place: "`rollback configuration last 1`".to_owned(),
+        }
     }
 
     pub(super) async fn undo_change(&self, change: &Pending) -> Result<(), Error> {
@@ -270,7 +331,13 @@ impl IosXr {
             return Err(self.failed(step, message));
         }
         // It is confirmed and in force, so that the last commit is this one.
-        self.session.rpc(step, ROLL_BACK).await.map(drop)
+        self.session.rpc(step, ROLL_BACK).await?;
+        if names.before.is_some_and(|before| before == runs)
+            || names.before == Some(&*self.digest(step).await?)
+        {
+            return Ok(());
+        }
+        Err(self.not_restored("the router says that it rolled back, and does not run what was there before"))
     }
 }
 

@@ -40,9 +40,9 @@ pub(crate) fn difference(text: &str) -> Diff {
 /// The configuration as text.
 const CLI: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-cli-cfg";
 
-/// All of BGP's state that is wanted.
+/// All of BGP's state that is wanted, of every instance.
 const BGP: &str = "<bgp xmlns=\"http://cisco.com/ns/yang/Cisco-IOS-XR-ipv4-bgp-oper\"><instances><instance>\
-    <instance-name>default</instance-name><instance-active><default-vrf><global-process-info/><neighbors/></default-vrf>\
+    <instance-name/><instance-active><default-vrf><global-process-info/><neighbors/></default-vrf>\
     <vrfs><vrf><vrf-name/><global-process-info/><neighbors/></vrf></vrfs></instance-active></instance></instances></bgp>";
 
 /// What the router is.

@@ -3,7 +3,10 @@
 
 use std::net::IpAddr;
 
+use arcstr::ArcStr;
+
 use crate::address::canonical_ip;
+use crate::neighbor::limited;
 use crate::netconf::xml::{self, Element, Foreign};
 use crate::{Family, NapalmDetailPeer, NapalmPeer, NapalmPrefixes, Neighbor, Neighbors, Prefixes, State};
 
@@ -264,7 +267,7 @@ impl Names {
         let is_up = text(element, self.state) == self.established;
         let accepted = number(element, &self.family_field(self.accepted));
         let counts = NapalmPrefixes {
-            received_prefixes: accepted + number(element, &self.family_field(self.denied)),
+            received_prefixes: accepted.saturating_add(number(element, &self.family_field(self.denied))),
             accepted_prefixes: accepted,
             sent_prefixes: number(element, &self.family_field(self.advertised)),
         };
@@ -332,7 +335,7 @@ impl Names {
             keepalive: or(number(element, self.keep_alive), vrf.keep_alive),
             configured_keepalive: number(element, self.configured_keep_alive),
             active_prefix_count: of_family(self.best),
-            received_prefix_count: accepted + suppressed,
+            received_prefix_count: accepted.saturating_add(suppressed),
             accepted_prefix_count: accepted,
             suppressed_prefix_count: suppressed,
             advertised_prefix_count: of_family(self.advertised),
@@ -379,20 +382,24 @@ impl Names {
         if up {
             one.local_address = either(element, self.local_address, self.local_address6).parse().ok();
             one.remote_id = text(element, self.router_id).parse().ok();
-            one.uptime = count(self.established_time);
-        } else {
-            one.downtime = count(self.since_dropped).filter(|&seconds| seconds > 0);
         }
-        one.description = Some(text(element, self.description).to_owned()).filter(|text| !text.is_empty());
+        one.age = if up {
+            count(self.established_time)
+        } else {
+            count(self.since_dropped).filter(|&seconds| seconds > 0)
+        }
+        .map(limited);
+        one.description =
+            Some(text(element, self.description)).filter(|text| !text.is_empty()).map(ArcStr::from);
         one.enabled = !is_true(element, self.shut_down);
         one.over_limit = is_true(element, self.over_limit);
-        one.flaps = count(self.downs);
+        one.flaps = count(self.downs).map(limited);
         let reasons: Vec<&str> = [self.reset_reason, self.peer_reset_reason]
             .into_iter()
             .map(|path| text(element, path))
             .filter(|reason| !matches!(*reason, "" | "bgp-none" | "NONE" | "none" | "BGP_NONE"))
             .collect();
-        one.last_error = (!reasons.is_empty()).then(|| reasons.join(", "));
+        one.last_error = (!reasons.is_empty()).then(|| reasons.join(", ").into());
         let (last, above) =
             self.family.split_last().map_or(("", self.family), |(last, above)| (*last, above));
         for data in element.find(above).into_iter().flat_map(|holder| holder.all(last)) {

@@ -176,6 +176,10 @@ impl Changes for Junos {
 
 impl Junos {
     async fn open(&self, step: Step) -> Result<(), Error> {
+        // Nothing is taken: what lies in the candidate may be somebody else's, and is not taken away either.
+        if self.sharing == Sharing::Open {
+            return Ok(());
+        }
         // Marked first: who is interrupted here may have the lock.
         *self.slot.dirty.lock().await = true;
         let opened = match self.sharing {
@@ -223,6 +227,7 @@ impl Junos {
     async fn load_and_compare(&self, operation: &str) -> Result<(String, Diff), Error> {
         let step = Step::Load;
         let newest = self.settled(step).await?;
+        *self.slot.dirty.lock().await = true;
         self.session.rpc(step, operation).await?;
         let text = self.compare(step, 0).await?;
         Ok((self.base(newest, &text), read_diff(&text)))
@@ -281,7 +286,7 @@ impl Junos {
         Ok(self.waiting(step).await?.map(|(entry, _)| Pending {
             platform: Platform::Junos,
             id: entry.id().unwrap_or_default().to_owned(),
-            seconds: entry.minutes().unwrap_or_default() * 60,
+            seconds: entry.minutes().unwrap_or_default().saturating_mul(60),
         }))
     }
 
@@ -336,6 +341,7 @@ impl Junos {
             // Be it that its time seems to be over: as long as nothing came after it, it is in force.
             Place::Newest => {}
         }
+        self.untouched(step).await?;
         let body = format!("<commit-configuration><log>{MARK}{id} confirmed</log></commit-configuration>");
         self.session.rpc(step, &body).await?;
         match self.place(step, id).await? {
@@ -384,8 +390,20 @@ impl Junos {
         }
     }
 
+    /// Without a lock, a commit takes along what others are typing: [`Error::Busy`] if they are.
+    async fn untouched(&self, step: Step) -> Result<(), Error> {
+        if self.sharing != Sharing::Open || self.compare(step, 0).await?.trim().is_empty() {
+            return Ok(());
+        }
+        let holder =
+            "somebody who has edited the shared candidate and not committed (lock_disable)".to_owned();
+        Err(Error::Busy { host: self.host().to_owned(), holder })
+    }
+
     /// Commits what an earlier commit had.
     async fn restore(&self, step: Step, id: &str, before: usize) -> Result<(), Error> {
+        self.untouched(step).await?;
+        *self.slot.dirty.lock().await = true;
         self.session.rpc(step, &format!("<load-configuration rollback=\"{before}\"/>")).await?;
         let body = format!("<commit-configuration><log>{MARK}{id} rolled back</log></commit-configuration>");
         self.session.rpc(step, &body).await?;

@@ -33,10 +33,10 @@ impl Entry {
 
     /// Seconds until it goes away, by the router's clock; `None` if it should be gone.
     pub(super) fn left(&self, now: Option<u64>) -> Option<u64> {
-        let whole = self.minutes()? * 60;
+        let whole = self.minutes()?.saturating_mul(60);
         let Some((at, now)) = self.at.zip(now) else { return Some(whole) };
         let gone = now.saturating_sub(at);
-        (gone < whole + MOMENT).then(|| whole.saturating_sub(gone))
+        (gone < whole.saturating_add(MOMENT)).then(|| whole.saturating_sub(gone))
     }
 }
 

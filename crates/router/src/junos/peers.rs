@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use arcstr::ArcStr;
+
+use crate::neighbor::limited;
 use crate::netconf::xml::{self, Element, Foreign};
 use crate::{Family, Neighbor, Neighbors, Prefixes, State};
 
@@ -115,19 +118,17 @@ fn neighbor(element: &Element<'_>, instance: &str, seconds: Option<u64>) -> Resu
     if up {
         one.local_address = address_and_port(text(element, &["local-address"])).0.parse().ok();
         one.remote_id = text(element, &["peer-id"]).parse().ok();
-        one.uptime = seconds;
-    } else {
-        one.downtime = seconds;
     }
-    one.description = Some(text(element, &["description"]).to_owned()).filter(|text| !text.is_empty());
+    one.age = seconds.map(limited);
+    one.description = Some(text(element, &["description"])).filter(|text| !text.is_empty()).map(ArcStr::from);
     one.enabled = !is_shut(element);
-    one.flaps = text(element, &["flap-count"]).parse().ok();
+    one.flaps = text(element, &["flap-count"]).parse().ok().map(limited);
     let reasons: Vec<&str> = ["last-error", "last-flap-event"]
         .into_iter()
         .map(|name| text(element, &[name]))
         .filter(|reason| !matches!(*reason, "" | "None"))
         .collect();
-    one.last_error = (!reasons.is_empty()).then(|| reasons.join(", "));
+    one.last_error = (!reasons.is_empty()).then(|| reasons.join(", ").into());
     one.over_limit = !up && reasons.iter().any(|reason| is_limit(reason));
     for family in [Family::Ipv4, Family::Ipv6] {
         if let Some(rib) = table(element, instance, family) {

@@ -200,7 +200,26 @@ impl Session {
 
     /// Takes a datastore for this session alone. [`Error::Busy`] names who has it.
     pub async fn lock(&self, step: Step, datastore: Datastore) -> Result<(), Error> {
-        self.rpc(step, &format!("<lock><target>{}</target></lock>", datastore.element())).await.map(drop)
+        let refusal = self.try_lock(step, datastore).await?;
+        refusal.map_or(Ok(()), |refusal| Err(self.unlocked(step, refusal)))
+    }
+
+    /// The same, with the server's own word for it where the datastore is not to be had.
+    pub(crate) async fn try_lock(&self, step: Step, datastore: Datastore) -> Result<Option<RpcError>, Error> {
+        let body = format!("<lock><target>{}</target></lock>", datastore.element());
+        let (_, errors) = self.rpc_with_errors(step, &body).await?;
+        Ok(errors.into_iter().find(|error| !error.is_warning))
+    }
+
+    /// What it means that a datastore is not to be had.
+    pub(crate) fn unlocked(&self, step: Step, refusal: RpcError) -> Error {
+        let host = self.host().to_owned();
+        // Somebody has edited it.
+        if refusal.tag == "resource-denied" {
+            return Error::Busy { host, holder: refusal.holder() };
+        }
+        let message = refusal.text();
+        rpc::judge(self.host(), step, &[refusal]).unwrap_or(Error::Failed { host, step, message })
     }
 
     /// Gives a datastore back.

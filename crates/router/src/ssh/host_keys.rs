@@ -1,5 +1,6 @@
 //! Whether the machine that answers is the router.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -17,6 +18,8 @@ pub enum HostKeys {
     /// A file in the form of OpenSSH's `known_hosts`: plain, with patterns, or hashed. Keys marked `@revoked` are refused;
     /// `@cert-authority` is not supported and such a line is left aside.
     KnownHosts(PathBuf),
+    /// Several such files, of which those that are not there are empty.
+    KnownHostsIn(Vec<PathBuf>),
     /// The fingerprint as `ssh-keygen -l` prints it, `SHA256:…`.
     Fingerprint(String),
 }
@@ -35,7 +38,13 @@ impl From<russh::Error> for Problem {
 }
 
 enum Known {
-    Keys { place: String, keys: Vec<PublicKey>, revoked: Vec<PublicKey> },
+    Keys {
+        place: String,
+        /// How the host is written there.
+        name: String,
+        keys: Vec<PublicKey>,
+        revoked: Vec<PublicKey>,
+    },
     Fingerprint(String),
 }
 
@@ -60,14 +69,8 @@ impl Verifier {
                 }
                 Known::Fingerprint(format!("SHA256:{digest}"))
             }
-            HostKeys::KnownHosts(path) => {
-                let place = path.display().to_string();
-                let text = tokio::fs::read_to_string(path)
-                    .await
-                    .map_err(|error| format!("the known hosts cannot be read from {place}: {error}"))?;
-                let (keys, revoked) = keys_of(&text, &endpoint.host, endpoint.port);
-                Known::Keys { place, keys, revoked }
-            }
+            HostKeys::KnownHosts(path) => known(std::slice::from_ref(path), true, endpoint).await?,
+            HostKeys::KnownHostsIn(paths) => known(paths, false, endpoint).await?,
         };
         Ok(Self { known, name, warned: false })
     }
@@ -98,8 +101,9 @@ impl Verifier {
                 Err(format!("the host key {shown} is revoked in {place}"))
             }
             Known::Keys { keys, .. } if keys.iter().any(|one| one.key_data() == key.key_data()) => Ok(()),
-            Known::Keys { keys, place, .. } if keys.is_empty() => Err(format!(
-                "the host key {shown} is unknown; compare it on the router, and add it to {place}"
+            Known::Keys { keys, place, name, .. } if keys.is_empty() => Err(format!(
+                "the host key {shown} is unknown; compare it on the router, and add it to {place} in a line that begins with \
+                 {name}"
             )),
             Known::Keys { place, .. } => Err(format!(
                 "the host key {shown} is another one than in {place}; somebody may be in between, or the router was replaced"
@@ -141,9 +145,56 @@ impl client::Handler for Verifier {
     }
 }
 
+/// What the files say of a host. Unless they `must` be there, one that is not is empty.
+async fn known(paths: &[PathBuf], must: bool, endpoint: &Endpoint) -> Result<Known, String> {
+    let (mut keys, mut revoked) = (Vec::new(), Vec::new());
+    for path in paths {
+        let text = match tokio::fs::read_to_string(path).await {
+            Ok(text) => text,
+            Err(error) if !must && error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => {
+                return Err(format!("the known hosts cannot be read from {}: {error}", path.display()));
+            }
+        };
+        let (more, more_revoked) = keys_of(&text, &endpoint.host, endpoint.port);
+        keys.extend(more);
+        revoked.extend(more_revoked);
+    }
+    let places: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let name = name_of(&endpoint.host, endpoint.port);
+    Ok(Known::Keys { place: places.join(" or "), name, keys, revoked })
+}
+
+impl HostKeys {
+    /// The file that tells most of a host, for those who take one only; `None` if a fingerprint is pinned.
+    pub(crate) fn file(&self, endpoint: &Endpoint) -> Option<PathBuf> {
+        let paths = match self {
+            Self::KnownHosts(path) => return Some(path.clone()),
+            Self::KnownHostsIn(paths) => paths,
+            Self::Fingerprint(_) => return None,
+        };
+        let port = if endpoint.port == 0 { 22 } else { endpoint.port };
+        let knows = |path: &&PathBuf| {
+            std::fs::read_to_string(path).is_ok_and(|text| !keys_of(&text, &endpoint.host, port).0.is_empty())
+        };
+        paths
+            .iter()
+            .find(knows)
+            .or_else(|| paths.iter().find(|path| path.exists()))
+            .or(paths.first())
+            .cloned()
+    }
+}
+
+/// How a host is written in such files.
+fn name_of(host: &str, port: u16) -> String {
+    let host = host.to_lowercase();
+    if port == 22 { host } else { format!("[{host}]:{port}") }
+}
+
 /// The keys of a host, and those that are revoked for it.
 fn keys_of(text: &str, host: &str, port: u16) -> (Vec<PublicKey>, Vec<PublicKey>) {
-    let name = if port == 22 { host.to_lowercase() } else { format!("[{}]:{port}", host.to_lowercase()) };
+    let name = name_of(host, port);
     let (mut keys, mut revoked) = (Vec::new(), Vec::new());
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         // A line that cannot be read is no reason to distrust the others.
@@ -212,7 +263,9 @@ fn is_like(pattern: &[u8], name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_like, keys_of};
+    use russh::keys::PublicKey;
+
+    use super::{Endpoint, HostKeys, Verifier, is_like, keys_of};
 
     const A: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
     const B: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILIG2T/B0l0gaqj3puu510tu9N1OkQ4znY3LYuEm5zCF";
@@ -233,6 +286,41 @@ mod tests {
         assert_eq!(counts(&text, "bad.lab", 22), (0, 0));
         assert_eq!(counts(&text, "r1.example", 830), (1, 0));
         assert_eq!(counts(&text, "r2.example", 22), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_key_in_any_of_the_files_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let endpoint = Endpoint { host: "r1".into(), port: 830 };
+        let judge = async |keys: &HostKeys, key: &str| {
+            let verifier = Verifier::new(keys, &endpoint, "r1 port 830".into()).await?;
+            verifier.judge(&PublicKey::from_openssh(key).unwrap())
+        };
+        let both = HostKeys::KnownHostsIn(vec![path("own"), path("system")]);
+        // Neither is there; and a line for port 22 says nothing of another one.
+        for text in ["", "r1"] {
+            if !text.is_empty() {
+                std::fs::write(path("own"), format!("{text} {A}\n")).unwrap();
+            }
+            let said = judge(&both, A).await.unwrap_err();
+            assert!(
+                said.contains("unknown") && said.contains("own or /") && said.ends_with("[r1]:830"),
+                "{said}"
+            );
+        }
+        std::fs::write(path("system"), format!("[r1]:830 {A}\n")).unwrap();
+        judge(&both, A).await.unwrap();
+        assert_eq!(both.file(&endpoint), Some(path("system")));
+        assert!(judge(&both, B).await.unwrap_err().contains("another one"));
+        std::fs::write(path("own"), format!("@revoked [r1]:830 {A}\n")).unwrap();
+        assert!(judge(&both, A).await.unwrap_err().contains("revoked"));
+        // One that is there and cannot be read is not left aside, and one that was named must be there.
+        std::fs::remove_file(path("own")).unwrap();
+        std::fs::create_dir(path("own")).unwrap();
+        assert!(judge(&both, A).await.unwrap_err().contains("cannot be read"));
+        let named = HostKeys::KnownHosts(path("nowhere"));
+        assert!(judge(&named, A).await.unwrap_err().contains("cannot be read"));
     }
 
     #[test]

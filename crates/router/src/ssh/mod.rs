@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::client::{self, Handle};
-use russh::{Channel, ChannelMsg, Disconnect};
+use russh::{Channel, ChannelMsg, ChannelWriteHalf, Disconnect};
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 pub use host_keys::HostKeys;
+pub(crate) use way::text;
 pub use way::{Jump, Way};
 
 use crate::{Error, Step};
@@ -221,9 +222,11 @@ impl Ssh {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
         let channel = match spare {
             Some(channel) => channel,
-            None => self.handle.channel_open_session().await.map_err(|error| lost(error.to_string()))?,
+            None => self.open_channel().await.map_err(|error| lost(error.to_string()))?,
         };
-        let (mut answers, questions) = channel.split();
+        let (mut answers, half) = channel.split();
+        let mut asking = Asking { half: Arc::new(half), is_open: true };
+        let questions = &asking.half;
         questions.exec(false, command).await.map_err(|error| lost(error.to_string()))?;
         let send = async {
             if !input.is_empty() {
@@ -271,11 +274,40 @@ impl Ssh {
         };
         // A command that ends without reading its input is no failure: its answer tells.
         let (_sent, output, ()) = tokio::join!(send, receive, self.prepare(more));
+        asking.is_open = output.is_err();
         output
     }
 }
 
+/// A channel over which something is asked. One that is only dropped, as after a time-out, stays open on the router, which allows
+/// few.
+struct Asking {
+    half: Arc<ChannelWriteHalf<client::Msg>>,
+    is_open: bool,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let (true, Ok(runtime)) = (self.is_open, tokio::runtime::Handle::try_current()) {
+            let half = Arc::clone(&self.half);
+            runtime.spawn(async move { half.close().await });
+        }
+    }
+}
+
 impl Ssh {
+    /// One that has given its answer counts until its process has ended, so that the router may have none left for a moment.
+    async fn open_channel(&self) -> Result<Channel<client::Msg>, russh::Error> {
+        let mut tries = 40;
+        loop {
+            match self.handle.channel_open_session().await {
+                Err(russh::Error::ChannelOpenFailure(_)) if tries > 0 => tries -= 1,
+                opened => return opened,
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn prepare(&self, more: bool) {
         let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if !more || spare().is_some() {

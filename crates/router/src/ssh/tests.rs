@@ -27,7 +27,7 @@ async fn an_address_that_says_nothing_holds_up_no_other() {
     assert_eq!(first_of(std::iter::empty(), |_| async { Ok(()) }).await, Err(None));
 }
 
-/// Runs any command, and counts channels.
+/// Runs any command, of which `hang` says nothing, and counts channels.
 #[derive(Clone, Default)]
 struct Counts {
     opened: Arc<AtomicUsize>,
@@ -55,9 +55,12 @@ impl Handler for Counts {
     async fn exec_request(
         &mut self,
         channel: ChannelId,
-        _: &[u8],
+        command: &[u8],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
+        if command == b"hang" {
+            return Ok(());
+        }
         let handle = session.handle();
         let closed = Arc::clone(&self.closed);
         tokio::spawn(async move {
@@ -109,5 +112,15 @@ async fn channels_that_nobody_needs_are_closed() {
         sleep(Duration::from_millis(20)).await;
     }
     assert!(counts.opened.load(Ordering::Relaxed) > 6, "some were superfluous");
+    // Nor does one stay that says nothing, or whose answer nobody waits for.
+    let short = Bounds { time: Duration::from_millis(200), more: false, ..bounds };
+    assert!(matches!(ssh.run(short, "hang", b"", b"none").await, Err(Error::Timeout { .. })));
+    assert!(timeout(short.time, ssh.run(bounds, "hang", b"", b"none")).await.is_err());
+    let begun = std::time::Instant::now();
+    // The second one has opened another that is kept.
+    while open() > 1 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} channels stay open", open());
+        sleep(Duration::from_millis(20)).await;
+    }
     ssh.close().await;
 }

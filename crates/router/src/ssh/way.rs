@@ -1,7 +1,6 @@
 //! How a router is reached over SSH, beside its name: from which address, through which host, with which algorithms.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value as Json};
@@ -35,12 +34,12 @@ impl Way {
     /// Takes what belongs to the way out of a router's arguments: `source_address`, `jump_host` with `jump_password`,
     /// `jump_key_file`, `jump_passphrase` and `jump_host_key`, and `legacy_algorithms`.
     ///
-    /// What the jump host's credentials lack is taken from the router's; its host key is looked for in `known_hosts` unless it
-    /// is pinned. The error says which argument is wrong, and never what a secret is.
+    /// What the jump host's credentials lack is taken from the router's; its host key is looked for among `known_hosts` unless
+    /// it is pinned. The error says which argument is wrong, and never what a secret is.
     pub fn take(
         arguments: &mut Map<String, Json>,
         credentials: &Credentials,
-        known_hosts: PathBuf,
+        known_hosts: HostKeys,
     ) -> Result<Self, String> {
         let legacy_algorithms = match arguments.remove("legacy_algorithms") {
             None | Some(Json::Null) => false,
@@ -65,7 +64,7 @@ impl Way {
         let passphrase = text(arguments, "jump_passphrase")?.map(SecretString::from);
         let host_keys = match text(arguments, "jump_host_key")? {
             Some(fingerprint) => HostKeys::Fingerprint(fingerprint),
-            None => HostKeys::KnownHosts(known_hosts),
+            None => known_hosts,
         };
         let Some(host) = host else { return Ok(Self { source, jump: None, legacy_algorithms }) };
         let (user, endpoint) = place(&host)
@@ -96,7 +95,7 @@ impl Way {
 }
 
 /// An argument that is a text.
-fn text(arguments: &mut Map<String, Json>, name: &str) -> Result<Option<String>, String> {
+pub(crate) fn text(arguments: &mut Map<String, Json>, name: &str) -> Result<Option<String>, String> {
     match arguments.remove(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) if !text.is_empty() => Ok(Some(text)),
@@ -141,7 +140,7 @@ mod tests {
             agent: Some("/agent".into()),
             keys: Vec::new(),
         };
-        let way = Way::take(&mut arguments, &credentials, "/known".into())?;
+        let way = Way::take(&mut arguments, &credentials, HostKeys::KnownHosts("/known".into()))?;
         Ok((way, arguments))
     }
 

@@ -137,9 +137,22 @@ impl Lab {
         Daemon::new(ssh, self.platform.unwrap(), DaemonOptions::default())
     }
 
+    /// With a limit for readings.
+    pub async fn connect_reading(&self, read: Duration) -> Daemon {
+        self.connect_with(Limits { read, ..limits() }).await
+    }
+
+    /// That notices soon when nobody is there any more, and by nothing else.
+    pub async fn connect_watching(&self, keep_alive: Duration) -> Daemon {
+        self.connect_with(Limits { read: Duration::from_mins(10), keep_alive, ..limits() }).await
+    }
+
     /// With a limit for changes, and no other sign that the router is gone.
     pub async fn connect_within(&self, change: Duration) -> Daemon {
-        let limits = Limits { change, keep_alive: Duration::from_mins(5), ..limits() };
+        self.connect_with(Limits { change, keep_alive: Duration::from_mins(5), ..limits() }).await
+    }
+
+    async fn connect_with(&self, limits: Limits) -> Daemon {
         let endpoint = Endpoint { host: HOST.into(), port: 22 };
         let ssh = Ssh::connect(&endpoint, &self.key("client"), &self.known_hosts(), limits).await.unwrap();
         Daemon::new(ssh, self.platform.unwrap(), DaemonOptions::default())
@@ -148,11 +161,11 @@ impl Lab {
 
 fn limits() -> Limits {
     Limits {
-        connect: Duration::from_secs(10),
-        login: Duration::from_secs(10),
-        read: Duration::from_secs(8),
+        connect: Duration::from_mins(1),
+        login: Duration::from_mins(1),
+        read: Duration::from_mins(1),
         change: Duration::from_mins(5),
-        keep_alive: Duration::from_secs(2),
+        keep_alive: Duration::from_secs(10),
         ..Limits::default()
     }
 }

@@ -86,7 +86,7 @@ pub async fn a_configuration(lab: &Lab) {
     } else {
         assert_eq!(running.expose(), large);
     }
-    wait_until(&router, "the new neighbour is there", 10, |all| has(all, NEW)).await;
+    wait_until(&router, "the new neighbour is there", 60, |all| has(all, NEW)).await;
     router.roll_back(&change).await.unwrap();
     assert_eq!(router.running_config().await.unwrap().expose(), text);
     assert!(!knows(lab, router.kind(), &last));

@@ -83,6 +83,8 @@ async fn scenario(lab: &Lab) {
     assert!(!router.napalm_detail().await.unwrap()["global"]["64502"].is_empty());
     router.close().await;
 
+    // The driver writes into the file itself.
+    lab.on("router", "chmod g+w /etc/bird/bird.conf");
     // The key goes through a pipe. The driver's timer counts in its own process, which is none.
     let router = connect(&target(lab.key("client"))).await.unwrap();
     assert_eq!(router.capabilities().undo, None::<Undo>);

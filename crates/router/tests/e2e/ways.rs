@@ -86,13 +86,14 @@ async fn through_another_host(lab: &Lab) {
         &format!(
             "useradd -m -s /bin/bash far && echo 'far:{PEER_PASSWORD}' | chpasswd; install -m 600 /mnt/dir/changed /etc/ssh/peer_key; \
              printf 'HostKey /etc/ssh/peer_key\\nPasswordAuthentication yes\\nUsePAM no\\n' >/etc/ssh/sshd_config; \
-             /usr/sbin/sshd -E /var/log/sshd.log"
+             /usr/sbin/sshd -E /var/log/sshd.log; for i in $(seq 600); do [ -s /run/sshd.pid ] && break; sleep 0.1; done"
         ),
     );
     lab.on(
         "router",
         "sed -e '1iPort 2224' -e '1iAllowTcpForwarding no' -e 's/^PidFile.*/PidFile \\/run\\/sshd4.pid/' /etc/ssh/sshd_config \
-         >/etc/ssh/sshd_config4; /usr/sbin/sshd -f /etc/ssh/sshd_config4 -E /var/log/sshd4.log",
+         >/etc/ssh/sshd_config4; /usr/sbin/sshd -f /etc/ssh/sshd_config4 -E /var/log/sshd4.log; \
+         for i in $(seq 600); do [ -s /run/sshd4.pid ] && break; sleep 0.1; done",
     );
     let (far, known) = (with_password("far", PEER_PASSWORD), known(lab));
     let direct = Ssh::connect(&at(PEER, 22), &far, &known, limits()).await.err().unwrap();
@@ -182,10 +183,10 @@ async fn with_old_algorithms(lab: &Lab) {
             "router",
             &format!(
                 "[ -f /run/sshd3.pid ] && kill $(cat /run/sshd3.pid); \
-                 for i in $(seq 50); do [ -f /run/sshd3.pid ] || break; sleep 0.1; done; printf 'Port 2223\\nHostKey /etc/ssh/old_key\\nKexAlgorithms {kex}\\n\
+                 for i in $(seq 600); do [ -f /run/sshd3.pid ] || break; sleep 0.1; done; printf 'Port 2223\\nHostKey /etc/ssh/old_key\\nKexAlgorithms {kex}\\n\
                  HostKeyAlgorithms {host_key}\\nCiphers {cipher}\\nMACs {mac}\\nUsePAM no\\n\
                  PidFile /run/sshd3.pid\\n' >/etc/ssh/sshd_config3; /usr/sbin/sshd -f /etc/ssh/sshd_config3 -E /var/log/sshd3.log; \
-                 for i in $(seq 50); do [ -f /run/sshd3.pid ] && break; sleep 0.1; done"
+                 for i in $(seq 600); do [ -f /run/sshd3.pid ] && break; sleep 0.1; done"
             ),
         );
         let target = |way| Target { credentials: own.clone(), ..bird(lab, at(HOST, 2223), way) };

@@ -8,7 +8,7 @@ use crate::PASSWORD;
 use crate::client::Client;
 
 /// How long a minute is.
-const MINUTE: Duration = Duration::from_secs(3);
+const MINUTE: Duration = Duration::from_secs(15);
 const FIRST: &str = "system {\n    host-name edge1;\n}\n";
 
 /// What a driver asks to tell what it is.
@@ -69,7 +69,7 @@ pub async fn router(minute: Duration) -> Router {
 async fn wait_for(router: &Router, text: &str) {
     let begun = Instant::now();
     while router.running() != text {
-        assert!(begun.elapsed().as_secs() < 20, "it does not come back: {}", router.running());
+        assert!(begun.elapsed().as_secs() < 60, "it does not come back: {}", router.running());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -178,7 +178,7 @@ async fn napalm_confirms_on_junos() {
     assert_eq!(client.good("b", "has_pending_commit", json!({})).await, true);
     client.good("b", "confirm_commit", json!({})).await;
     assert_eq!(client.good("a", "has_pending_commit", json!({})).await, false);
-    tokio::time::sleep(Duration::from_millis(3500)).await;
+    tokio::time::sleep(Duration::from_secs(16)).await;
     assert_eq!(router.running(), "new;\n");
     // Nobody confirms a private candidate.
     client.good("b", "load_merge_candidate", json!({ "config": "set system x" })).await;

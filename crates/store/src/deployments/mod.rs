@@ -10,21 +10,22 @@ mod write;
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use freeze::{Freeze, freeze, frozen, thaw};
 pub use read::{
-    before, find, in_force, last, list, of_plan, plan, sessions, sessions_without_router, unfinished,
+    before, find, in_force, last, list, marks, of_plan, plan, router_name, sessions, sessions_without_router,
+    unfinished, unsettled,
 };
-pub use seal::{fingerprint, open, reseal, seal};
-pub use write::{insert, open_plan, step};
+pub use seal::{BATCH, fingerprint, open, open_secrets, reseal, seal, seal_secrets};
+pub use write::{close, insert, nothing_against, open_plan, reopen, step};
 
 /// The table of deployments.
 pub(crate) const TABLE: &str = "devices_deployment";
 /// Its columns that hold sealed texts.
-pub(crate) const SEALED: [&str; 2] = ["configuration", "in_force"];
+pub(crate) const SEALED: [&str; 3] = ["configuration", "in_force", "secrets"];
 /// Where a deployment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -136,6 +137,8 @@ pub struct New {
     pub message: Option<String>,
     /// The configuration, sealed by [`seal`].
     pub configuration: String,
+    /// The secrets in the configuration, sealed by [`seal_secrets`].
+    pub secrets: String,
     /// How the router will call the change, where that is known before it is made.
     pub pending: Option<Json>,
 }
@@ -196,6 +199,25 @@ pub struct Deployment {
     pub pending: Option<Json>,
     /// One sentence for people.
     pub message: Option<String>,
+    /// Who says that it was looked after, though its end is not known.
+    pub closed_by: Option<String>,
+}
+
+/// How much longer than its timer a deployment may be at work, for its commit and for the router to go back.
+const AT_WORK: TimeDelta = TimeDelta::minutes(2);
+
+impl Deployment {
+    /// Whether it waits for somebody to look after it: what became of it is not known, and nobody can be at work on it any more.
+    /// `timer` is that of changes whose own is not recorded.
+    pub fn is_left(&self, now: DateTime<Utc>, timer: TimeDelta) -> bool {
+        let own = self.pending.as_ref().and_then(|pending| pending["seconds"].as_i64());
+        let timer = own.filter(|seconds| *seconds > 0).and_then(TimeDelta::try_seconds).unwrap_or(timer);
+        match self.status {
+            Status::Committing | Status::Unconfirmed => now - self.begun > timer + AT_WORK,
+            Status::Unknown => self.closed_by.is_none(),
+            _ => false,
+        }
+    }
 }
 
 /// What a router's last deployment by one template had.
@@ -209,6 +231,17 @@ pub struct Last {
     pub rendered: Option<DateTime<Utc>>,
     /// Addresses of sessions in it.
     pub sessions: Sessions,
+    /// The secrets in it, sealed by [`seal_secrets`]; `None` for those of earlier versions.
+    pub secrets: Option<String>,
+}
+
+/// How far the deployments of a router have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The newest one that was begun.
+    pub newest: i64,
+    /// The newest one whose end is not recorded.
+    pub open: Option<i64>,
 }
 
 /// A plan.
@@ -236,4 +269,7 @@ pub struct Whole {
     /// What ran on the router afterwards, sealed; `None` where that is not known.
     #[serde(skip)]
     pub in_force: Option<String>,
+    /// The secrets in the configuration, sealed by [`seal_secrets`]; `None` for those of earlier versions.
+    #[serde(skip)]
+    pub secrets: Option<String>,
 }

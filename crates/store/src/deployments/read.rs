@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Deployment, Last, Plan, Sessions, Status, Whole};
+use super::{Deployment, Last, Mark, Plan, Sessions, Status, Whole};
 use crate::objects::sql::{among, id_list};
-use crate::polls::is_wanted;
+use crate::polls::SessionKind;
+use crate::statuses::{Wish, inherited};
 use crate::{Row, Session, StoreError, Value, address};
 
 const COLUMNS: &str = "id, router_id, router_name, plan_id, job_id, user_name, begun, ended, status, template, load_mode, \
-                       forced, input_hash, candidate, running, added, removed, pending, message";
+                       forced, input_hash, candidate, running, added, removed, pending, message, closed_by";
 
 fn read(row: &Row) -> Result<Deployment, StoreError> {
     let status: String = row.get("status")?;
@@ -34,6 +35,7 @@ fn read(row: &Row) -> Result<Deployment, StoreError> {
         removed: row.get("removed")?,
         pending: row.json("pending")?,
         message: row.get("message")?,
+        closed_by: row.get("closed_by")?,
     })
 }
 
@@ -55,13 +57,27 @@ pub async fn list(
     session.rows(&sql, values).await?.iter().map(read).collect()
 }
 
+/// The name under which a router's deployments are recorded: that of the router with this name or hostname, or of one that is
+/// no more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn router_name(session: &mut Session<'_>, router: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT name FROM (SELECT name, CASE WHEN LOWER(name) = LOWER(?) THEN 1 ELSE 2 END AS rank \
+               FROM devices_router WHERE LOWER(name) = LOWER(?) OR LOWER(hostname) = LOWER(?) \
+               UNION ALL SELECT router_name, 3 FROM devices_deployment WHERE LOWER(router_name) = LOWER(?)) known \
+               ORDER BY rank LIMIT 1";
+    let row = session.row(sql, vec![router.into(); 4]).await?;
+    row.map(|row| row.get("name")).transpose()
+}
+
 /// One deployment with its texts.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn find(session: &mut Session<'_>, id: i64) -> Result<Option<Whole>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS}, diff, sessions, warnings, configuration, in_force FROM devices_deployment WHERE id = ?"
+        "SELECT {COLUMNS}, diff, sessions, warnings, configuration, in_force, secrets FROM devices_deployment WHERE id = ?"
     );
     session.row(&sql, vec![id.into()]).await?.as_ref().map(whole).transpose()
 }
@@ -80,6 +96,7 @@ fn whole(row: &Row) -> Result<Whole, StoreError> {
         warnings: row.json("warnings")?.unwrap_or_default(),
         configuration: row.get("configuration")?,
         in_force: row.get("in_force")?,
+        secrets: row.get("secrets")?,
     })
 }
 
@@ -125,7 +142,7 @@ pub async fn in_force(
     routers: &[i64],
 ) -> Result<BTreeMap<i64, Whole>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS}, diff, sessions, warnings, configuration, in_force FROM devices_deployment WHERE id IN \
+        "SELECT {COLUMNS}, diff, sessions, warnings, configuration, in_force, secrets FROM devices_deployment WHERE id IN \
          (SELECT MAX(id) FROM devices_deployment WHERE router_id {} AND status IN ('confirmed', 'written') \
          GROUP BY router_id)",
         among(session.engine())
@@ -145,7 +162,7 @@ pub async fn in_force(
 /// # Errors
 /// Those of the database.
 pub async fn last(session: &mut Session<'_>, router: i64) -> Result<Vec<Last>, StoreError> {
-    let sql = "SELECT id, template, rendered, sessions FROM devices_deployment WHERE id IN \
+    let sql = "SELECT id, template, rendered, sessions, secrets FROM devices_deployment WHERE id IN \
                (SELECT MAX(id) FROM devices_deployment WHERE router_id = ? AND status IN ('confirmed', 'written') \
                GROUP BY template) ORDER BY id";
     let rows = session.rows(sql, vec![router.into()]).await?;
@@ -156,6 +173,7 @@ pub async fn last(session: &mut Session<'_>, router: i64) -> Result<Vec<Last>, S
                 template: row.get("template")?,
                 rendered: row.get("rendered")?,
                 sessions: sessions_of(row)?,
+                secrets: row.get("secrets")?,
             })
         })
         .collect()
@@ -173,31 +191,71 @@ pub async fn unfinished(session: &mut Session<'_>, router: i64) -> Result<Vec<De
     session.rows(&sql, vec![router.into()]).await?.iter().map(read).collect()
 }
 
-/// Sessions of routers in the database, by the router's number: address, and whether the router is to have it.
+/// Deployments whose end is not known, the oldest first: those that are at work or were left half-way, see
+/// [`Deployment::is_left`], and those of which a router showed something that nobody expected, unless somebody closed them or a
+/// later one is in force for good there.
+///
+/// # Errors
+/// Those of the database.
+pub async fn unsettled(session: &mut Session<'_>) -> Result<Vec<Deployment>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM devices_deployment d WHERE status IN ('committing', 'unconfirmed', 'unknown') \
+         AND (status <> 'unknown' OR (closed_by IS NULL AND router_id IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM devices_deployment later WHERE later.router_id = d.router_id AND later.id > d.id \
+         AND later.status IN ('confirmed', 'written')))) ORDER BY id"
+    );
+    session.rows(&sql, vec![]).await?.iter().map(read).collect()
+}
+
+/// How far the deployments of each of these routers have come, by the router's number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn marks(session: &mut Session<'_>, routers: &[i64]) -> Result<BTreeMap<i64, Mark>, StoreError> {
+    let sql = format!(
+        "SELECT router_id, MAX(id) AS newest, \
+         MAX(CASE WHEN status IN ('committing', 'unconfirmed') THEN id END) AS open FROM devices_deployment \
+         WHERE router_id {} AND status NOT IN ('planned', 'refused') GROUP BY router_id",
+        among(session.engine())
+    );
+    let rows = session.rows(&sql, vec![id_list(routers)]).await?;
+    rows.iter()
+        .map(|row| Ok((row.get("router_id")?, Mark { newest: row.get("newest")?, open: row.get("open")? })))
+        .collect()
+}
+
+/// Sessions of these routers in the database, by the router's number: address, and what is to become of it there, by the status with
+/// what stands above it. Of several with one address, the one that is wanted most counts.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn sessions(
     session: &mut Session<'_>,
-) -> Result<BTreeMap<i64, BTreeMap<IpAddr, bool>>, StoreError> {
-    let sql = "SELECT COALESCE(s.router_id, c.router_id) AS router_id, s.ip_address, s.status \
-               FROM peering_directpeeringsession s LEFT JOIN net_connection c ON c.id = s.connection_id \
-               WHERE COALESCE(s.router_id, c.router_id) IS NOT NULL \
-               UNION ALL SELECT c.router_id, s.ip_address, s.status FROM peering_internetexchangepeeringsession s \
-               JOIN net_connection c ON c.id = s.ixp_connection_id WHERE c.router_id IS NOT NULL";
-    let mut found: BTreeMap<i64, BTreeMap<IpAddr, bool>> = BTreeMap::new();
-    session
-        .each(sql, vec![], |row| {
-            let octets: Vec<u8> = row.get("ip_address")?;
-            let status: String = row.get("status")?;
-            if let Some(address) = address::decode(&octets) {
-                let wanted =
-                    found.entry(row.get("router_id")?).or_default().entry(address.addr()).or_default();
-                *wanted |= is_wanted(&status);
-            }
-            Ok(())
-        })
-        .await?;
+    routers: &[i64],
+) -> Result<BTreeMap<i64, BTreeMap<IpAddr, Wish>>, StoreError> {
+    let mut found: BTreeMap<i64, BTreeMap<IpAddr, Wish>> = BTreeMap::new();
+    for kind in SessionKind::ALL {
+        let (router, joins) = (kind.router(), kind.connection());
+        let sql = format!(
+            "SELECT {router} AS router_id, s.ip_address, {} AS status FROM {} s {joins} WHERE {router} {}",
+            inherited(kind),
+            kind.table(),
+            among(session.engine())
+        );
+        session
+            .each(&sql, vec![id_list(routers)], |row| {
+                let octets: Vec<u8> = row.get("ip_address")?;
+                let status: String = row.get("status")?;
+                if let Some(address) = address::decode(&octets) {
+                    let wish = Wish::of(&status);
+                    let of_router = found.entry(row.get("router_id")?).or_default();
+                    let here = of_router.entry(address.addr()).or_insert(wish);
+                    *here = wish.max(*here);
+                }
+                Ok(())
+            })
+            .await?;
+    }
     Ok(found)
 }
 

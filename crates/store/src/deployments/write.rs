@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{New, Status, Step};
+use crate::locks::{listed, texts};
 use crate::{Session, StoreError, Value};
 
 /// Makes a plan, by the template of this name if one is chosen for all routers, and gives its number.
@@ -37,7 +38,8 @@ pub async fn insert(session: &mut Session<'_>, new: &New, now: DateTime<Utc>) ->
         .row(
             "INSERT INTO devices_deployment (router_id, router_name, plan_id, job_id, user_name, begun, ended, status, \
              template, load_mode, forced, rendered, input_hash, candidate, running, diff, added, removed, sessions, warnings, \
-             message, configuration, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             message, configuration, secrets, pending) VALUES \
+             (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              RETURNING id",
             vec![
                 new.router.into(),
@@ -62,6 +64,7 @@ pub async fn insert(session: &mut Session<'_>, new: &New, now: DateTime<Utc>) ->
                 Value::json(&new.warnings.clone().into()),
                 new.message.clone().into(),
                 new.configuration.as_str().into(),
+                new.secrets.as_str().into(),
                 new.pending.as_ref().map_or(Value::Text(None), Value::json),
             ],
         )
@@ -111,4 +114,48 @@ pub async fn step(
     let sql = format!("UPDATE devices_deployment SET {} WHERE id = ?", sets.join(", "));
     session.execute(&sql, values).await?;
     Ok(())
+}
+
+/// Notes that these routers run what they should: nothing is refused them any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn nothing_against(
+    session: &mut Session<'_>,
+    router_names: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE devices_deployment SET passed = ? WHERE status = 'refused' AND passed IS NULL AND router_name IN {}",
+        texts(session.engine())
+    );
+    session.execute(&sql, vec![now.into(), listed(router_names)]).await.map(drop)
+}
+
+/// Opens what was planned once more: the deployment that it was ended for has put nothing into force.
+///
+/// # Errors
+/// Those of the database.
+pub async fn reopen(session: &mut Session<'_>, planned: i64) -> Result<(), StoreError> {
+    let sql =
+        "UPDATE devices_deployment SET ended = NULL, message = NULL WHERE id = ? AND status = 'planned'";
+    session.execute(sql, vec![planned.into()]).await.map(drop)
+}
+
+/// Ends the record of a deployment whose end is not known: somebody has looked at the router. `false`: it is none of these.
+///
+/// # Errors
+/// Those of the database.
+pub async fn close(
+    session: &mut Session<'_>,
+    id: i64,
+    user_name: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE devices_deployment SET closed_by = ?, ended = COALESCE(ended, ?), pending = NULL, \
+               message = CASE WHEN status = 'unknown' THEN message ELSE ? END, status = 'unknown' \
+               WHERE id = ? AND closed_by IS NULL AND status IN ('committing', 'unconfirmed', 'unknown')";
+    let message = format!("what became of it was not recorded; closed by {user_name}");
+    let values = vec![user_name.into(), now.into(), message.into(), id.into()];
+    Ok(session.execute(sql, values).await? == 1)
 }

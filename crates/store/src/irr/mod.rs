@@ -125,6 +125,8 @@ pub struct State {
     pub taken: Option<DateTime<Utc>>,
     /// When it was last looked for.
     pub checked: DateTime<Utc>,
+    /// When it was last answered for, so that what is there is what the server had.
+    pub answered: Option<DateTime<Utc>>,
     /// Why the last look brought nothing, when it did not.
     pub failure: Option<String>,
     /// What is held back.

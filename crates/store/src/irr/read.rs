@@ -54,6 +54,7 @@ fn state(row: &Row) -> Result<State, StoreError> {
         too_long: row.get("too_long")?,
         taken: row.get("taken")?,
         checked: row.get("checked")?,
+        answered: row.get("answered")?,
         failure: row.get("failure")?,
         held,
     })

@@ -200,10 +200,14 @@ fn states_after(
                 too_long: None,
                 taken: None,
                 checked: now,
+                answered: None,
                 failure: None,
                 held: None,
             });
             state.checked = now;
+            if !matches!(verdict, Verdict::Failed { .. } | Verdict::Off) {
+                state.answered = Some(now);
+            }
             match verdict {
                 Verdict::Failed { why } => {
                     state.failure = Some(why.clone());
@@ -282,7 +286,7 @@ async fn store_blocks(
     Ok(())
 }
 
-const STATE_COLUMNS: [&str; 14] = [
+const STATE_COLUMNS: [&str; 15] = [
     "autonomous_system_id",
     "kind",
     "state",
@@ -291,6 +295,7 @@ const STATE_COLUMNS: [&str; 14] = [
     "too_long",
     "taken",
     "checked",
+    "answered",
     "failure",
     "held_id",
     "held_found",
@@ -326,6 +331,7 @@ async fn store_states(
                 state.too_long.into(),
                 state.taken.into(),
                 state.checked.into(),
+                state.answered.into(),
                 state.failure.clone().into(),
                 held.map(|held| held.list.id).into(),
                 held.map(|held| held.found).into(),

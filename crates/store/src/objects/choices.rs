@@ -67,3 +67,7 @@ pub const PASSWORD_ALGORITHM: &[Choice] = &[
 /// How much a journal entry matters.
 pub const JOURNAL_KIND: &[Choice] =
     &[("info", "Info"), ("success", "Success"), ("warning", "Warning"), ("danger", "Danger")];
+
+/// How a webhook asks.
+pub const HTTP_METHOD: &[Choice] =
+    &[("GET", "GET"), ("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH"), ("DELETE", "DELETE")];

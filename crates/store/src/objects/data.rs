@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::forms::{interface, is_email, is_falsy, mac, time};
 use super::model::{Default, Field, Kind};
-use super::secrets::Clear;
+use super::secrets::{Clear, is_sealed};
 use crate::schema::ColumnKind;
 use crate::{Row, StoreError, Value, address};
 
@@ -37,7 +37,7 @@ pub enum Data {
     Host(IpAddr),
     /// A secret that somebody gave.
     Secret(Clear),
-    /// A secret as the database has it.
+    /// A secret, or another value of a field that is sealed, as the database has it.
     Sealed(String),
     /// Ids of other objects.
     Ids(Vec<i64>),
@@ -268,6 +268,24 @@ impl Field {
         }
     }
 
+    /// What is sealed of a value that is in the clear; `None` if there is nothing to seal.
+    pub(crate) fn clear(&self, data: &Data) -> Option<Clear> {
+        match data {
+            Data::Secret(clear) if !clear.reveal().is_empty() => Some(clear.clone()),
+            Data::Text(text) if self.sealed && !text.is_empty() => Some(Clear::new(text)),
+            Data::Json(json) if self.sealed && self.rule().finds(json) => Some(Clear::new(json.to_string())),
+            _ => None,
+        }
+    }
+
+    /// A value of a field that is no secret, out of what was sealed of it; `None` if it is none.
+    pub(crate) fn unsealed(&self, clear: &Clear) -> Option<Data> {
+        match self.kind.column() {
+            Some(ColumnKind::Json) => serde_json::from_str(clear.reveal()).ok().map(Data::Json),
+            _ => Some(clear.reveal().into()),
+        }
+    }
+
     /// Into a statement. A secret has to be sealed before.
     pub(crate) fn value(&self, data: &Data) -> Value {
         match (self.kind.column(), data) {
@@ -295,6 +313,7 @@ impl Field {
             Some(ColumnKind::Time) => row.get::<Option<DateTime<Utc>>, _>(column)?.into(),
             Some(ColumnKind::Json) => match row.get::<Option<String>, _>(column)? {
                 None => Data::Null,
+                Some(text) if self.sealed && is_sealed(&text) => Data::Sealed(text),
                 Some(text) => Data::Json(serde_json::from_str(&text).map_err(|error| {
                     StoreError::Data(format!("column {} does not hold JSON: {error}", self.name))
                 })?),
@@ -312,6 +331,7 @@ impl Field {
                 (None, _) => Data::Null,
                 (Some(text), Kind::Secret(_)) if text.is_empty() => Data::Secret(Clear(text)),
                 (Some(text), Kind::Secret(_)) => Data::Sealed(text),
+                (Some(text), _) if self.sealed && is_sealed(&text) => Data::Sealed(text),
                 (Some(text), _) => Data::Text(text),
             },
         })

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::Value as Json;
 
 use super::model::{Feature, Model};
+use super::telling::Rule;
 use crate::schema::ColumnKind;
 
 /// A model that another one names. References wait for it, so that two descriptions may be made in any order.
@@ -157,8 +158,11 @@ pub struct Field {
     pub unique: bool,
     /// Whether people may change it.
     pub editable: bool,
-    /// Whether the change log hides it although it is stored as it is.
+    /// Whether the change log hides it as a whole.
     pub sensitive: bool,
+    /// Whether the database holds it sealed. What an earlier release stored in the clear is read all the same, until it is
+    /// written again. See [`super::secrets`].
+    pub sealed: bool,
     /// A sentence about it.
     pub help: &'static str,
     label: Option<&'static str>,
@@ -176,6 +180,7 @@ impl Field {
             unique: false,
             editable: true,
             sensitive: false,
+            sealed: false,
             help: "",
             label: None,
         }
@@ -248,6 +253,13 @@ impl Field {
         self
     }
 
+    /// Sealed in the database: text, and JSON in which there is anything that is not known to be harmless.
+    #[must_use]
+    pub const fn sealed(mut self) -> Self {
+        self.sealed = true;
+        self
+    }
+
     /// A sentence for people.
     #[must_use]
     pub const fn help(mut self, help: &'static str) -> Self {
@@ -274,6 +286,16 @@ impl Field {
             Kind::ForeignKey(..) | Kind::User => format!("{}_id", self.name),
             _ => self.name.to_owned(),
         })
+    }
+
+    /// Whether the database holds it sealed, as a secret or otherwise.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed || matches!(self.kind, Kind::Secret(_))
+    }
+
+    /// Which members of its JSON are secrets.
+    pub(crate) fn rule(&self) -> Rule {
+        if self.sealed { Rule::Arguments } else { Rule::Telling }
     }
 
     /// Whether a new object must be given one.

@@ -33,7 +33,7 @@ pub(super) fn mac(text: &str) -> Option<String> {
     Some(pairs.join(":"))
 }
 
-pub(super) fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     let Some((user, host)) = text.rsplit_once('@') else { return false };
     let spaces = text.chars().any(|c| c.is_whitespace() || c.is_control());
     let labels = host.split('.').all(|label| {

@@ -6,10 +6,11 @@
 //! [`document`] exports and imports all of them as one document. See `docs/decisions/one-description-per-object.md`.
 
 pub mod choices;
+pub mod conditions;
 pub mod data;
 pub mod document;
 mod field;
-mod forms;
+pub(crate) mod forms;
 pub(crate) mod join;
 pub mod model;
 pub mod models;
@@ -22,4 +23,5 @@ pub mod router_passwords;
 pub mod schema;
 pub mod secrets;
 pub(crate) mod sql;
+pub mod telling;
 pub mod write;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::data::{Data, MASK};
 use super::model::{Field, Kind, Model};
 use super::secrets::{Clear, Keyring, SecretError};
+use super::telling::without_credentials;
 
 /// An object that is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,6 +138,31 @@ impl Record {
         }
     }
 
+    /// A value that may be sealed in the database, in the clear. Secrets stay as they are: see [`Record::secret`].
+    ///
+    /// # Errors
+    /// Those of the keyring; [`SecretError::Damaged`] for what opens and is no value of the field.
+    pub fn opened(&self, field: &str, keyring: &Keyring) -> Result<Data, SecretError> {
+        match (self.model.field(field), self.get(field)) {
+            (Some(described), Data::Sealed(sealed)) if described.sealed => {
+                let context = secret_context(self.model, field);
+                let clear = keyring.open(&context, sealed)?;
+                described.unsealed(&clear).ok_or(SecretError::Damaged { context })
+            }
+            (_, data) => Ok(data.clone()),
+        }
+    }
+
+    /// Opens every sealed value that is no secret and whose key is at hand, so that its parts can be told apart.
+    pub fn open(&mut self, keyring: &Keyring) {
+        for (place, field) in self.model.fields.iter().enumerate() {
+            if field.sealed && matches!(self.at(place), Data::Sealed(_)) {
+                let Ok(data) = self.opened(field.name, keyring) else { continue };
+                self.put(place, data);
+            }
+        }
+    }
+
     /// What a person calls it. `graph` holds what [`Model::needs`] names; without it the name is shorter.
     pub fn display(&self, graph: &Graph) -> String {
         (self.model.display)(self, graph)
@@ -168,6 +194,7 @@ impl Record {
                     ids.into()
                 }
                 data if field.sensitive && !data.is_empty() => MASK.into(),
+                Data::Text(text) => without_credentials(text).into(),
                 data => data.to_json(),
             };
             snapshot.insert(field.name.to_owned(), value);

@@ -6,11 +6,13 @@ use super::model::{Kind, Model};
 use super::models;
 
 /// Every model, what is referred to before what refers to it.
-static MODELS: [&LazyLock<Model>; 24] = [
+static MODELS: [&LazyLock<Model>; 26] = [
     &models::tag::MODEL,
     &models::config_context::MODEL,
     &models::export_template::MODEL,
     &models::ixapi::MODEL,
+    &models::webhook::MODEL,
+    &models::notification_rule::MODEL,
     &models::community::MODEL,
     &models::relationship::MODEL,
     &models::routing_policy::MODEL,

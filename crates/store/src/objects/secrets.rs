@@ -15,7 +15,7 @@ use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::forms::hexadecimal;
-use super::model::{Field, Kind};
+use super::model::Field;
 use super::registry;
 use crate::{Session, StoreError, deployments};
 
@@ -227,6 +227,11 @@ impl Keyring {
         parts(sealed).is_some_and(|(id, _)| self.keys().first().is_some_and(|key| key.id == id))
     }
 
+    /// The id of the key that seals now, if one is there.
+    pub fn current(&self) -> Option<&str> {
+        self.keys().first().map(|key| key.id.as_str())
+    }
+
     /// Whether a key with this id is at hand.
     pub fn knows(&self, id: &str) -> bool {
         self.keys().iter().any(|key| key.id == id)
@@ -274,14 +279,14 @@ pub fn random_text() -> Option<String> {
 pub async fn keys_in_use(session: &mut Session<'_>) -> Result<BTreeMap<String, i64>, StoreError> {
     let mut found = BTreeMap::new();
     let of_objects = registry::models().flat_map(|model| {
-        let secrets = model.fields.iter().filter(|field| matches!(field.kind, Kind::Secret(_)));
+        let secrets = model.fields.iter().filter(|field| field.is_sealed());
         secrets.filter_map(Field::column).map(|column| (model.table, column))
     });
     let of_deployments = deployments::SEALED.map(|column| (deployments::TABLE, column.to_owned()));
     let columns: Vec<(&str, String)> = of_objects.chain(of_deployments).collect();
     for (table, column) in columns {
         let sql = format!(
-            "SELECT SUBSTR({column}, 3, 8) AS key_id, COUNT(*) AS count FROM {table} WHERE {column} LIKE '1:%' \
+            "SELECT SUBSTR({column}, 3, 8) AS key_id, COUNT(*) AS count FROM {table} WHERE {column} {SEALED} \
              GROUP BY SUBSTR({column}, 3, 8)"
         );
         for row in session.rows(&sql, vec![]).await? {
@@ -289,6 +294,59 @@ pub async fn keys_in_use(session: &mut Session<'_>) -> Result<BTreeMap<String, i
         }
     }
     Ok(found)
+}
+
+/// Sealed texts, in a comparison of SQL: the key id has eight characters.
+const SEALED: &str = "LIKE '1:________:%'";
+
+/// A field of which the database holds values in the clear that it should hold sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InClear {
+    /// What has the field, such as `routers`.
+    pub objects: &'static str,
+    /// The field.
+    pub field: &'static str,
+    /// In how many.
+    pub count: i64,
+}
+
+/// What the database holds in the clear, of what is sealed when it is written.
+///
+/// # Errors
+/// Those of the database.
+pub async fn in_clear(session: &mut Session<'_>) -> Result<Vec<InClear>, StoreError> {
+    let mut found = Vec::new();
+    for model in registry::models() {
+        for field in model.fields.iter().filter(|field| field.sealed) {
+            let Some(column) = field.column() else { continue };
+            let sql = format!(
+                "SELECT {column} FROM {} WHERE {column} IS NOT NULL AND {column} NOT {SEALED}",
+                model.table
+            );
+            let mut count = 0;
+            session
+                .each(&sql, vec![], |row| {
+                    count += i64::from(field.clear(&field.read(&row, 0)?).is_some());
+                    Ok(())
+                })
+                .await?;
+            if count > 0 {
+                found.push(InClear { objects: model.plural, field: field.name, count });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether this is what [`Keyring::seal`] makes.
+pub(crate) fn is_sealed(text: &str) -> bool {
+    let base64 = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=');
+    parts(text).is_some_and(|(id, octets)| {
+        id.len() == 8
+            && id.bytes().all(|octet| octet.is_ascii_hexdigit())
+            && octets.len() > NONCE_LEN
+            && octets.bytes().all(base64)
+    })
 }
 
 /// Key id and octets of a sealed text.

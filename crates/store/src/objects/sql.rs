@@ -203,7 +203,7 @@ impl Scope {
         lookup: Lookup,
         values: &[Data],
     ) -> Result<String, String> {
-        if matches!(field.kind, Kind::Secret(_)) && lookup != Lookup::IsNull {
+        if field.is_sealed() && lookup != Lookup::IsNull {
             return Err("a secret cannot be looked for".to_owned());
         }
         if lookup == Lookup::IsNull {

@@ -1,20 +1,21 @@
 //! `drift`: what routers run, compared with what was last deployed.
 //!
-//! Reads: the last deployment of each router; the routers. Writes: nothing.
+//! Reads: the last deployment of each router; the routers. Writes: nothing. A router that is being changed is left out: what it
+//! runs meanwhile is no drift.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
 use pm_router::Diff;
-use pm_store::deployments::{self, Whole};
+use pm_store::deployments::{self, Mark, Whole};
 use pm_store::jobs::{Level, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::lasting::lasting;
-use crate::render::limited;
-use crate::routers::{Connector, Network, NoWay, Reached, routers};
+use crate::queue::Queue;
+use crate::routers::{Connector, Network, NoWay, Reached, limited, routers};
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// Compares what routers run with what was deployed.
@@ -55,6 +56,23 @@ pub struct Drifted {
     pub error: Option<String>,
     #[serde(skip)]
     diff: String,
+    #[serde(skip)]
+    id: i64,
+}
+
+impl Drifted {
+    fn new(router: &Reached, last: Option<&Whole>) -> Self {
+        Self {
+            router: router.name.clone(),
+            deployment: last.map(|last| last.deployment.id),
+            added: 0,
+            removed: 0,
+            skipped: None,
+            error: None,
+            diff: String::new(),
+            id: router.id,
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -75,6 +93,10 @@ impl Task for Drift {
         None
     }
 
+    fn queue(&self) -> Queue {
+        Queue::Routers
+    }
+
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         self.run_over(context, &Network).await
     }
@@ -92,6 +114,7 @@ impl Drift {
         let chosen = limited(all, self.limit.as_deref()).map_err(TaskError::Failed)?;
         let ids: Vec<i64> = chosen.iter().map(|router| router.id).collect();
         let mut deployed = deployments::in_force(&mut session, &ids).await?;
+        let before = deployments::marks(&mut session, &ids).await?;
         transaction.rollback().await?;
         let total = chosen.len();
         let at_once = context.config.router_concurrency.max(1) as usize;
@@ -102,16 +125,30 @@ impl Drift {
                 (router, last)
             })
             .collect();
-        let compared = futures::stream::iter(pairs)
-            .map(async |(router, last)| compare(context, network, &router, last.as_ref()).await);
+        let compared = futures::stream::iter(pairs).map(async |(router, last)| {
+            match before.get(&router.id).and_then(|mark| mark.open) {
+                Some(open) => {
+                    Drifted { skipped: Some(under_way(open)), ..Drifted::new(&router, last.as_ref()) }
+                }
+                None => compare(context, network, &router, last.as_ref()).await,
+            }
+        });
         let mut compared = compared.buffer_unordered(at_once);
-        let mut routers = Vec::new();
+        let (mut routers, mut drifted) = (Vec::new(), Vec::new());
         while let Some(one) = compared.next().await {
-            let (level, text) = told(&one);
-            context.reporter.say(level, Some(one.router.clone()), &format!("{}: {text}", one.router));
-            routers.push(one);
-            context.reporter.progress(routers.len(), total, "comparing routers");
+            if one.added + one.removed > 0 {
+                drifted.push(one);
+            } else {
+                tell(context, &one);
+                routers.push(one);
+            }
+            context.reporter.progress(routers.len() + drifted.len(), total, "comparing routers");
         }
+        leave_out_changed(context, &before, &mut drifted).await?;
+        for one in &drifted {
+            tell(context, one);
+        }
+        routers.extend(drifted);
         routers.sort_by(|one, other| one.router.cmp(&other.router));
         if let Ok(mut diffs) = self.diffs.lock() {
             let with = routers.iter().filter(|one| !one.diff.is_empty());
@@ -130,6 +167,39 @@ impl Drift {
     }
 }
 
+/// What is said of a router that is being changed.
+fn under_way(deployment: i64) -> String {
+    format!("deployment {deployment} is under way, or was left half-way by a run that died")
+}
+
+/// Leaves out those that somebody has deployed to since the last deployments were read: it may have been in the middle of that.
+async fn leave_out_changed(
+    context: &TaskContext,
+    before: &BTreeMap<i64, Mark>,
+    drifted: &mut [Drifted],
+) -> Result<(), TaskError> {
+    if drifted.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = drifted.iter().map(|one| one.id).collect();
+    let now = deployments::marks(&mut context.store.connection().await?.session(), &ids).await?;
+    for one in drifted {
+        let Some(mark) = now.get(&one.id).filter(|mark| before.get(&one.id) != Some(mark)) else { continue };
+        one.skipped = Some(match mark.open {
+            Some(open) => under_way(open),
+            None => format!("deployment {} came meanwhile", mark.newest),
+        });
+        (one.added, one.removed) = (0, 0);
+        one.diff.clear();
+    }
+    Ok(())
+}
+
+fn tell(context: &TaskContext, one: &Drifted) {
+    let (level, text) = told(one);
+    context.reporter.say(level, Some(one.router.clone()), &format!("{}: {text}", one.router));
+}
+
 fn told(one: &Drifted) -> (Level, String) {
     match (&one.error, &one.skipped, one.added + one.removed) {
         (Some(error), _, _) => (Level::Failure, error.clone()),
@@ -145,15 +215,7 @@ async fn compare(
     router: &Reached,
     last: Option<&Whole>,
 ) -> Drifted {
-    let mut one = Drifted {
-        router: router.name.clone(),
-        deployment: last.map(|last| last.deployment.id),
-        added: 0,
-        removed: 0,
-        skipped: None,
-        error: None,
-        diff: String::new(),
-    };
+    let mut one = Drifted::new(router, last);
     let Some(last) = last else {
         one.skipped = Some("nothing was deployed to it yet".to_owned());
         return one;
@@ -163,8 +225,10 @@ async fn compare(
             Some(format!("what it ran after deployment {} could not be read then", last.deployment.id));
         return one;
     };
-    let deployed = match deployments::open(&context.keyring, sealed) {
-        Ok(text) => text,
+    let secrets = deployments::open_secrets(&context.keyring, last.secrets.as_deref());
+    let opened = deployments::open(&context.keyring, sealed).and_then(|text| Ok((text, secrets?)));
+    let (deployed, secrets) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             one.error = Some(error.to_string());
             return one;
@@ -172,7 +236,7 @@ async fn compare(
     };
     match running(network, router).await {
         Ok(Some(running)) => {
-            let diff = Diff::between(&lasting(&deployed), &lasting(&running));
+            let diff = Diff::between(&lasting(&deployed), &lasting(&running)).without(&secrets);
             (one.added, one.removed) = diff.counts();
             diff.text().clone_into(&mut one.diff);
         }

@@ -1,6 +1,6 @@
 //! A file or a repository in place of a router: nothing is confirmed, nobody is asked about sessions.
 
-use pm_router::{ConfigText, FileError, How};
+use pm_router::{ConfigText, FileCandidate, FileError, How, Written};
 use pm_store::deployments::{self, Status, Step};
 
 use super::Run;
@@ -8,7 +8,7 @@ use super::guard::{Known, addresses};
 use super::lasting::lasting;
 use super::lock::Held;
 use super::report::{Deployed, Verdict};
-use super::router::Work;
+use super::router::{FORGOTTEN, Work};
 use crate::TaskError;
 
 /// Compares with the file, judges, and writes it.
@@ -34,35 +34,34 @@ pub(super) async fn write(
     if !run.task.dry_run {
         settle(run, work, held, deployed, before).await?;
     }
-    candidate.diff().text().clone_into(&mut deployed.diff);
+    work.shown(candidate.diff()).text().clone_into(&mut deployed.diff);
     (deployed.added, deployed.removed) = candidate.diff().counts();
     if before == work.rendering.text {
         deployed.verdict = Verdict::Unchanged;
-        // What an earlier run committed and could not push is pushed now.
-        if !run.task.dry_run
-            && let Err(error) = candidate.commit(&run.context.config.git_commit_message).await
-        {
-            deployed.ends(Verdict::Failed, error.to_string());
+        if run.task.dry_run {
+            return Ok(());
         }
-        return Ok(());
+        run.has_been_met(work, held).await?;
+        return carry_on(run, work, held, deployed, candidate, before).await;
     }
     let found = addresses(&work.rendering.text);
     let known = Known { running: addresses(before), ..work.known.clone() };
     let mut new = run.record(work, deployed, How::Replace, known.sessions(&found), before)?;
     let percent = run.context.config.config_max_removed_percent;
     if let Err(reason) = known.judge(&found, How::Replace, percent) {
-        if run.task.force {
-            deployed.warnings.push(format!("forced by {}: {reason}", run.task.user));
-        } else {
-            new.status = Status::Refused;
-            new.message = Some(reason.clone());
-            deployed.ends(Verdict::Refused, reason);
-        }
+        run.refuse(deployed, &mut new, reason);
+    }
+    if new.status == Status::Committing {
+        run.takes_away(deployed, &mut new, &known.taken(&found, How::Replace), None);
     }
     if new.status == Status::Committing
         && let Some(planned) = &work.planned
     {
         let is = |fingerprint: &str, text: &str| run.context.keyring.is_fingerprint(fingerprint, text);
+        if run.is_forgotten(&planned.candidate) {
+            deployed.ends(Verdict::Refused, FORGOTTEN);
+            return Ok(());
+        }
         if !is(&planned.candidate, &work.rendering.text) || !is(&planned.running, &lasting(before)) {
             let said = "the configuration or the file is another one than when it was planned; plan again";
             deployed.ends(Verdict::Refused, said);
@@ -90,10 +89,7 @@ pub(super) async fn write(
     match candidate.commit(&message).await {
         Ok(written) => {
             deployed.verdict = Verdict::Written;
-            deployed.message = written.commit.map(|commit| {
-                let pushed = if written.pushed { ", pushed" } else { "" };
-                format!("commit {}{pushed}", commit.get(..12).unwrap_or(&commit))
-            });
+            deployed.message = said(&written);
             let step = Step {
                 status: Some(Status::Written),
                 ended: true,
@@ -106,11 +102,64 @@ pub(super) async fn write(
         Err(error) => {
             // What is committed here is there, even if nobody else has it yet.
             let is_there = matches!(error, FileError::Push { .. });
-            let status = if is_there { Status::Written } else { Status::Failed };
             deployed.ends(Verdict::Failed, error.to_string());
-            run.end(held, id, status, error.to_string()).await
+            let step = Step {
+                status: Some(if is_there { Status::Written } else { Status::Failed }),
+                ended: true,
+                message: deployed.message.clone(),
+                in_force: is_there.then_some(new.configuration),
+                ..Step::default()
+            };
+            run.step(held, id, &step).await
         }
     }
+}
+
+/// The commit that was made or pushed, for people.
+fn said(written: &Written) -> Option<String> {
+    let commit =
+        written.commit.as_ref().map(|commit| format!("commit {}", commit.get(..12).unwrap_or(commit)));
+    match (commit, written.pushed) {
+        (Some(commit), true) => Some(format!("{commit}, pushed")),
+        (None, true) => Some("pushed what was left from before".to_owned()),
+        (commit, false) => commit,
+    }
+}
+
+/// The file holds what it should. What an earlier run could not commit or push is brought on its way, under the same conditions
+/// as a deployment, and recorded as one.
+async fn carry_on(
+    run: &Run<'_>,
+    work: &Work,
+    held: &Held,
+    deployed: &mut Deployed,
+    candidate: FileCandidate<'_>,
+    before: &str,
+) -> Result<(), TaskError> {
+    if let Some(reason) = run.may_not_go_on(work, held).await? {
+        deployed.ends(Verdict::NotBegun, reason);
+        return Ok(());
+    }
+    let written = match candidate.commit(&run.context.config.git_commit_message).await {
+        Ok(written) => written,
+        Err(error) => {
+            deployed.ends(Verdict::Failed, error.to_string());
+            return Ok(());
+        }
+    };
+    let Some(message) = said(&written) else { return Ok(()) };
+    deployed.ends(Verdict::Written, message);
+    let found = addresses(&work.rendering.text);
+    let new = run.record(work, deployed, How::Replace, work.known.sessions(&found), before)?;
+    let step = Step {
+        status: Some(Status::Written),
+        ended: true,
+        message: deployed.message.clone(),
+        in_force: Some(new.configuration.clone()),
+        ..Step::default()
+    };
+    deployed.deployment = Some(run.note(held, &new, &step).await?);
+    Ok(())
 }
 
 /// What a process left half way: the file tells whether it had been written.

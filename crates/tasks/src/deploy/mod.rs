@@ -2,25 +2,27 @@
 //!
 //! Reads: all objects and templates, the settings `config_max_removed_percent`, `commit_confirm_seconds`, `post_check_*`,
 //! `deploy_max_failures`, `router_concurrency`, `napalm_*`; the routers. Writes: the routers; a record per deployment, before and
-//! after each step. `ways.rs` is how a router is given its configuration, `router.rs` goes as far as the commit, `watch.rs`
+//! after each step (`records.rs`). `ways.rs` is how a router is given its configuration, `router.rs` goes as far as the commit, `watch.rs`
 //! sees it confirmed or undone, `settle.rs` finds what a dead process left, `file.rs` writes files instead, `guard.rs` says no, `lasting.rs` says what of a
 //! configuration counts.
 //!
 //! What goes wrong on a router is that router's end and no other's; a configuration that is refused by a router, or takes its
 //! sessions down, keeps the others from getting theirs.
 
+mod close;
 mod drift;
 mod file;
 mod guard;
 mod lasting;
 mod lock;
+mod records;
 mod report;
 mod router;
 mod settle;
 mod watch;
 mod ways;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -28,27 +30,29 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
-use pm_store::deployments::{self, Deployment, Last, New, Sessions, Status, Step};
-use pm_store::jobs::Level;
+use pm_store::deployments::{self, Deployment, Status};
+use pm_store::jobs::{self, Level};
 use pm_store::tombstones;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use self::guard::Known;
-use self::lock::Held;
 use self::report::{finish, frozen};
 use self::router::Work;
-use crate::patience::patiently;
-use crate::render::{Made, each, limited};
-use crate::routers::{Connector, Network, NoWay, Reached, routers};
+use crate::queue::Queue;
+use crate::render::{Made, each};
+use crate::routers::{Connector, Network, NoWay, Reached, limited, routers};
 use crate::{Done, Task, TaskContext, TaskError};
 
+pub use close::close_deployment;
 pub use drift::{Drift, Drifted};
 pub use report::{DeployReport, Deployed, Verdict};
 pub use ways::{Ways, Window};
 
 /// How long a run that is cancelled may take to leave its routers in order: a commit that was sent is waited for.
 const TIME_TO_END: Duration = Duration::from_mins(4);
+
+const NO_TEMPLATE: &str = "it has no configuration template";
 
 /// How long a worker lets a run take at least: routers may each wait for their timers.
 const TIME_LIMIT: Duration = Duration::from_hours(1);
@@ -120,8 +124,20 @@ impl Task for ConfigureRouters {
         Some("configure_routers".to_owned())
     }
 
+    fn queue(&self) -> Queue {
+        Queue::Routers
+    }
+
     fn time_to_end(&self) -> Duration {
         TIME_TO_END
+    }
+
+    fn most_spoilt(&self, config: &pm_config::Config) -> Option<u32> {
+        Some(config.deploy_max_failures).filter(|most| *most > 0)
+    }
+
+    fn is_spoilt(&self, data: &Json) -> bool {
+        data["spoilt"].as_u64().is_some_and(|spoilt| spoilt > 0)
     }
 
     fn time_limit(&self, config: &pm_config::Config) -> Duration {
@@ -188,8 +204,14 @@ impl ConfigureRouters {
             plan: run.plan.get().copied().or(self.apply),
             routers: left,
             sessions_without_router,
+            spoilt: 0,
         };
         report.routers.extend(run.all(works).await);
+        // What was done is done, whether or not somebody can be told of what was not.
+        if let Err(error) = run.tell_of_refused(&report.routers).await {
+            context.reporter.warning(format!("nobody is notified of what the guards refused: {error}"));
+        }
+        report.spoilt = run.spoilt.load(Ordering::SeqCst);
         report.routers.sort_by(|one, other| one.router.cmp(&other.router));
         if let Ok(mut diffs) = self.diffs.lock() {
             diffs.extend(
@@ -242,8 +264,8 @@ impl ConfigureRouters {
         let made = each(context, &mut session, &names, template).await?;
         let mut made: BTreeMap<String, Made> =
             made.into_iter().map(|one| (one.router.clone(), one)).collect();
-        let mut stored = deployments::sessions(&mut session).await?;
         let ids: Vec<i64> = chosen.iter().map(|router| router.id).collect();
+        let mut stored = deployments::sessions(&mut session, &ids).await?;
         let mut deleted: BTreeMap<i64, BTreeSet<IpAddr>> = BTreeMap::new();
         for one in tombstones::deleted(&mut session, &ids).await? {
             deleted.entry(one.router).or_default().insert(one.ip_address);
@@ -252,7 +274,7 @@ impl ConfigureRouters {
         for router in chosen {
             let mut one = Deployed::new(&router.name);
             let Some(Made { template, result, .. }) = made.remove(&router.name) else {
-                one.ends(Verdict::Skipped, "it has no configuration template");
+                one.ends(Verdict::Skipped, NO_TEMPLATE);
                 selection.left.push(one);
                 continue;
             };
@@ -285,6 +307,9 @@ impl ConfigureRouters {
                     ..Known::default()
                 },
                 unfinished: Vec::new(),
+                is_only_looked_at: false,
+                said: Vec::new(),
+                secrets: Vec::new(),
                 planned: plan.as_mut().and_then(|plan| plan.open.remove(&router.id)),
                 reached: router,
             });
@@ -331,16 +356,8 @@ impl ConfigureRouters {
 
     /// Why a router is left alone.
     fn skipped(&self, router: &Reached, now: DateTime<Utc>) -> Option<(Verdict, String)> {
-        if router.disabled {
-            return Some((Verdict::Skipped, "it is disabled".to_owned()));
-        }
-        let file = router.ways.as_ref().is_ok_and(|ways| ways.file.is_some());
-        if let Err(NoWay::Unmeant(reason)) = &router.target
-            && !file
-        {
-            return Some((Verdict::Skipped, reason.clone()));
-        }
-        self.is_shut(router, now).map(|reason| (Verdict::Skipped, reason))
+        let why = not_meant(router).or_else(|| self.is_shut(router, now));
+        why.map(|reason| (Verdict::Skipped, reason))
     }
 
     /// Why the router may not be changed now.
@@ -385,6 +402,22 @@ fn refused_then(row: &Deployment) -> (Verdict, String) {
     (Verdict::Refused, said)
 }
 
+/// Why a router takes part in no deployment, at whatever time.
+pub(crate) fn left_out(router: &Reached) -> Option<String> {
+    not_meant(router).or_else(|| (!router.has_template).then(|| NO_TEMPLATE.to_owned()))
+}
+
+fn not_meant(router: &Reached) -> Option<String> {
+    if router.disabled {
+        return Some("it is disabled".to_owned());
+    }
+    let file = router.ways.as_ref().is_ok_and(|ways| ways.file.is_some());
+    match &router.target {
+        Err(NoWay::Unmeant(reason)) if !file => Some(reason.clone()),
+        _ => None,
+    }
+}
+
 /// What is wrong with the way to a router that is meant to be configured.
 fn broken(router: &Reached) -> Option<String> {
     match (&router.target, &router.ways) {
@@ -395,46 +428,69 @@ fn broken(router: &Reached) -> Option<String> {
 }
 
 impl Run<'_> {
-    /// All routers: the canaries first, if there are to be any.
+    /// All routers: the canaries first, if there are to be any. A rehearsal changes none, so it has none.
     async fn all(&self, works: Vec<Work>) -> Vec<Deployed> {
         let total = works.len();
-        let mut done = Vec::with_capacity(total);
-        let mut waiting = works.into_iter();
-        if let Some(canaries) = self.task.canary.filter(|canaries| *canaries > 0) {
-            let wanted = usize::try_from(canaries).unwrap_or(usize::MAX);
-            // One that has nothing to change says nothing about the change.
-            while changed(&done) < wanted && done.iter().all(is_fine) {
-                let next: Vec<Work> = waiting.by_ref().take(wanted - changed(&done)).collect();
-                if next.is_empty() {
-                    break;
-                }
-                let before = done.len();
-                done.extend(self.some(next, before, total).await);
-            }
-            if !done.iter().all(is_fine) {
-                let left = waiting.map(|work| {
-                    let mut one = Deployed::new(&work.reached.name);
-                    one.ends(
-                        Verdict::NotBegun,
-                        "it did not go well with the routers that came first (--canary)",
-                    );
-                    self.tell(&one);
-                    one
-                });
-                done.extend(left);
-                return done;
-            }
+        let mut waiting = VecDeque::from(works);
+        let mut done = match self.task.canary.filter(|canaries| *canaries > 0 && !self.task.dry_run) {
+            Some(canaries) => self.canaries(&mut waiting, canaries as usize, total).await,
+            None => Vec::new(),
+        };
+        if !self.goes_well(&done) {
+            let left = waiting.into_iter().map(|work| {
+                let mut one = Deployed::new(&work.reached.name);
+                one.ends(Verdict::NotBegun, "it did not go well with the routers that came first (--canary)");
+                self.tell(&one);
+                one
+            });
+            done.extend(left);
+            return done;
         }
         let before = done.len();
-        done.extend(self.some(waiting.collect(), before, total).await);
+        done.extend(self.some(waiting.into(), before, total).await);
+        done
+    }
+
+    /// Changes so many routers, the first that have something to change, unless one goes wrong. A router that has nothing to
+    /// change says nothing about the change, so many are looked at together until there are enough that have.
+    async fn canaries(&self, waiting: &mut VecDeque<Work>, wanted: usize, total: usize) -> Vec<Deployed> {
+        let at_once = self.at_once();
+        let mut done = Vec::new();
+        while changed(&done) < wanted && self.goes_well(&done) && !waiting.is_empty() {
+            let next: Vec<Work> = waiting.drain(..at_once.min(waiting.len())).collect();
+            let looks = futures::stream::iter(next).map(async |mut work| {
+                work.is_only_looked_at = true;
+                let looked = router::deploy(self, &mut work).await;
+                work.is_only_looked_at = false;
+                (work, looked)
+            });
+            let mut looks = looks.buffered(at_once);
+            let mut ready = VecDeque::new();
+            while let Some((mut work, looked)) = looks.next().await {
+                if looked.verdict == Verdict::Planned {
+                    work.said = looked.warnings;
+                    ready.push_back(work);
+                    continue;
+                }
+                self.tell(&looked);
+                done.push(looked);
+                self.context.reporter.progress(done.len(), total, "configuring routers");
+            }
+            while changed(&done) < wanted && self.goes_well(&done) && !ready.is_empty() {
+                let count = ready.len().min(wanted - changed(&done));
+                let before = done.len();
+                done.extend(self.some(ready.drain(..count).collect(), before, total).await);
+            }
+            ready.append(waiting);
+            *waiting = ready;
+        }
         done
     }
 
     async fn some(&self, works: Vec<Work>, before: usize, total: usize) -> Vec<Deployed> {
         let mut done = Vec::with_capacity(works.len());
-        let at_once = self.context.config.router_concurrency.max(1) as usize;
-        let works = futures::stream::iter(works).map(async |work| router::deploy(self, work).await);
-        let mut works = works.buffer_unordered(at_once);
+        let works = futures::stream::iter(works).map(async |mut work| router::deploy(self, &mut work).await);
+        let mut works = works.buffer_unordered(self.at_once());
         while let Some(deployed) = works.next().await {
             self.tell(&deployed);
             done.push(deployed);
@@ -443,10 +499,30 @@ impl Run<'_> {
         done
     }
 
+    fn at_once(&self) -> usize {
+        self.context.config.router_concurrency.max(1) as usize
+    }
+
+    /// Whether nothing has happened that may be the configuration's fault. A router that cannot be reached is not changed, so it
+    /// says as little as one that has nothing to change.
+    fn goes_well(&self, done: &[Deployed]) -> bool {
+        let is_fine = |one: &Deployed| match one.verdict {
+            Verdict::Busy => true,
+            Verdict::Failed => one.deployment.is_none(),
+            verdict => verdict.is_good(),
+        };
+        self.spoilt.load(Ordering::SeqCst) == 0 && done.iter().all(is_fine)
+    }
+
     /// Notes that a configuration took a router or its sessions down, or was refused by it, at the moment when that is known:
-    /// no other router is begun once there are too many such.
-    fn spoil(&self) {
+    /// no other router is begun once there are too many such, by this run or by those that were asked for together with it.
+    async fn spoil(&self) {
         self.spoilt.fetch_add(1, Ordering::SeqCst);
+        let _one_at_a_time = self.turn().await;
+        // At the end of the job it is noted once more.
+        if let Err(error) = jobs::spoil(&self.context.store, self.context.job).await {
+            tracing::warn!(job = self.context.job, %error, "the job's record does not say yet that it did harm");
+        }
     }
 
     /// Why no router is begun any more.
@@ -473,126 +549,8 @@ impl Run<'_> {
             self.context.reporter.say(Level::Warning, Some(one.router.clone()), &text);
         }
     }
-
-    async fn open_plan(&self) -> Result<i64, TaskError> {
-        let now = self.context.clock.now();
-        let mut transaction = self.context.store.begin().await?;
-        let mut session = transaction.session();
-        let template = self.task.configuration.as_deref();
-        let plan =
-            deployments::open_plan(&mut session, &self.task.user, self.context.job, template, now).await?;
-        self.context.commit(transaction).await?;
-        Ok(plan)
-    }
-
-    /// Records a deployment that is not going to be made.
-    async fn insert(&self, held: &Held, new: &New) -> Result<i64, TaskError> {
-        let _one_at_a_time = self.writing.lock().await;
-        let mut transaction = self.context.store.begin().await?;
-        let mut session = transaction.session();
-        held.hold(&mut session, self.context).await?;
-        let id = deployments::insert(&mut session, new, self.context.clock.now()).await?;
-        self.context.commit(transaction).await?;
-        Ok(id)
-    }
-
-    /// Records a deployment that is about to be made, unless there is a reason not to make it: everything has been stopped
-    /// meanwhile, or the router's window has closed.
-    async fn begin(&self, work: &Work, held: &Held, new: &New) -> Result<Result<i64, String>, TaskError> {
-        let now = self.context.clock.now();
-        if let Some(reason) = self.task.is_shut(&work.reached, now) {
-            return Ok(Err(reason));
-        }
-        let _one_at_a_time = self.writing.lock().await;
-        patiently(async || {
-            let mut transaction = self.context.store.begin().await?;
-            let mut session = transaction.session();
-            held.hold(&mut session, self.context).await?;
-            if let Some(freeze) = deployments::frozen(&mut session).await? {
-                return Ok(Err(frozen(&freeze)));
-            }
-            let id = deployments::insert(&mut session, new, now).await?;
-            if let Some(planned) = &work.planned {
-                let message = Some(format!("applied as deployment {id} by {}", self.task.user));
-                let step = Step { ended: true, message, ..Step::default() };
-                deployments::step(&mut session, planned.id, &step, now).await?;
-            }
-            self.context.commit(transaction).await?;
-            Ok(Ok(id))
-        })
-        .await
-    }
-
-    /// What happened to a router since the run began, now that its lock is held: fills in what the work has to know of it.
-    /// Gives why it is left alone.
-    async fn catch_up(&self, work: &mut Work) -> Result<Option<String>, TaskError> {
-        let mut transaction = self.context.store.begin_reading().await?;
-        let mut session = transaction.session();
-        let last = deployments::last(&mut session, work.reached.id).await?;
-        work.unfinished = deployments::unfinished(&mut session, work.reached.id).await?;
-        let planned = match &work.planned {
-            Some(planned) => deployments::find(&mut session, planned.id).await?,
-            None => None,
-        };
-        transaction.rollback().await?;
-        if let Some(message) = planned.filter(|one| one.deployment.ended.is_some()) {
-            return Ok(Some(message.deployment.message.unwrap_or_else(|| "the plan is over".to_owned())));
-        }
-        let newer = last.iter().rev().find(|one| one.rendered.is_some_and(|moment| moment > work.rendered));
-        if let Some(newer) = newer {
-            return Ok(Some(format!(
-                "deployment {} came meanwhile, from newer objects; run it again",
-                newer.id
-            )));
-        }
-        work.known.last = baseline(last, &work.template);
-        Ok(None)
-    }
-
-    async fn step(&self, held: &Held, id: i64, step: &Step) -> Result<(), TaskError> {
-        let _one_at_a_time = self.writing.lock().await;
-        let now = self.context.clock.now();
-        patiently(async || {
-            let mut transaction = self.context.store.begin().await?;
-            let mut session = transaction.session();
-            held.hold(&mut session, self.context).await?;
-            deployments::step(&mut session, id, step, now).await?;
-            self.context.commit(transaction).await?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Notes how a deployment ended.
-    async fn end(&self, held: &Held, id: i64, status: Status, message: String) -> Result<(), TaskError> {
-        let step = Step {
-            status: Some(status),
-            ended: true,
-            pending: Some(Json::Null),
-            message: Some(message),
-            in_force: None,
-        };
-        self.step(held, id, &step).await
-    }
-}
-
-/// Sessions of the last deployment by the same template. One by another, such as a part that was deployed once, says nothing
-/// of what this one should have, unless there is no other.
-fn baseline(mut last: Vec<Last>, template: &str) -> Option<Sessions> {
-    let own = last.iter().position(|one| one.template == template);
-    let one = match own {
-        Some(at) => last.swap_remove(at),
-        None => last.pop()?,
-    };
-    Some(one.sessions)
 }
 
 fn changed(done: &[Deployed]) -> usize {
-    done.iter()
-        .filter(|one| matches!(one.verdict, Verdict::Confirmed | Verdict::Written | Verdict::Planned))
-        .count()
-}
-
-fn is_fine(one: &Deployed) -> bool {
-    one.verdict.is_good() || matches!(one.verdict, Verdict::Busy)
+    done.iter().filter(|one| matches!(one.verdict, Verdict::Confirmed | Verdict::Written)).count()
 }

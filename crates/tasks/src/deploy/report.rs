@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use pm_router::Error;
 use pm_store::deployments::Freeze;
+use pm_store::events::{EventKind, NewEvent};
 use pm_store::jobs::Outcome;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{Done, TaskError};
 
@@ -144,6 +146,8 @@ pub struct DeployReport {
     pub routers: Vec<Deployed>,
     /// Sessions that hang on no router and are deployed nowhere.
     pub sessions_without_router: i64,
+    /// Routers that refused their configuration, or lost sessions by it.
+    pub spoilt: u32,
 }
 
 /// The text for somebody who wants to deploy while that is stopped.
@@ -154,6 +158,34 @@ pub(super) fn frozen(freeze: &Freeze) -> String {
         freeze.user_name,
         freeze.reason
     )
+}
+
+/// What to tell of a router whose configuration a guard refused.
+pub(super) fn held_back(router: &str, why: &str, job: i64) -> NewEvent {
+    NewEvent {
+        kind: EventKind::GuardHeld,
+        subject: format!("deployment {router}"),
+        title: format!("the configuration of {router} was refused by a guard"),
+        message: format!("{router} stays as it is: {why}"),
+        task: Some("configure_routers".to_owned()),
+        router: Some(router.to_owned()),
+        job: Some(job),
+        data: json!({ "router": router, "reason": why }),
+    }
+}
+
+/// That nothing refuses a router's configuration any more.
+pub(super) fn let_through(router: &str, job: i64) -> NewEvent {
+    NewEvent {
+        kind: EventKind::GuardPassed,
+        subject: format!("deployment {router}"),
+        title: format!("the configuration of {router} is in force"),
+        message: String::new(),
+        task: Some("configure_routers".to_owned()),
+        router: Some(router.to_owned()),
+        job: Some(job),
+        data: json!({ "router": router }),
+    }
 }
 
 /// How the run ends.

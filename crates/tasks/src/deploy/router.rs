@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use pm_router::{Candidate, ConfigText, Diff, Error, How, Neighbors, Pending, Router};
-use pm_store::deployments::{self, Deployment, New, Sessions, Status, Step};
-use serde_json::Value as Json;
+use pm_store::deployments::{self, Deployment, New, Sessions, Status};
 
-use super::guard::{Known, addresses};
+use super::guard::{Known, addresses, some};
 use super::lasting::lasting;
 use super::lock::{self, Held, Taken};
 use super::report::{Deployed, Verdict};
@@ -34,6 +33,19 @@ pub(super) struct Work {
     pub(super) unfinished: Vec<Deployment>,
     /// What was planned, when a plan is applied.
     pub(super) planned: Option<Deployment>,
+    /// Whether it is to stay as it is if it has something to change, which is then [`Verdict::Planned`].
+    pub(super) is_only_looked_at: bool,
+    /// What somebody should look at, by an earlier look at it.
+    pub(super) said: Vec<String>,
+    /// Secrets that stand in the router's last deployments, when its lock is held.
+    pub(super) secrets: Vec<String>,
+}
+
+impl Work {
+    /// A difference in which no secret stands that was rendered, now or the last time.
+    pub(super) fn shown(&self, diff: &Diff) -> Diff {
+        diff.without(&self.rendering.secrets).without(&self.secrets)
+    }
 }
 
 /// A neighbour by its VRF and address.
@@ -42,6 +54,8 @@ pub(super) type Place = (String, IpAddr);
 /// A change that was made and must be looked after.
 pub(super) struct Made {
     pub(super) id: i64,
+    /// What was planned, when a plan is applied.
+    pub(super) planned: Option<i64>,
     /// What the router calls it; `None` where its answer to the commit was lost and it has no name before.
     pub(super) change: Option<Pending>,
     /// The router said that it committed.
@@ -52,52 +66,87 @@ pub(super) struct Made {
     pub(super) before: ConfigText,
     /// Zero where nobody undoes it.
     pub(super) timer: Duration,
+    /// Its confirmation was asked for, so that it may be in force for good; and how long after a failure of that the router may
+    /// take to go back.
+    pub(super) asked: Option<Duration>,
 }
 
 /// Everything for one router. What goes wrong is in what comes back.
-pub(super) async fn deploy(run: &Run<'_>, mut work: Work) -> Deployed {
+pub(super) async fn deploy(run: &Run<'_>, work: &mut Work) -> Deployed {
     let mut deployed = Deployed::new(&work.reached.name);
     deployed.warnings.extend(work.rendering.warnings.iter().cloned());
+    let before: Vec<String> = std::mem::take(&mut work.said);
+    work_on(run, work, &mut deployed).await;
+    let again = before.into_iter().filter(|said| !deployed.warnings.contains(said)).collect::<Vec<_>>();
+    deployed.warnings.extend(again);
+    deployed
+}
+
+async fn work_on(run: &Run<'_>, work: &mut Work, deployed: &mut Deployed) {
     if let Some(reason) = run.stopped() {
         deployed.ends(Verdict::NotBegun, reason);
-        return deployed;
+        return;
+    }
+    let is_file = work.reached.ways.as_ref().is_ok_and(|ways| ways.file.is_some());
+    if is_file && work.is_only_looked_at {
+        deployed.verdict = Verdict::Planned;
+        return;
     }
     let context = run.context;
     let held = match lock::claim(context, &format!("deploy:{}", work.reached.id), run.task.wait).await {
         Ok(Ok(held)) => held,
         Ok(Err(Taken::Busy(text))) => {
             deployed.ends(Verdict::Busy, text);
-            return deployed;
+            return;
         }
         Ok(Err(Taken::Cancelled)) => {
             deployed.ends(Verdict::NotBegun, "the run was cancelled");
-            return deployed;
+            return;
         }
         Err(error) => {
             deployed.ends(Verdict::Failed, error.to_string());
-            return deployed;
+            return;
         }
     };
     let work_on_it = async {
-        if let Some(reason) = run.catch_up(&mut work).await? {
+        if let Some(reason) = run.catch_up(work).await? {
             deployed.ends(Verdict::NotBegun, reason);
             return Ok(());
         }
-        match &work.reached.ways {
-            Ok(ways) if ways.file.is_some() => super::file::write(run, &work, &held, &mut deployed).await,
-            _ => on_router(run, &work, &held, &mut deployed).await,
+        if is_file {
+            super::file::write(run, work, &held, deployed).await
+        } else {
+            on_router(run, work, &held, deployed).await
         }
     };
     if let Err(error) = held.during(context, work_on_it).await {
-        let said = match deployed.deployment {
-            Some(_) => format!(
-                "{error}; what has a timer and was not confirmed goes away by itself, the next run will tell"
-            ),
-            None => error.to_string(),
-        };
-        deployed.ends(Verdict::Failed, said);
+        broke(deployed, &error);
     }
-    deployed
+}
+
+/// The work on a router was broken off. What it has for good by then it has, whatever the record says.
+fn broke(deployed: &mut Deployed, error: &TaskError) {
+    if matches!(deployed.verdict, Verdict::Confirmed | Verdict::Written) {
+        deployed.warnings.push(format!(
+            "it is {}, and its record could not say so: {error}; the next run mends that",
+            deployed.verdict.words()
+        ));
+        return;
+    }
+    // Of these the run has found out what became of them.
+    if matches!(deployed.verdict, Verdict::RolledBack | Verdict::Unconfirmed | Verdict::Unknown) {
+        deployed.warnings.push(format!("its record could not say so: {error}; the next run mends that"));
+        return;
+    }
+    let said = match deployed.deployment {
+        Some(_) => {
+            format!(
+                "{error}; what has a timer and was not confirmed goes away by itself, the next run will tell"
+            )
+        }
+        None => error.to_string(),
+    };
+    deployed.ends(Verdict::Failed, said);
 }
 
 async fn on_router(
@@ -176,7 +225,7 @@ async fn over(
         Ok(candidate) => candidate,
         Err(error) => {
             if matches!(error, Error::Rejected { .. }) {
-                run.spoil();
+                run.spoil().await;
             }
             deployed.fails(&error);
             return Ok(None);
@@ -185,12 +234,20 @@ async fn over(
     let prepared = prepare(run, work, deployed, candidate.diff(), &neighbors, how, &before)?;
     let Some(prepared) = prepared else {
         forget(candidate, deployed).await;
+        if deployed.verdict == Verdict::Unchanged {
+            run.has_been_met(work, held).await?;
+        }
         return Ok(None);
     };
     let timer = timer(run, work, deployed, router);
     if prepared.new.status != Status::Committing {
         forget(candidate, deployed).await;
         deployed.deployment = Some(run.insert(held, &prepared.new).await?);
+        return Ok(None);
+    }
+    if work.is_only_looked_at {
+        forget(candidate, deployed).await;
+        deployed.verdict = Verdict::Planned;
         return Ok(None);
     }
     commit(run, work, held, deployed, candidate, prepared, before, timer).await
@@ -223,7 +280,7 @@ fn prepare(
     how: How,
     before: &ConfigText,
 ) -> Result<Option<Prepared>, TaskError> {
-    diff.text().clone_into(&mut deployed.diff);
+    work.shown(diff).text().clone_into(&mut deployed.diff);
     (deployed.added, deployed.removed) = diff.counts();
     if diff.is_empty() && !run.task.no_commit_check {
         deployed.verdict = Verdict::Unchanged;
@@ -236,13 +293,15 @@ fn prepare(
     let mut new = run.record(work, deployed, how, known.sessions(&text), before.expose())?;
     let percent = run.context.config.config_max_removed_percent;
     if let Err(reason) = known.judge(&text, how, percent) {
-        if run.task.force {
-            deployed.warnings.push(format!("forced by {}: {reason}", run.task.user));
-        } else {
-            new.status = Status::Refused;
-            new.message = Some(reason.clone());
-            deployed.ends(Verdict::Refused, reason);
-        }
+        run.refuse(deployed, &mut new, reason);
+    }
+    let up: BTreeSet<IpAddr> =
+        neighbors.neighbors.iter().filter(|one| one.is_up()).map(|one| one.address).collect();
+    let taken = known.taken(&text, how);
+    if new.status == Status::Committing {
+        let watched = work.reached.ways.as_ref().is_ok_and(|ways| ways.watched);
+        let taken_up = taken.intersection(&up).copied().collect();
+        run.takes_away(deployed, &mut new, &taken, watched.then_some(&taken_up));
     }
     if new.status == Status::Committing
         && let Some(reason) = moved(run, work, before, how)
@@ -256,12 +315,20 @@ fn prepare(
     }
     new.warnings.clone_from(&deployed.warnings);
     let up = neighbors.neighbors.iter().filter(|one| one.is_up());
-    let stays = up.filter(|one| !known.is_removal(one.address, &text, how));
-    let up = stays.map(|one| (one.vrf.clone(), one.address)).collect();
+    // Whoever overrules the guards has accepted what they named.
+    let may_end =
+        |address: IpAddr| known.may_end(address, &text, how) || (run.task.force && taken.contains(&address));
+    let stays = up.filter(|one| !may_end(one.address));
+    let up = stays.map(|one| (one.vrf.to_string(), one.address)).collect();
     Ok(Some(Prepared { new, up }))
 }
 
-/// Whether a plan is no longer what would happen.
+/// Why a plan cannot be compared with anything.
+pub(super) const FORGOTTEN: &str = "it was planned under a secret key that is not there any more; plan again";
+
+/// Whether a plan is no longer what would happen. The texts are compared and not what they were rendered from
+/// ([`Deployment::input_hash`]): the same objects may give another text, as time goes by, and other objects that give the same text
+/// change nothing.
 fn moved(run: &Run<'_>, work: &Work, before: &ConfigText, how: How) -> Option<String> {
     let planned = work.planned.as_ref()?;
     if planned.load_mode != mode(how) {
@@ -272,6 +339,9 @@ fn moved(run: &Run<'_>, work: &Work, before: &ConfigText, how: How) -> Option<St
         ));
     }
     let keyring = &run.context.keyring;
+    if run.is_forgotten(&planned.candidate) {
+        return Some(FORGOTTEN.to_owned());
+    }
     if !keyring.is_fingerprint(&planned.candidate, &work.rendering.text) {
         return Some("its configuration is another one than when it was planned; plan again".to_owned());
     }
@@ -297,11 +367,6 @@ async fn commit(
     timer: Duration,
 ) -> Result<Option<Made>, TaskError> {
     let Prepared { mut new, up } = prepared;
-    if let Some(reason) = run.stopped() {
-        deployed.ends(Verdict::NotBegun, reason);
-        forget(candidate, deployed).await;
-        return Ok(None);
-    }
     // Whoever comes after a process that died in the commit knows what to look for.
     let named = candidate.change(timer);
     new.pending = named.as_ref().and_then(|change| serde_json::to_value(change).ok());
@@ -314,25 +379,22 @@ async fn commit(
         }
     };
     deployed.deployment = Some(id);
-    let made = |change, answered| Made { id, change, answered, up, before, timer };
+    let planned = work.planned.as_ref().map(|planned| planned.id);
+    let made = |change, answered| Made { id, planned, change, answered, up, before, timer, asked: None };
     match candidate.commit(timer).await {
-        Ok(change) => {
-            let known = serde_json::to_value(&change).unwrap_or(Json::Null);
-            let step = Step { status: Some(Status::Unconfirmed), pending: Some(known), ..Step::default() };
-            run.step(held, id, &step).await?;
-            Ok(Some(made(Some(change), true)))
-        }
+        // It is recorded while it is looked at.
+        Ok(change) => Ok(Some(made(Some(change), true))),
         Err(error) if is_known(&error) => {
             let (verdict, status) = match &error {
                 Error::RolledBack { .. } => (Verdict::RolledBack, Status::RolledBack),
                 Error::NotRestored { .. } => (Verdict::Unknown, Status::Unknown),
                 _ => (Verdict::Failed, Status::Failed),
             };
-            if !matches!(error, Error::Busy { .. } | Error::Changed { .. }) {
-                run.spoil();
-            }
             deployed.ends(verdict, error.to_string());
-            run.end(held, id, status, error.to_string()).await?;
+            if !matches!(error, Error::Busy { .. } | Error::Changed { .. }) {
+                run.spoil().await;
+            }
+            run.end(held, (id, planned), status, error.to_string()).await?;
             Ok(None)
         }
         // Whether it is in force is found out over a new connection.
@@ -363,8 +425,49 @@ pub(super) const fn mode(how: How) -> &'static str {
     }
 }
 
-/// A deployment's record, as far as it is known before the commit.
 impl Run<'_> {
+    /// What becomes of a configuration that a guard does not like. What is refused when a plan is applied is no part of the plan:
+    /// that can still be applied.
+    pub(super) fn refuse(&self, deployed: &mut Deployed, new: &mut New, reason: String) {
+        if self.task.force {
+            deployed.warnings.push(format!("forced by {}: {reason}", self.task.user));
+            return;
+        }
+        new.status = Status::Refused;
+        new.message = Some(reason.clone());
+        new.plan = self.plan.get().copied();
+        deployed.ends(Verdict::Refused, reason);
+    }
+
+    /// What becomes of a configuration that takes sessions from the router although they are to be up. Where those of them that
+    /// are up are watched and too many to be lost, it would only be undone, so it is not made; else it is said which they are.
+    pub(super) fn takes_away(
+        &self,
+        deployed: &mut Deployed,
+        new: &mut New,
+        taken: &BTreeSet<IpAddr>,
+        watched: Option<&BTreeSet<IpAddr>>,
+    ) {
+        let allowed = self.context.config.post_check_max_lost;
+        let most = usize::try_from(allowed).unwrap_or(usize::MAX);
+        if let Some(up) = watched.filter(|up| up.len() > most) {
+            let reason = format!(
+                "the configuration takes {} sessions from the router that are up and are to be ({}), and post_check_max_lost \
+                 is {allowed}; look at the template, disable them here, or deploy with --force",
+                up.len(),
+                some(up)
+            );
+            self.refuse(deployed, new, reason);
+        } else if !taken.is_empty() {
+            deployed.warnings.push(format!(
+                "it takes {} sessions from the router that are to be up ({})",
+                taken.len(),
+                some(taken)
+            ));
+        }
+    }
+
+    /// A deployment's record, as far as it is known before the commit.
     pub(super) fn record(
         &self,
         work: &Work,
@@ -398,6 +501,7 @@ impl Run<'_> {
             warnings: Vec::new(),
             message: None,
             configuration: deployments::seal(keyring, text).map_err(failed)?,
+            secrets: deployments::seal_secrets(keyring, &work.rendering.secrets).map_err(failed)?,
             pending: None,
         })
     }

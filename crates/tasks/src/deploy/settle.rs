@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use pm_router::{ConfigText, Error, How, Pending, Router};
 use pm_store::deployments::{self, Deployment, Status, Step};
 use pm_store::jobs;
@@ -30,7 +29,8 @@ pub(super) async fn unfinished(
             Ok(left) => left,
             Err(error) => {
                 let said = format!(
-                    "an earlier run left a change that nobody confirmed (deployment {}), and it could not be undone: {error}",
+                    "an earlier run left a change that nobody confirmed (deployment {0}), and it could not be undone or found to \
+                     be over: {error}; `deployments close {0}` ends its record once somebody has looked at the router",
                     one.id
                 );
                 deployed.ends(Verdict::Failed, said);
@@ -45,8 +45,12 @@ pub(super) async fn unfinished(
             }
             Left::Undone => (Status::RolledBack, "it was undone now"),
             Left::Back if one.status == Status::Committing => (Status::Failed, "nothing of it is in force"),
-            Left::Back => (Status::RolledBack, "the router rolled back by itself"),
+            Left::Expired | Left::Back => (Status::RolledBack, "the router rolled back by itself"),
             Left::Kept => (Status::Confirmed, "it is in force, and waits for no confirmation"),
+            Left::Other if run.is_forgotten(&one.running) => (
+                Status::Unknown,
+                "what the router ran before cannot be told without its secret key, look at it",
+            ),
             Left::Other => (Status::Unknown, "the router runs something else than before, look at it"),
         };
         let message = format!("the run that made it ended before it recorded how it ended; {what}");
@@ -71,6 +75,8 @@ async fn running(run: &Run<'_>, router: &dyn Router) -> Option<String> {
 enum Left {
     /// It was undone just now.
     Undone,
+    /// Its time was over before anybody came to undo it.
+    Expired,
     /// The router runs what it ran before.
     Back,
     /// It is in force for good.
@@ -82,17 +88,19 @@ enum Left {
 }
 
 async fn look(run: &Run<'_>, one: &Deployment, router: &dyn Router) -> Result<Left, Error> {
-    let known: Option<Pending> = one.pending.clone().and_then(|pending| serde_json::from_value(pending).ok());
+    let known = known(one);
     let cancelled = match cancel(router, known.as_ref()).await {
         // What cannot be undone after its time does not wait any more.
-        Err(Error::Failed { .. }) if is_over(one, known.as_ref(), run.context.clock.now()) => {
-            Cancelled::Settled
-        }
+        Err(error) if !is_of_the_way(&error) && is_over(run, one, GRACE) => Cancelled::Settled,
         cancelled => cancelled?,
     };
     let running = router.running_config().await?;
     let is_back = run.context.keyring.is_fingerprint(&one.running, &lasting(running.expose()));
     match cancelled {
+        // Where the daemon keeps the time, what waits on the router for the confirmation looks undone only when it is asked.
+        Cancelled::Undone if is_back && known.is_some() && is_over(run, one, Duration::ZERO) => {
+            Ok(Left::Expired)
+        }
         Cancelled::Undone => Ok(if is_back { Left::Undone } else { Left::Other }),
         _ if is_back => Ok(Left::Back),
         Cancelled::Settled if matches!(router.pending().await, Ok(Some(_))) => Ok(Left::Foreign),
@@ -101,21 +109,38 @@ async fn look(run: &Run<'_>, one: &Deployment, router: &dyn Router) -> Result<Le
     }
 }
 
-/// Whether the router has certainly undone it, if nobody confirmed it.
-fn is_over(one: &Deployment, change: Option<&Pending>, now: DateTime<Utc>) -> bool {
-    change.filter(|change| change.seconds > 0).is_some_and(|change| {
-        let age = (now - one.begun).to_std().unwrap_or_default();
-        age > Duration::from_secs(change.seconds) + GRACE
-    })
+/// What the router calls a change, as far as that was recorded.
+fn known(one: &Deployment) -> Option<Pending> {
+    serde_json::from_value(one.pending.clone()?).ok()
 }
 
-/// Whether the router sees no difference between what runs and what was deployed.
+/// Whether the change's time is over, and so much more: then the router has undone it, if nobody confirmed it. One without a
+/// name has had the time of the settings; nothing undoes one without a timer.
+fn is_over(run: &Run<'_>, one: &Deployment, more: Duration) -> bool {
+    let seconds =
+        known(one).map_or_else(|| run.context.config.commit_confirm_seconds.into(), |change| change.seconds);
+    let age = (run.context.clock.now() - one.begun).to_std().unwrap_or_default();
+    seconds > 0 && age > Duration::from_secs(seconds) + more
+}
+
+/// Whether an error says nothing of the change, because the router was not reached or somebody else is at work on it.
+fn is_of_the_way(error: &Error) -> bool {
+    error.may_be_retried() || matches!(error, Error::HostKey { .. } | Error::Login { .. })
+}
+
+/// Whether the router sees no difference between what runs and what was deployed. A router that does not take that text any more
+/// does not run it, whatever else it runs.
 async fn is_in_force(run: &Run<'_>, one: &Deployment, router: &dyn Router) -> Result<bool, Error> {
     let how = if one.load_mode == "merge" { How::Merge } else { How::Replace };
     let (Some(text), Some(loader)) = (run.text_of(one).await, router.loader(how)) else { return Ok(false) };
-    let candidate = loader.load(&ConfigText::new(text)).await?;
+    let candidate = match loader.load(&ConfigText::new(text)).await {
+        Ok(candidate) => candidate,
+        Err(error) if is_of_the_way(&error) => return Err(error),
+        Err(_) => return Ok(false),
+    };
     let same = candidate.diff().is_empty();
-    candidate.discard().await?;
+    // What is left of it is the next load's to replace.
+    let _ = candidate.discard().await;
     Ok(same)
 }
 
@@ -129,7 +154,7 @@ impl Run<'_> {
 
     /// Notes what became of a deployment, with it and with the job that made it.
     async fn settle(&self, held: &Held, one: &Deployment, step: &Step, what: &str) -> Result<(), TaskError> {
-        let _one_at_a_time = self.writing.lock().await;
+        let _one_at_a_time = self.turn().await;
         let now = self.context.clock.now();
         let mut transaction = self.context.store.begin().await?;
         let mut session = transaction.session();

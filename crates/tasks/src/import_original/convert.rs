@@ -13,6 +13,7 @@ const LISTS: &[(&str, &str)] = &[
     ("extras--config-contexts", "extras.configcontext"),
     ("extras--export-templates", "extras.exporttemplate"),
     ("extras--ix-api", "extras.ixapi"),
+    ("extras--webhooks", "extras.webhook"),
     ("bgp--communities", "bgp.community"),
     ("bgp--relationships", "bgp.relationship"),
     ("peering--routing-policies", "peering.routingpolicy"),

@@ -149,6 +149,7 @@ mod tests {
             too_long: None,
             taken: None,
             checked: DateTime::from_timestamp(0, 0).unwrap(),
+            answered: None,
             failure: None,
             held: None,
         }

@@ -29,6 +29,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::queue::Queue;
 use crate::{Done, Task, TaskContext, TaskError};
 use ask::{Answered, Asker};
 use judge::{Answer, Guards, judge};
@@ -98,6 +99,10 @@ impl Task for GrabPrefixes {
         Some(LOCK.to_owned())
     }
 
+    fn queue(&self) -> Queue {
+        Queue::Data
+    }
+
     /// What `--force` takes, somebody has looked at; that holds for one run.
     fn is_repeatable(&self) -> bool {
         !self.force
@@ -109,7 +114,7 @@ impl Task for GrabPrefixes {
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         context.reporter.info("Fetching prefixes for autonomous systems");
-        run(context, self.limit, self.force, &[], false).await
+        run(context, self.name(), self.limit, self.force, &[], false).await
     }
 }
 
@@ -131,6 +136,10 @@ impl Task for GetIrrData {
         Some(LOCK.to_owned())
     }
 
+    fn queue(&self) -> Queue {
+        Queue::Data
+    }
+
     /// What `--force` takes, somebody has looked at; that holds for one run.
     fn is_repeatable(&self) -> bool {
         !self.force
@@ -142,7 +151,7 @@ impl Task for GetIrrData {
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
         context.reporter.info("Fetching IRR data for autonomous systems");
-        run(context, self.limit, self.force, &self.asns, true).await
+        run(context, self.name(), self.limit, self.force, &self.asns, true).await
     }
 }
 
@@ -155,6 +164,8 @@ fn time_limit(config: &Config) -> Duration {
 /// One run of either task.
 struct Run<'a> {
     context: &'a TaskContext,
+    /// Which of them.
+    task: &'static str,
     guards: Guards,
     systems: Vec<AutonomousSystem>,
     states: BTreeMap<i64, Vec<State>>,
@@ -163,6 +174,7 @@ struct Run<'a> {
 
 async fn run(
     context: &TaskContext,
+    task: &'static str,
     limit: u32,
     force: bool,
     asns: &[i64],
@@ -189,7 +201,7 @@ async fn run(
         .enumerate()
         .map(|(place, system)| plan::plan(config, place, system, as_lists))
         .collect();
-    let run = Run { context, guards, systems, states, planned };
+    let run = Run { context, task, guards, systems, states, planned };
     let mut report = run.fetch().await?;
     report.missing(missing);
     remove_unused(context).await?;
@@ -279,11 +291,12 @@ impl Run<'_> {
     }
 }
 
-/// Server and serials by the host as it is set. Fails if nobody answers anywhere.
+/// Server and serials by the host as it is set. Fails if nobody answers anywhere, which may pass.
 async fn origins(askers: &[(String, Asker, Vec<Arc<Wanted>>)]) -> Result<BTreeMap<String, Json>, TaskError> {
     let origins = futures::future::join_all(askers.iter().map(|(_, asker, _)| asker.origin())).await;
     if let Some(Err(why)) = origins.first().filter(|_| origins.iter().all(Result::is_err)) {
-        return Err(TaskError::Failed(format!("{why}. Nothing was changed.")));
+        let why = format!("{why}. Nothing was changed.");
+        return Err(TaskError::Unanswered { why, pause: Duration::ZERO });
     }
     let known =
         askers.iter().zip(origins).filter_map(|((host, ..), origin)| Some((host.clone(), origin.ok()?)));
@@ -389,7 +402,7 @@ impl Run<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        for asn in record::store(self.context, std::mem::take(batch)).await? {
+        for asn in record::store(self.context, self.task, std::mem::take(batch)).await? {
             report.edited(&self.context.reporter, asn);
         }
         Ok(())
@@ -448,4 +461,17 @@ fn details(planned: &Planned, origin: Option<&Json>, verdicts: &[(Kind, Verdict)
         }
     }
     details
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_away_may_come_back() {
+        let host = "127.0.0.1:1";
+        let asker = Asker::new(&Config::default(), host).unwrap();
+        let error = origins(&[(host.to_owned(), asker, Vec::new())]).await.unwrap_err();
+        assert!(matches!(error, TaskError::Unanswered { .. }) && error.may_pass(), "{error:?}");
+    }
 }

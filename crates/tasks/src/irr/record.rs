@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use pm_irr::{PackedList, changes, unpack_asns};
 use pm_store::changes::{Action, Change, record};
 use pm_store::entities::autonomous_system::{self, AutonomousSystem};
+use pm_store::events::{self, EventKind, NewEvent};
 use pm_store::irr::{self, Kind, NewList, Update, Verdict};
 use serde_json::{Map, Value as Json, json};
 
@@ -22,8 +23,12 @@ pub(super) struct Decided {
 }
 
 /// Stores all of it in one transaction. Gives the AS numbers that were left out because somebody has edited or removed
-/// them since the run began.
-pub(super) async fn store(context: &TaskContext, decided: Vec<Decided>) -> Result<Vec<i64>, TaskError> {
+/// them since the run began. `task` is the name of the running task.
+pub(super) async fn store(
+    context: &TaskContext,
+    task: &str,
+    decided: Vec<Decided>,
+) -> Result<Vec<i64>, TaskError> {
     let old = old_lists(context, &decided).await?;
     let now = context.clock.now();
     let mut transaction = context.store.begin().await?;
@@ -39,11 +44,69 @@ pub(super) async fn store(context: &TaskContext, decided: Vec<Decided>) -> Resul
         present.get(&decided.system.id).is_some_and(|system| asks_the_same(system, &decided.system))
     });
     let log: Vec<Change> = usable.iter().filter_map(|decided| change(decided, &old)).collect();
+    let told: Vec<NewEvent> = usable
+        .iter()
+        .flat_map(|decided| newly_held(decided, task, context.job).chain(let_through(decided, context.job)))
+        .collect();
     let updates: Vec<Update> = usable.into_iter().map(|decided| decided.update).collect();
     irr::apply(&mut session, &updates, context.config.irr_generations_keep, now).await?;
     record(&mut session, &context.author, &log, now).await?;
+    events::add_in(&mut session, &told, now).await?;
     context.commit(transaction).await?;
     Ok(edited.into_iter().map(|decided| decided.system.asn).collect())
+}
+
+/// What to tell of lists that are held back and were not before.
+fn newly_held(decided: &Decided, task: &str, job: i64) -> impl Iterator<Item = NewEvent> {
+    decided.update.verdicts.iter().filter_map(move |(kind, verdict)| {
+        let Verdict::Held { list, reason, .. } = verdict else { return None };
+        let before = decided.update.before.iter().find(|state| state.kind == *kind);
+        let held = before.and_then(|state| state.held.as_ref());
+        if held.is_some_and(|held| held.list.digest == list.digest) {
+            return None;
+        }
+        let (asn, kind) = (decided.system.asn, kind.as_str());
+        Some(NewEvent {
+            kind: EventKind::GuardHeld,
+            subject: subject(asn, kind),
+            title: format!("the {kind} list of {} is held back", decided.system.display()),
+            message: format!(
+                "The new list {reason}. The one that is there stays in use. `peering-manager irr review` shows what is held back, \
+                 `peering-manager irr accept {asn}` accepts it."
+            ),
+            task: Some(task.to_owned()),
+            router: None,
+            job: Some(job),
+            data: json!({ "asn": asn, "list": kind, "reason": reason, "entries": list.entries }),
+        })
+    })
+}
+
+/// That lists are in use in whose place others were held back, by whatever task.
+fn let_through(decided: &Decided, job: i64) -> impl Iterator<Item = NewEvent> {
+    decided.update.verdicts.iter().filter_map(move |(kind, verdict)| {
+        let before = decided.update.before.iter().find(|state| state.kind == *kind);
+        let is_used = matches!(verdict, Verdict::Same { .. } | Verdict::Replaced { .. });
+        if !is_used || before.is_none_or(|state| state.held.is_none()) {
+            return None;
+        }
+        let (asn, kind) = (decided.system.asn, kind.as_str());
+        Some(NewEvent {
+            kind: EventKind::GuardPassed,
+            subject: subject(asn, kind),
+            title: format!("the {kind} list of {} is in use", decided.system.display()),
+            message: String::new(),
+            task: None,
+            router: None,
+            job: Some(job),
+            data: json!({ "asn": asn, "list": kind }),
+        })
+    })
+}
+
+/// What an event about a list is about.
+fn subject(asn: i64, kind: &str) -> String {
+    format!("irr AS{asn} {kind}")
 }
 
 /// Whether both would ask IRR servers the same questions.

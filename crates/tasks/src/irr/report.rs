@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use pm_store::entities::autonomous_system::AutonomousSystem;
 use pm_store::irr::{Kind, Verdict};
@@ -189,7 +190,8 @@ impl Report {
         let report = self.kept;
         let troubles = troubles(&report);
         if self.asked > 0 && self.asked == self.unreachable {
-            return Err(TaskError::Failed(format!("No list could be fetched, and all were kept.{troubles}")));
+            let why = format!("No list could be fetched, and all were kept.{troubles}");
+            return Err(TaskError::Unanswered { why, pause: Duration::ZERO });
         }
         let mut summary = format!(
             "Finished: {} autonomous systems, {} lists changed, {} unchanged",
@@ -265,4 +267,27 @@ fn troubles(report: &IrrReport) -> String {
         let _ = write!(text, " Edited meanwhile: {}.", asns.join(", "));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{NoSink, SystemClock};
+
+    #[test]
+    fn servers_that_do_not_answer_may_come_back() {
+        let reporter = Reporter::new(Arc::new(SystemClock), Arc::new(NoSink));
+        let ends = |unreachable: &[bool]| {
+            let mut report = Report::new(1);
+            for one in unreachable {
+                report.asked(*one);
+            }
+            report.finish(&reporter)
+        };
+        let error = ends(&[true, true]).unwrap_err();
+        assert!(matches!(error, TaskError::Unanswered { .. }) && error.may_pass(), "{error:?}");
+        assert!(ends(&[true, false]).is_ok(), "one of them answered");
+    }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use super::plan::{self, Plan};
 use super::record::{self, Decided};
 use super::{LOCK, lists};
+use crate::queue::Queue;
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// Takes the lists of these autonomous systems that are held back.
@@ -37,6 +38,10 @@ impl Task for IrrAccept {
 
     fn lock_key(&self) -> Option<String> {
         Some(LOCK.to_owned())
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::Data
     }
 
     async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
@@ -89,7 +94,7 @@ impl Task for IrrAccept {
             let update = Update { autonomous_system: system.id, before, verdicts, details };
             decided.push(Decided { system, update });
         }
-        let edited = record::store(context, decided).await?;
+        let edited = record::store(context, self.name(), decided).await?;
         if let Some(asn) = edited.first() {
             return Err(TaskError::TryLater(format!("AS{asn} was edited at this moment; try again")));
         }

@@ -136,16 +136,49 @@ fn say_wait(context: &TaskContext, questions: &[Questions]) {
 
 fn failed(mut failures: Vec<(Namespace, FetchError)>) -> TaskError {
     failures.sort_by_key(|(namespace, _)| *namespace);
-    let later = failures.iter().all(|(_, error)| matches!(error, FetchError::Throttled { .. }));
-    let lines: Vec<String> =
-        failures.iter().map(|(namespace, error)| format!("{namespace}: {error}")).collect();
-    let text = format!(
-        "{} of {} namespaces could not be fetched, so nothing was stored and the cache is as it was. {}",
-        lines.len(),
+    let throttled = |error: &FetchError| matches!(error, FetchError::Throttled { .. });
+    let all = |is: fn(&FetchError) -> bool| failures.iter().all(|(_, error)| is(error));
+    let (throttled, passing) = (all(throttled), all(may_pass));
+    let pause = failures.iter().map(|(_, error)| pause(error)).max().unwrap_or_default();
+    let names: Vec<String> = failures.iter().map(|(namespace, _)| namespace.to_string()).collect();
+    // Each has a line of its own; mostly all say the same of another address.
+    let first =
+        failures.first().map(|(namespace, error)| format!(" {namespace}: {error}")).unwrap_or_default();
+    let why = format!(
+        "{} of {} namespaces could not be fetched ({}), so nothing was stored and the cache is as it was.{first}",
+        names.len(),
         Namespace::ALL.len(),
-        lines.join(" | ")
+        names.join(", "),
     );
-    if later { TaskError::TryLater(text) } else { TaskError::Failed(text) }
+    match (throttled, passing) {
+        (true, _) => TaskError::TryAfter { why, pause },
+        (false, true) => TaskError::Unanswered { why, pause },
+        (false, false) => TaskError::Failed(why),
+    }
+}
+
+/// Whether the same question may be answered in a while without anybody doing anything.
+fn may_pass(error: &FetchError) -> bool {
+    match error {
+        FetchError::Status { status, .. } => *status >= 500,
+        FetchError::Throttled { .. }
+        | FetchError::Transport { .. }
+        | FetchError::TimedOut { .. }
+        | FetchError::NotJson { .. }
+        | FetchError::Cut { .. } => true,
+        FetchError::Unauthorized { .. }
+        | FetchError::TooBig { .. }
+        | FetchError::SinkClosed(_)
+        | FetchError::NoCache => false,
+    }
+}
+
+/// How long PeeringDB asks to stay away.
+fn pause(error: &FetchError) -> Duration {
+    match error {
+        FetchError::Throttled { retry_after, .. } => *retry_after,
+        _ => Duration::ZERO,
+    }
 }
 
 async fn ask(
@@ -432,4 +465,50 @@ fn read_file(
         newest,
         unusable: contents.unusable,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttled(seconds: u64) -> FetchError {
+        let retry_after = Duration::from_secs(seconds);
+        FetchError::Throttled {
+            url: "u".into(),
+            retry_after,
+            available: None,
+            attempts: 1,
+            excerpt: "e".into(),
+        }
+    }
+
+    fn status(status: u16) -> FetchError {
+        FetchError::Status { url: "u".into(), status, excerpt: "e".into(), attempts: 1 }
+    }
+
+    fn away() -> FetchError {
+        FetchError::Transport { url: "u".into(), why: "no such name".into(), attempts: 1 }
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_when_peeringdb_has_said() {
+        let of = |errors: Vec<FetchError>| {
+            failed(errors.into_iter().map(|error| (Namespace::Net, error)).collect())
+        };
+        let error = of(vec![throttled(60), throttled(3_600)]);
+        assert!(matches!(error, TaskError::TryAfter { .. }), "{error:?}");
+        assert_eq!(error.pause(), Duration::from_hours(1));
+        for errors in [vec![away()], vec![status(503)], vec![away(), throttled(60)]] {
+            let error = of(errors);
+            assert!(matches!(error, TaskError::Unanswered { .. }) && error.may_pass(), "{error:?}");
+        }
+        assert_eq!(of(vec![away(), throttled(60)]).pause(), Duration::from_mins(1));
+        let said = of(vec![away(), away()]).to_string();
+        assert!(said.starts_with("2 of 13 namespaces could not be fetched (net, net), "), "{said}");
+        assert_eq!(said.matches("no such name").count(), 1, "{said}");
+        for errors in [vec![status(404)], vec![away(), FetchError::NoCache]] {
+            let error = of(errors);
+            assert!(matches!(error, TaskError::Failed(_)) && !error.may_pass(), "{error:?}");
+        }
+    }
 }

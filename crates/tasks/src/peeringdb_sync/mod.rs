@@ -30,6 +30,7 @@ pub use apply::{NamespaceReport, SyncReport};
 pub use autonomous_systems::merge;
 pub(crate) use convert::Mapping;
 
+use crate::queue::Queue;
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// How long a background job may synchronise at least, whatever `job_timeout` says; the original's figure.
@@ -71,6 +72,10 @@ impl Task for PeeringdbSync {
 
     fn lock_key(&self) -> Option<String> {
         Some("peeringdb_sync".to_owned())
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::Data
     }
 
     fn queueable(&self) -> Result<(), String> {

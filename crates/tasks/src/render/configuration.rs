@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::engine::{self, Engine, Rendering, Stop};
-use super::hosts::{Host, limited};
 use super::snapshot::{Snapshot, Wants, read};
 use super::{files, templates_of};
+use crate::routers::{Host, limited};
 use crate::{Done, Task, TaskContext, TaskError};
 
 /// Routers that are rendered at the same time, each by a thread of its own.
@@ -92,6 +92,7 @@ impl PartialEq for RenderConfiguration {
 
 struct Router {
     row: Row,
+    number: i64,
     name: String,
     hostname: String,
 }
@@ -100,6 +101,9 @@ struct Router {
 type Work = (Router, Source);
 
 impl Host for Router {
+    fn number(&self) -> i64 {
+        self.number
+    }
     fn name(&self) -> &str {
         &self.name
     }
@@ -199,6 +203,7 @@ async fn all(
 fn all_routers(world: &World) -> Vec<Router> {
     let of = |row| Router {
         row,
+        number: i64::try_from(world.id(row)).unwrap_or_default(),
         name: engine::text(world, row, "name").to_owned(),
         hostname: engine::text(world, row, "hostname").to_owned(),
     };
@@ -420,7 +425,7 @@ mod tests {
         let config = pm_config::Config { render_fuel: u32::MAX, ..pm_config::Config::default() };
         let engine = Engine::new(&world, &config, chrono::DateTime::UNIX_EPOCH);
         let row = engine::all(&world, "devices.router")[0];
-        let router = Router { row, name: "r".to_owned(), hostname: "r".to_owned() };
+        let router = Router { row, number: 1, name: "r".to_owned(), hostname: "r".to_owned() };
         let text = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
         let undefined = pm_render::Undefined::Strict;
         let source = Source {
@@ -433,7 +438,7 @@ mod tests {
         let waiting = all(engine, vec![(router, source)]);
         assert!(tokio::time::timeout(Duration::from_millis(100), waiting).await.is_err());
         // The thread holds the world as long as it runs.
-        for _ in 0..50 {
+        for _ in 0..3000 {
             if Arc::strong_count(&world) == 1 {
                 return;
             }

@@ -22,6 +22,8 @@ pub struct Rendering {
     pub warnings: Vec<String>,
     /// SHA-256, in hexadecimal, of everything that the text depends on but the time: objects, settings, template.
     pub input: String,
+    /// The secrets that the template has seen.
+    pub secrets: Vec<Arc<str>>,
 }
 
 /// What of the settings templates depend on.
@@ -158,7 +160,8 @@ impl Engine {
             hash.update([0xff]);
         }
         let input = format!("{:x}", hash.finalize());
-        Ok(Rendering { text: rendered.text, warnings: rendered.warnings, input })
+        let pm_render::Rendered { text, warnings, secrets } = rendered;
+        Ok(Rendering { text, warnings, input, secrets })
     }
 }
 

@@ -7,12 +7,15 @@ use std::sync::{Arc, OnceLock};
 use pm_irr::{Entry, Family, OwnedList, unpack_asns};
 use pm_render::{Data, Lazy, Network, PrefixEntry, PrefixSource, Unavailable};
 use pm_store::objects::secrets::Keyring;
+use pm_store::objects::telling::secret_texts;
 
-/// A secret as the database has it.
+/// A secret, or another sealed value, as the database has it.
 pub(super) struct Secret {
     pub(super) keyring: Arc<Keyring>,
     pub(super) context: Arc<str>,
     pub(super) sealed: String,
+    /// Whether it is JSON.
+    pub(super) json: bool,
 }
 
 impl std::fmt::Debug for Secret {
@@ -25,13 +28,22 @@ impl std::fmt::Debug for Secret {
 impl Lazy for Secret {
     fn open(&self) -> Result<Data, Unavailable> {
         match self.keyring.open(&self.context, &self.sealed) {
+            Ok(clear) if self.json => match serde_json::from_str(clear.reveal()) {
+                Ok(json) => Ok(Data::Json(Arc::new(json))),
+                // What is wrong with it is not said: it is a secret.
+                Err(_) => Err(Unavailable::Broken(format!("{} holds no JSON", self.context))),
+            },
             Ok(clear) => Ok(Data::Text(clear.reveal().into())),
             Err(error) => Err(Unavailable::Broken(error.to_string())),
         }
     }
 
-    fn is_secret(&self) -> bool {
-        true
+    fn secrets(&self, made: &Data) -> Vec<Arc<str>> {
+        match made {
+            Data::Text(text) => vec![text.clone()],
+            Data::Json(json) => secret_texts(json).into_iter().map(Arc::from).collect(),
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -10,7 +10,6 @@ mod deleted;
 mod engine;
 mod fields;
 mod files;
-pub(crate) mod hosts;
 mod lazy;
 mod mail;
 mod snapshot;
@@ -23,7 +22,6 @@ pub use check::{Checked, check_given, check_stored};
 pub use configuration::{Configuration, GivenTemplate, RenderConfiguration, Template};
 pub(crate) use configuration::{Made, each};
 pub use engine::{Engine, Rendering, limits, set_password_forms, settings, undefined};
-pub use hosts::{Host, limited};
 pub use mail::{Mail, RenderError, email, export};
 pub use snapshot::{Snapshot, Wants, read, with_snapshot};
 

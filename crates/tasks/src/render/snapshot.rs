@@ -263,7 +263,7 @@ fn converted(kind: Kind, stored: Stored, secret: impl FnOnce() -> (Arc<Keyring>,
         (_, Stored::Secret(clear)) => Data::Text(clear.reveal().into()),
         (_, Stored::Sealed(sealed)) => {
             let (keyring, context) = secret();
-            Data::Lazy(Arc::new(Secret { keyring, context, sealed }))
+            Data::Lazy(Arc::new(Secret { keyring, context, sealed, json: kind == Kind::Json }))
         }
     }
 }

@@ -61,13 +61,19 @@ impl<'a> RouterLocks<'a> {
         locks::hold(session, &lock, self.context.clock.now()).await
     }
 
-    /// Lets go of a router in a transaction, at whose end it is free for others.
+    /// Lets go of a router in a transaction, at whose end it is free for others; then comes [`Self::is_gone`]. Until then it
+    /// is held, for the transaction may have to be done again.
     pub(crate) async fn let_go(&self, session: &mut Session<'_>, router: i64) -> Result<(), StoreError> {
-        let lock = self.held().remove(&router);
+        let lock = self.held().get(&router).cloned();
         match lock {
             Some(lock) => locks::let_go(session, &lock).await,
             None => Ok(()),
         }
+    }
+
+    /// The transaction in which a router was let go has ended well.
+    pub(crate) fn is_gone(&self, router: i64) {
+        self.held().remove(&router);
     }
 
     /// Lets go of a router on which nothing was done. If that fails, the runner does it at the end.
@@ -109,4 +115,79 @@ pub(crate) fn a_few(names: &BTreeSet<String>) -> String {
     let more = names.len().saturating_sub(first.len());
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{rest}", first.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use pm_config::Config;
+    use pm_store::Store;
+    use pm_store::changes::Author;
+    use pm_store::jobs::{self, NewJob};
+    use pm_store::objects::secrets::Keyring;
+    use pm_store::testing::{each_engine, epoch};
+
+    use super::*;
+    use crate::{Clock, NoSink, Reporter};
+
+    struct StandingStill;
+
+    impl Clock for StandingStill {
+        fn now(&self) -> chrono::DateTime<chrono::Utc> {
+            epoch()
+        }
+    }
+
+    async fn context(store: &Store) -> TaskContext {
+        let new = NewJob {
+            job_id: "a-job".to_owned(),
+            name: "devices.poll_bgp_sessions".to_owned(),
+            task: "poll_bgp_sessions".to_owned(),
+            arguments: serde_json::json!({}),
+            user_id: None,
+        };
+        let job = jobs::open(store, &new, Some(&process::this_process()), epoch()).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(StandingStill);
+        TaskContext {
+            store: store.clone(),
+            config: Arc::new(Config::default()),
+            clock: Arc::clone(&clock),
+            reporter: Reporter::new(clock, Arc::new(NoSink)),
+            cancel: tokio_util::sync::CancellationToken::new(),
+            seed: 1,
+            job,
+            author: Author { user_id: None, user_name: "test".into(), request_id: "r".into() },
+            keyring: Arc::new(Keyring::new([7; 32], &[])),
+            wait: false,
+            lock: None,
+            committing: Arc::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_let_go_can_be_done_again() {
+        each_engine(async |store| {
+            let context = context(&store).await;
+            let locks = RouterLocks::new(&context, "poll");
+            assert!(locks.take(&[7]).await.unwrap().is_empty());
+            for is_last in [false, true] {
+                let mut transaction = store.begin().await.unwrap();
+                let mut session = transaction.session();
+                locks.hold(&mut session, 7).await.unwrap();
+                locks.let_go(&mut session, 7).await.unwrap();
+                // The first time the database is busy when it is to be committed.
+                if is_last {
+                    transaction.commit().await.unwrap();
+                } else {
+                    transaction.rollback().await.unwrap();
+                }
+            }
+            locks.is_gone(7);
+            assert!(pm_store::locks::held(&store).await.unwrap().is_empty());
+            let lost = locks.hold(&mut store.connection().await.unwrap().session(), 7).await;
+            assert!(matches!(lost, Err(StoreError::LockLost { .. })), "{lost:?}");
+        })
+        .await;
+    }
 }

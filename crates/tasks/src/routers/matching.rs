@@ -100,7 +100,7 @@ mod tests {
 
     fn neighbor(vrf: &str, asn: Option<u32>, local: Option<&str>, local_as: Option<u32>) -> Neighbor {
         Neighbor {
-            vrf: vrf.to_owned(),
+            vrf: vrf.into(),
             address: "192.0.2.1".parse().unwrap(),
             remote_as: asn,
             local_as,
@@ -109,8 +109,7 @@ mod tests {
             description: None,
             state: State::Idle,
             enabled: true,
-            uptime: None,
-            downtime: None,
+            age: None,
             prefixes: pm_router::PrefixCounts::default(),
             over_limit: false,
             last_error: None,

@@ -1,6 +1,7 @@
-//! Work on routers: who they are and how they are reached (`reach.rs`), who works on one (`locks.rs`), and the tasks that
+//! Work on routers: which are meant (`hosts.rs`), who they are and how they are reached (`reach.rs`), who works on one (`locks.rs`), and the tasks that
 //! talk to them.
 
+mod hosts;
 mod locks;
 mod matching;
 mod poll;
@@ -9,6 +10,8 @@ mod reach;
 use async_trait::async_trait;
 use pm_router::{Error, Router, Target};
 
+pub(crate) use hosts::words;
+pub use hosts::{Host, limited};
 pub use poll::{Looked, PollBgpSessions, PollReport, Strange};
 pub use reach::{NoWay, Reached, routers};
 

@@ -6,6 +6,7 @@
 //! transaction. A session that its router does not know becomes unknown; one of a router that could not be asked stays as it
 //! is, and its age tells.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
 use pm_router::{Neighbor, Neighbors, Target};
+use pm_store::events;
 use pm_store::jobs::{Level, Outcome};
 use pm_store::polls::{self, Expected, Polled, SessionKind};
 use pm_store::strangers::{self as kept, Stranger};
@@ -23,11 +25,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
 
+use super::hosts::limited;
 use super::locks::{RouterLocks, a_few};
 use super::matching::{choose, not_understood, plain, state_name, strangers};
 use super::{Connector, Network, NoWay, Reached, routers};
 use crate::patience::patiently;
-use crate::render::hosts::limited;
+use crate::queue::Queue;
 use crate::runner::{ASK_AGAIN, who};
 use crate::{Done, Task, TaskContext, TaskError};
 
@@ -115,6 +118,10 @@ impl Task for PollBgpSessions {
         None
     }
 
+    fn queue(&self) -> Queue {
+        Queue::Routers
+    }
+
     fn is_repeatable(&self) -> bool {
         true
     }
@@ -130,14 +137,14 @@ impl PollBgpSessions {
     /// # Errors
     /// Those of the database, and a name in the limit that no router has. What happens on a router ends up in the report.
     pub async fn run_over(&self, context: &TaskContext, network: &dyn Connector) -> Result<Done, TaskError> {
-        let (all, expected) = read(context).await?;
+        let all = read(context).await?;
         let named = limited(all, self.limit.as_deref()).map_err(TaskError::Failed)?;
         let named_ones = self.limit.is_some();
         let wanted: Vec<Reached> = named.into_iter().filter(|router| router.polled || named_ones).collect();
         let run =
             Run { context, network, locks: RouterLocks::new(context, "poll"), writing: Mutex::default() };
         let report = tokio::select! {
-            report = run.over(wanted, &expected) => report?,
+            report = run.over(wanted) => report?,
             never = run.locks.beat() => match never {},
         };
         finish(&report)
@@ -155,11 +162,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// All of them: those that another run is polling are waited for, if that was asked for, and else left out.
-    async fn over(
-        &self,
-        wanted: Vec<Reached>,
-        expected: &BTreeMap<i64, Vec<Expected>>,
-    ) -> Result<PollReport, TaskError> {
+    async fn over(&self, wanted: Vec<Reached>) -> Result<PollReport, TaskError> {
         let (total, done) = (wanted.len(), AtomicUsize::new(0));
         let mut report = PollReport::default();
         let mut left = wanted;
@@ -169,8 +172,9 @@ impl Run<'_> {
             let busy = self.locks.take(&asked.map(|router| router.id).collect::<Vec<_>>()).await?;
             let (later, now): (Vec<Reached>, Vec<Reached>) =
                 left.into_iter().partition(|router| busy.contains_key(&router.id));
+            let expected = if now.is_empty() { BTreeMap::new() } else { self.expected(&now).await? };
             let polls = futures::stream::iter(now).map(|router| {
-                let done = &done;
+                let (done, expected) = (&done, &expected);
                 async move {
                     let ours = expected.get(&router.id).map_or(&[][..], Vec::as_slice);
                     let looked = self.poll(&router, ours).await;
@@ -216,16 +220,23 @@ fn left_to_others(context: &TaskContext, router: &Reached, holder: &Holder) -> L
     Looked { router: router.name.clone(), skipped: Some(reason), busy: true, ..Looked::default() }
 }
 
-async fn read(context: &TaskContext) -> Result<(Vec<Reached>, BTreeMap<i64, Vec<Expected>>), TaskError> {
+async fn read(context: &TaskContext) -> Result<Vec<Reached>, TaskError> {
     let mut transaction = context.store.begin_reading().await?;
-    let mut session = transaction.session();
-    let all = routers(&mut session, &context.config, &context.keyring).await?;
-    let expected = polls::expected(&mut session).await?;
+    let all = routers(&mut transaction.session(), &context.config, &context.keyring).await?;
     transaction.rollback().await?;
-    Ok((all, expected))
+    Ok(all)
 }
 
 impl Run<'_> {
+    /// The sessions by router, as they are now: a run may have waited for long.
+    async fn expected(&self, routers: &[Reached]) -> Result<BTreeMap<i64, Vec<Expected>>, TaskError> {
+        let ids: Vec<i64> = routers.iter().map(|router| router.id).collect();
+        let mut transaction = self.context.store.begin_reading().await?;
+        let expected = polls::expected(&mut transaction.session(), &ids).await?;
+        transaction.rollback().await?;
+        Ok(expected)
+    }
+
     /// One router from the first octet to the last row. Only the database ends the run.
     async fn poll(&self, router: &Reached, ours: &[Expected]) -> Result<Looked, TaskError> {
         let mut looked = Looked { router: router.name.clone(), ..Looked::default() };
@@ -262,7 +273,7 @@ impl Run<'_> {
         let rows = compare(ours, &neighbors, asked, &mut looked);
         let strangers = strangers(&neighbors, &looked.strange);
         let has = still_there(ours, &neighbors);
-        let deleted = match self.store(router.id, &rows, &strangers, asked, has).await {
+        let (deleted, changed) = match self.store(router.id, ours, &rows, &strangers, asked, has).await {
             Err(TaskError::Store(error @ StoreError::LockLost { .. })) => {
                 say(Level::Failure, &format!("{}: {error}", router.name));
                 let router = looked.router;
@@ -277,27 +288,39 @@ impl Run<'_> {
             .map(|one| format!("AS{} {} {}", one.remote_asn, one.remote_name, one.ip_address))
             .collect();
         say(Level::Info, &told(&looked));
+        if changed > 0 {
+            let text = format!(
+                "{}: {changed} sessions were changed meanwhile; the next poll is the first of these",
+                router.name
+            );
+            say(Level::Info, &text);
+        }
         for one in looked.near_limit.iter().chain(&looked.left_out) {
             say(Level::Warning, &format!("{}: {one}", router.name));
         }
         Ok(looked)
     }
 
+    /// Stores what a router said, but of sessions that have been changed since they were read, and says how many these were.
     async fn store(
         &self,
         router: i64,
+        ours: &[Expected],
         rows: &BTreeMap<SessionKind, Vec<Polled>>,
         strangers: &[Stranger],
         asked: DateTime<Utc>,
         has: impl Fn(IpAddr, Option<&str>) -> bool,
-    ) -> Result<tombstones::Looked, TaskError> {
+    ) -> Result<(tombstones::Looked, usize), TaskError> {
         let _one_at_a_time = self.writing.lock().await;
         let now = self.context.clock.now();
-        let deleted = patiently(async || {
+        patiently(async || {
             let mut transaction = self.context.store.begin().await?;
             let mut session = transaction.session();
             self.locks.hold(&mut session, router).await?;
-            for (kind, rows) in rows {
+            let changed = polls::changed(&mut session, router, ours).await?;
+            let rows = without(rows, &changed);
+            events::sessions_polled(&mut session, &rows, now).await?;
+            for (kind, rows) in &*rows {
                 polls::store(&mut session, *kind, rows, now).await?;
             }
             kept::replace(&mut session, router, strangers, now).await?;
@@ -305,11 +328,25 @@ impl Run<'_> {
             let deleted = tombstones::looked(&mut session, router, asked, &has).await?;
             self.locks.let_go(&mut session, router).await?;
             self.context.commit(transaction).await?;
-            Ok(deleted)
+            self.locks.is_gone(router);
+            Ok((deleted, changed.len()))
         })
-        .await?;
-        Ok(deleted)
+        .await
     }
+}
+
+/// What is said of the other sessions.
+fn without<'a>(
+    rows: &'a BTreeMap<SessionKind, Vec<Polled>>,
+    changed: &BTreeSet<(SessionKind, i64)>,
+) -> Cow<'a, BTreeMap<SessionKind, Vec<Polled>>> {
+    if changed.is_empty() {
+        return Cow::Borrowed(rows);
+    }
+    let rest = rows.iter().map(|(kind, rows)| {
+        (*kind, rows.iter().filter(|row| !changed.contains(&(*kind, row.id))).cloned().collect())
+    });
+    Cow::Owned(rest.collect())
 }
 
 async fn ask(network: &dyn Connector, target: &Target) -> Result<Neighbors, pm_router::Error> {
@@ -379,7 +416,7 @@ fn compare(
         .iter()
         .filter(|neighbor| !matched.contains(&(neighbor.vrf.as_str(), neighbor.address)))
         .map(|neighbor| Strange {
-            vrf: neighbor.vrf.clone(),
+            vrf: neighbor.vrf.to_string(),
             address: neighbor.address,
             asn: neighbor.remote_as,
         });
@@ -394,7 +431,7 @@ fn named(session: &Expected) -> String {
 
 fn polled(id: i64, neighbor: &Neighbor, asked: DateTime<Utc>) -> Polled {
     let sum = |count: fn(&pm_router::Prefixes) -> Option<u64>| {
-        let sum = neighbor.prefixes.values().filter_map(count).fold(0, u64::saturating_add);
+        let sum = neighbor.prefixes.values().filter_map(|one| count(&one)).fold(0, u64::saturating_add);
         i64::try_from(sum).unwrap_or(i64::MAX)
     };
     Polled {
@@ -406,7 +443,7 @@ fn polled(id: i64, neighbor: &Neighbor, asked: DateTime<Utc>) -> Polled {
         last_error: neighbor.last_error.as_deref().map(plain),
         near_limit: false,
         vrf: Some(plain(&neighbor.vrf)),
-        up_since: neighbor.uptime.and_then(|uptime| came_up(asked, uptime)),
+        up_since: neighbor.uptime().and_then(|uptime| came_up(asked, uptime)),
     }
 }
 

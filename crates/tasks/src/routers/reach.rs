@@ -1,10 +1,12 @@
 //! From a router in the database to the way there.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use pm_config::Config;
-use pm_router::{Credentials, Endpoint, HostKeys, Key, Limits, Platform, Target, Tls, Way};
+use pm_router::{
+    Arguments, Choice, Credentials, Endpoint, HostKeys, Key, Limits, Platform, Target, Tls, Way,
+};
+use pm_store::objects::data::Data;
 use pm_store::objects::record::Record;
 use pm_store::objects::registry;
 use pm_store::objects::secrets::Keyring;
@@ -12,9 +14,9 @@ use pm_store::{Session, StoreError, picture};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value as Json};
 
+use super::hosts::Host;
 use crate::TaskError;
 use crate::deploy::Ways;
-use crate::render::hosts::Host;
 
 /// Why there is no way to a router.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub struct Reached {
     pub disabled: bool,
     /// Whether its sessions are polled.
     pub polled: bool,
+    /// Whether it has a configuration template.
+    pub has_template: bool,
     /// The way there, or why there is none.
     pub target: Result<Target, NoWay>,
     /// How it is given its configuration, or what is wrong with what its arguments say of that.
@@ -54,6 +58,9 @@ pub struct Reached {
 }
 
 impl Host for Reached {
+    fn number(&self) -> i64 {
+        self.id
+    }
     fn name(&self) -> &str {
         &self.name
     }
@@ -80,14 +87,18 @@ pub async fn routers(
         let platform = router
             .integer("platform")
             .and_then(|wanted| platforms.iter().find(|platform| platform.id == wanted));
-        let mut options = options(&router, platform, config);
-        let ways = Ways::take(&mut options, router.text("name"), config);
+        let mut options = options(&router, platform, config, keyring);
+        let ways = match &mut options {
+            Ok(options) => Ways::take(options, router.text("name"), config),
+            Err(why) => Err(why.clone()),
+        };
         found.push(Reached {
             id: router.id,
             name: router.text("name").to_owned(),
             hostname: router.text("hostname").to_owned(),
             disabled: router.text("status") == "disabled",
             polled: router.boolean("poll_bgp_sessions_state"),
+            has_template: router.integer("configuration_template").is_some(),
             target: target(&router, platform, options, config, keyring),
             ways,
         });
@@ -97,23 +108,29 @@ pub async fn routers(
 }
 
 /// Settings, then the platform's arguments, then the router's: the later win. Each router has a list of its own.
-fn options(router: &Record, platform: Option<&Record>, config: &Config) -> Map<String, Json> {
+fn options(
+    router: &Record,
+    platform: Option<&Record>,
+    config: &Config,
+    keyring: &Keyring,
+) -> Result<Map<String, Json>, String> {
     let mut options = match serde_json::to_value(config.napalm_args.expose()) {
         Ok(Json::Object(options)) => options,
         _ => Map::new(),
     };
-    for more in [platform.and_then(|platform| platform.json("napalm_args")), router.json("napalm_args")] {
-        if let Some(Json::Object(more)) = more {
-            options.extend(more.clone());
+    for one in platform.into_iter().chain([router]) {
+        let more = one.opened("napalm_args", keyring).map_err(|error| error.to_string())?;
+        if let Data::Json(Json::Object(more)) = more {
+            options.extend(more);
         }
     }
-    options
+    Ok(options)
 }
 
 fn target(
     router: &Record,
     platform: Option<&Record>,
-    options: Map<String, Json>,
+    options: Result<Map<String, Json>, String>,
     config: &Config,
     keyring: &Keyring,
 ) -> Result<Target, NoWay> {
@@ -126,7 +143,7 @@ fn target(
     if driver.is_empty() {
         return unmeant(format!("its platform {} names no driver", platform.text("name")));
     }
-    way(router, driver, options, config, keyring).map_err(NoWay::Broken)
+    options.and_then(|options| way(router, driver, options, config, keyring)).map_err(NoWay::Broken)
 }
 
 fn way(
@@ -136,46 +153,32 @@ fn way(
     config: &Config,
     keyring: &Keyring,
 ) -> Result<Target, String> {
-    let mut taken = |name: &str| options.remove(name);
-    let text = |value: Option<Json>| value.and_then(|value| value.as_str().map(str::to_owned));
+    let arguments = Arguments::take(&mut options)?;
     let known = Platform::from_name(driver);
-    let (platform, use_napalm) = match text(taken("driver")).as_deref() {
-        Some("napalm") => (known, true),
-        Some("native") => {
+    let (platform, use_napalm) = match arguments.driver {
+        Some(Choice::Napalm) => (known, true),
+        Some(Choice::Native) => {
             let native = known.and_then(Platform::native).ok_or_else(|| {
                 format!("there is no native driver {driver}; leave `driver` out of its arguments")
             })?;
             (Some(native), false)
         }
         None => (known, false),
-        Some(other) => {
-            return Err(format!("its argument driver is {other:?}; there are native and napalm"));
-        }
     };
-    let port = match taken("port") {
-        None => 0,
-        Some(port) => port
-            .as_u64()
-            .or_else(|| port.as_str()?.parse().ok())
-            .and_then(|port| u16::try_from(port).ok())
-            .ok_or_else(|| format!("its argument port is {port}; a port is a number from 1 to 65535"))?,
-    };
-    let host_keys = match text(taken("host_key")) {
-        Some(fingerprint) => HostKeys::Fingerprint(fingerprint),
-        None => HostKeys::KnownHosts(config.ssh_known_hosts.clone()),
-    };
+    let known_hosts = HostKeys::KnownHosts(config.ssh_known_hosts.clone());
+    let host_keys = arguments.host_key.map_or_else(|| known_hosts.clone(), HostKeys::Fingerprint);
     let tls = Tls {
-        verify: taken("ssl_verify").and_then(|value| value.as_bool()).unwrap_or(true),
-        authorities: text(taken("ca_file")).map(PathBuf::from).or_else(|| config.ca_file.clone()),
+        verify: arguments.verify.unwrap_or(true),
+        authorities: arguments.authorities.or_else(|| config.ca_file.clone()),
     };
     let seconds = match router.integer("napalm_timeout").and_then(|seconds| u64::try_from(seconds).ok()) {
         Some(seconds) if seconds > 0 => seconds,
         _ => u64::from(config.napalm_timeout),
     };
-    let credentials = credentials(router, config, keyring, &options)?;
-    let way = Way::take(&mut options, &credentials, config.ssh_known_hosts.clone())?;
+    let credentials = credentials(router, config, keyring, arguments.key)?;
+    let way = Way::take(&mut options, &credentials, known_hosts)?;
     Ok(Target {
-        endpoint: Endpoint { host: router.text("hostname").to_owned(), port },
+        endpoint: Endpoint { host: router.text("hostname").to_owned(), port: arguments.port.unwrap_or(0) },
         platform: platform.unwrap_or(Platform::Napalm),
         driver_name: driver.to_owned(),
         use_napalm,
@@ -203,7 +206,7 @@ fn credentials(
     router: &Record,
     config: &Config,
     keyring: &Keyring,
-    options: &Map<String, Json>,
+    key: Option<Key>,
 ) -> Result<Credentials, String> {
     let user = match router.text("napalm_username") {
         "" => config.napalm_username.clone().unwrap_or_default(),
@@ -214,15 +217,8 @@ fn credentials(
         .map(|clear| SecretString::from(clear.reveal().to_owned()))
         .filter(|password| !password.expose_secret().is_empty())
         .or_else(|| config.napalm_password.clone());
-    let mut keys = Vec::new();
-    if let Some(file) = options.get("key_file").and_then(Json::as_str) {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| format!("its key file {file} cannot be read: {error}"))?;
-        let passphrase = options.get("passphrase").and_then(Json::as_str).map(SecretString::from);
-        keys.push(Key { text: text.into(), passphrase });
-    }
     if user.is_empty() {
         return Err("it has no user name; set napalm_username on it or in the settings".to_owned());
     }
-    Ok(Credentials { user, agent: None, keys, password })
+    Ok(Credentials { user, agent: None, keys: key.into_iter().collect(), password })
 }

@@ -12,7 +12,7 @@ use pm_store::Session;
 use pm_store::objects::problems::ObjectError;
 
 use crate::Clock;
-use crate::render::hosts::{Host, limited};
+use crate::routers::{Host, limited};
 
 pub use import::{ImportSessions, Imported, NewSession, Skipped};
 pub use standing::{Asked, Details, RouterDetails, Seen, SeenRouter, list, router, routers, show};
@@ -45,6 +45,9 @@ impl Freshness {
 }
 
 impl Host for pm_store::routers::Listed {
+    fn number(&self) -> i64 {
+        self.id
+    }
     fn name(&self) -> &str {
         &self.name
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,9 +41,22 @@ pub enum Trouble {
     KeepsAll,
     /// The connection is lost before the change is confirmed, and nobody is there until it is undone.
     CutByConfirm,
+    /// It does not confirm a change this time, because something on it does not answer.
+    ConfirmsLater,
+    /// It never confirms a change.
+    ConfirmsNothing,
+    /// It confirms a change and says that it failed.
+    DeniesConfirm,
+    /// A commit is made, and not answered until it has no trouble any more.
+    PausesCommit,
+    /// It does not tell its neighbours until it has no trouble any more.
+    Pauses,
+    /// What runs is not told after a change was confirmed, until it has no trouble any more.
+    PausesConfirmed,
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub struct Box_ {
     pub running: String,
     pub trouble: Option<Trouble>,
@@ -53,10 +67,14 @@ pub struct Box_ {
     pub timerless: bool,
     /// Somebody confirms a change as soon as it is committed.
     pub is_confirmed_by_hand: bool,
+    /// It takes configurations to merge, too.
+    pub merges: bool,
+    /// A change goes with the connection that made it.
+    pub holds: bool,
     pub rollbacks: usize,
     is_cut: bool,
     previous: Option<String>,
-    down: BTreeSet<IpAddr>,
+    pub down: BTreeSet<IpAddr>,
     pending: Option<(Pending, String, Instant)>,
     /// The change that was confirmed last.
     confirmed: Option<String>,
@@ -75,6 +93,13 @@ impl Box_ {
         }
     }
 
+    /// As if the time of what waits had gone by.
+    pub fn time_is_over(&mut self) {
+        if let Some((_, _, deadline)) = &mut self.pending {
+            *deadline = Instant::now();
+        }
+    }
+
     /// Somebody at the router confirms what waits.
     pub fn confirm_by_hand(&mut self) {
         let (change, before, _) = self.pending.take().unwrap();
@@ -90,7 +115,7 @@ impl Box_ {
                 let address: IpAddr = address.parse().ok()?;
                 let state = if self.down.contains(&address) { State::Active } else { State::Established };
                 Some(Neighbor {
-                    vrf: "default".to_owned(),
+                    vrf: "default".into(),
                     address,
                     remote_as: asn.split_whitespace().next()?.parse().ok(),
                     local_as: None,
@@ -99,8 +124,7 @@ impl Box_ {
                     description: None,
                     state,
                     enabled: true,
-                    uptime: None,
-                    downtime: None,
+                    age: None,
                     prefixes: pm_router::PrefixCounts::default(),
                     over_limit: false,
                     last_error: None,
@@ -145,6 +169,16 @@ impl Routers {
 pub struct Connection {
     host: String,
     one: Arc<Mutex<Box_>>,
+    has_changed: AtomicBool,
+}
+
+impl Connection {
+    /// Waits as long as the router has this trouble.
+    async fn pause(&self, is_so: impl Fn(&Box_) -> bool) {
+        while is_so(&self.one.lock().unwrap()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
 impl Drop for Connection {
@@ -178,7 +212,7 @@ impl Connector for Routers {
             }
             _ => {
                 one.lock().unwrap().open_now += 1;
-                Ok(Box::new(Connection { host, one }))
+                Ok(Box::new(Connection { host, one, has_changed: AtomicBool::new(false) }))
             }
         }
     }
@@ -197,8 +231,9 @@ impl Router for Connection {
         Ok(Facts::default())
     }
     async fn neighbors(&self) -> Result<Neighbors, Error> {
+        self.pause(|one| one.trouble == Some(Trouble::Pauses)).await;
         if self.one.lock().unwrap().trouble == Some(Trouble::Hangs) {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
             let limit = Duration::from_secs(11);
             return Err(Error::Timeout { host: self.host.clone(), step: Step::Neighbors, limit });
         }
@@ -207,12 +242,18 @@ impl Router for Connection {
         Ok(Neighbors { neighbors: one.neighbors(), left_out: Vec::new() })
     }
     async fn running_config(&self) -> Result<ConfigText, Error> {
+        let is_so = |one: &Box_| one.trouble == Some(Trouble::PausesConfirmed) && one.confirmed.is_some();
+        self.pause(is_so).await;
         let mut one = self.one.lock().unwrap();
         one.wake();
         Ok(ConfigText::new(one.running.clone()))
     }
     fn loader(&self, how: How) -> Option<Loader<'_>> {
-        (how == How::Replace).then(|| Loader::new(self, how))
+        let merges = self.one.lock().unwrap().merges;
+        (how == How::Replace || merges).then(|| Loader::new(self, how))
+    }
+    fn holds(&self, _: &Pending) -> bool {
+        self.one.lock().unwrap().holds
     }
     async fn pending(&self) -> Result<Option<Pending>, Error> {
         let mut one = self.one.lock().unwrap();
@@ -224,7 +265,16 @@ impl Router for Connection {
         one.wake();
         let lost =
             || Error::Lost { host: self.host.clone(), step: Step::Confirm, message: "reset".to_owned() };
+        let deaf = || {
+            let message = "the daemon does not answer".to_owned();
+            Err(Error::Failed { host: self.host.clone(), step: Step::Confirm, message })
+        };
         match one.trouble {
+            Some(Trouble::ConfirmsNothing) => return deaf(),
+            Some(Trouble::ConfirmsLater) => {
+                one.trouble = None;
+                return deaf();
+            }
             Some(Trouble::LostBeforeConfirm) => {
                 one.trouble = None;
                 return Err(lost());
@@ -242,11 +292,14 @@ impl Router for Connection {
             Some((pending, ..)) if pending.id == change.id => {
                 one.confirms += 1;
                 one.confirmed = Some(pending.id);
-                if one.trouble == Some(Trouble::LostInConfirm) {
-                    one.trouble = None;
-                    return Err(lost());
+                match one.trouble {
+                    Some(Trouble::LostInConfirm) => {
+                        one.trouble = None;
+                        Err(lost())
+                    }
+                    Some(Trouble::DeniesConfirm) => deaf(),
+                    _ => Ok(()),
                 }
-                Ok(())
             }
             other => {
                 one.pending = other;
@@ -274,19 +327,35 @@ impl Router for Connection {
         }
         Ok(())
     }
-    async fn close(&self) {}
+    async fn close(&self) {
+        let mut one = self.one.lock().unwrap();
+        if one.holds
+            && self.has_changed.load(Ordering::SeqCst)
+            && let Some((_, before, _)) = one.pending.take()
+        {
+            one.running = before;
+        }
+    }
 }
 
 #[async_trait]
 impl Load for Connection {
-    async fn load(&self, _: How, text: &ConfigText) -> Result<Box<dyn Candidate + '_>, Error> {
+    async fn load(&self, how: How, text: &ConfigText) -> Result<Box<dyn Candidate + '_>, Error> {
         let one = self.one.lock().unwrap();
         if one.trouble == Some(Trouble::Rejects) {
             let message = "line 1: syntax error".to_owned();
             return Err(Error::Rejected { host: self.host.clone(), step: Step::Load, message });
         }
-        let diff = Diff::between(&one.running, text.expose());
-        Ok(Box::new(Loaded { at: self, text: text.expose().to_owned(), base: one.running.clone(), diff }))
+        let text = match how {
+            How::Replace => text.expose().to_owned(),
+            How::Merge => {
+                let is_new = |line: &&str| !one.running.lines().any(|there| there == *line);
+                let more = text.expose().lines().filter(is_new).map(|line| format!("{line}\n"));
+                one.running.clone() + &more.collect::<String>()
+            }
+        };
+        let diff = Diff::between(&one.running, &text);
+        Ok(Box::new(Loaded { at: self, text, base: one.running.clone(), diff }))
     }
 }
 
@@ -303,6 +372,17 @@ impl Candidate for Loaded<'_> {
         &self.diff
     }
     async fn commit(self: Box<Self>, timer: Duration) -> Result<Pending, Error> {
+        let made = self.put_into_force(timer);
+        self.at.pause(|one| one.trouble == Some(Trouble::PausesCommit)).await;
+        made
+    }
+    async fn discard(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Loaded<'_> {
+    fn put_into_force(&self, timer: Duration) -> Result<Pending, Error> {
         let host = self.at.host.clone();
         let lost = || Error::Lost { host: host.clone(), step: Step::Commit, message: "reset".to_owned() };
         let mut one = self.at.one.lock().unwrap();
@@ -321,6 +401,7 @@ impl Candidate for Loaded<'_> {
             let message = "there is no timer".to_owned();
             return Err(Error::Failed { host, step: Step::Commit, message });
         }
+        self.at.has_changed.store(true, Ordering::SeqCst);
         one.commits += 1;
         one.next += 1;
         let id = format!("change-{}", one.next);
@@ -345,8 +426,5 @@ impl Candidate for Loaded<'_> {
             }
             _ => Ok(pending),
         }
-    }
-    async fn discard(self: Box<Self>) -> Result<(), Error> {
-        Ok(())
     }
 }

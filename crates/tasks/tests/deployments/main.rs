@@ -2,23 +2,34 @@
 
 #![expect(clippy::unwrap_used, reason = "for tests")]
 
+mod away;
+mod canaries;
+mod closing;
+mod confirming;
+mod drifting;
 mod fake;
+mod files;
 mod iosxr;
 mod left;
 mod meanwhile;
+mod merging;
 mod plans;
+mod queued;
+mod refused;
+mod scene;
+mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use fake::{Routers, Trouble};
 use pm_config::Config;
-use pm_store::Store;
 use pm_store::changes::Author;
 use pm_store::deployments::{self, Deployment, Status};
 use pm_store::objects::models::{
@@ -30,188 +41,13 @@ use pm_store::objects::record::Draft;
 use pm_store::objects::secrets::{Clear, Keyring};
 use pm_store::objects::write::{self, Writing};
 use pm_store::testing::{each_engine, epoch};
+use pm_store::{Engine, Store};
 use pm_tasks::routers::Connector;
 use pm_tasks::{ConfigureRouters, Done, Drift, Finished, Runner, Task, TaskContext, TaskError};
+use scene::{EDGES, Over, RULE, SECRET, Scene, fill, fill_exchange, message, only, soon, task, verdicts};
 use serde_json::{Value as Json, json};
 use support::{HeldClock, Lines, configured};
 use tokio_util::sync::CancellationToken;
-
-const SECRET: &str = "Planted-session-password";
-const EDGES: [&str; 3] = ["edge1", "edge2", "edge3"];
-
-/// A task over the routers of a test.
-struct Over<T>(T, Arc<dyn Connector>);
-
-#[async_trait]
-trait OverRouters: Task {
-    async fn over(&self, context: &TaskContext, network: &dyn Connector) -> Result<Done, TaskError>;
-}
-
-#[async_trait]
-impl OverRouters for ConfigureRouters {
-    async fn over(&self, context: &TaskContext, network: &dyn Connector) -> Result<Done, TaskError> {
-        self.run_over(context, network).await
-    }
-}
-
-#[async_trait]
-impl OverRouters for Drift {
-    async fn over(&self, context: &TaskContext, network: &dyn Connector) -> Result<Done, TaskError> {
-        self.run_over(context, network).await
-    }
-}
-
-#[async_trait]
-impl<T: OverRouters> Task for Over<T> {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-    fn label(&self) -> &'static str {
-        self.0.label()
-    }
-    fn arguments(&self) -> Json {
-        self.0.arguments()
-    }
-    fn lock_key(&self) -> Option<String> {
-        self.0.lock_key()
-    }
-    fn time_to_end(&self) -> Duration {
-        self.0.time_to_end()
-    }
-    async fn run(&self, context: &TaskContext) -> Result<Done, TaskError> {
-        self.0.over(context, &*self.1).await
-    }
-}
-
-struct Scene {
-    store: Store,
-    clock: Arc<HeldClock>,
-    config: Config,
-    lines: Arc<Lines>,
-    routers: Arc<Routers>,
-}
-
-impl Scene {
-    fn new(store: &Store) -> Self {
-        let key = "k".repeat(50);
-        let config = configured(&[
-            ("secret_key", key.as_str()),
-            ("napalm_username", "everybody"),
-            ("post_check_min_seconds", "0"),
-            ("post_check_seconds", "1"),
-            ("commit_confirm_seconds", "5"),
-        ]);
-        Self {
-            store: store.clone(),
-            clock: HeldClock::at(epoch()),
-            config,
-            lines: Arc::default(),
-            routers: Arc::default(),
-        }
-    }
-
-    fn runner(&self) -> Runner {
-        Runner {
-            store: self.store.clone(),
-            config: Arc::new(self.config.clone()),
-            clock: Arc::clone(&self.clock) as _,
-            sink: Arc::clone(&self.lines) as _,
-            seed: 1,
-            wait: false,
-        }
-    }
-
-    async fn run(&self, task: ConfigureRouters) -> Finished {
-        let task = Over(task, Arc::clone(&self.routers) as _);
-        self.runner().run(&task, CancellationToken::new()).await.unwrap()
-    }
-
-    /// What every operator types.
-    async fn deploy(&self) -> Finished {
-        self.run(task()).await
-    }
-
-    async fn deployments(&self) -> Vec<Deployment> {
-        let mut connection = self.store.connection().await.unwrap();
-        deployments::list(&mut connection.session(), None, 100).await.unwrap()
-    }
-
-    async fn sql(&self, sql: &str) {
-        self.store.execute(sql, vec![]).await.unwrap();
-    }
-}
-
-fn task() -> ConfigureRouters {
-    ConfigureRouters { user: "olga".to_owned(), ..ConfigureRouters::default() }
-}
-
-fn only(limit: &str) -> ConfigureRouters {
-    ConfigureRouters { limit: Some(limit.to_owned()), ..task() }
-}
-
-/// Router by router, how it ended.
-fn verdicts(finished: &Finished) -> BTreeMap<String, String> {
-    let routers = finished.data["routers"].as_array().cloned().unwrap_or_default();
-    let text = |one: &Json, name: &str| one[name].as_str().unwrap_or_default().to_owned();
-    routers.iter().map(|one| (text(one, "router"), text(one, "verdict"))).collect()
-}
-
-fn message(finished: &Finished, router: &str) -> String {
-    let routers = finished.data["routers"].as_array().cloned().unwrap_or_default();
-    let one = routers.iter().find(|one| one["router"] == router).cloned().unwrap_or_default();
-    one["message"].as_str().unwrap_or_default().to_owned()
-}
-
-/// Three routers with four sessions each, a template, and a router that has none.
-async fn fill(store: &Store) {
-    let author = Author { user_id: None, user_name: "test".into(), request_id: "r".into() };
-    let keyring = Keyring::from_texts(["k".repeat(50).as_str()]);
-    let mut transaction = store.begin().await.unwrap();
-    let mut session = transaction.session();
-    let mut create = async |draft: Draft| {
-        let rules = Rules { checked: false, community_values: false };
-        let writing = Writing { author: &author, now: epoch(), keyring: &keyring, rules };
-        write::create(&mut session, writing, &[draft]).await.unwrap()[0].id
-    };
-    let system = |asn: i64| Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", "Peer");
-    let own = create(system(64_496).with("affiliated", true)).await;
-    let peer = create(system(64_501)).await;
-    let template = "hostname {{ router.hostname }}\n{% for s in router | direct_sessions %}{% if s.enabled %}\
-                    neighbor {{ s | ip }} {{ s.autonomous_system.asn }} password {{ s.password }}\n{% endif %}{% endfor %}";
-    let template =
-        create(Draft::new(&configuration::MODEL).with("name", "edge").with("template", template)).await;
-    let bird = create(
-        Draft::new(&platform::MODEL).with("name", "BIRD").with("slug", "bird").with("napalm_driver", "bird"),
-    )
-    .await;
-    let relationship =
-        create(Draft::new(&relationship::MODEL).with("name", "Peering").with("slug", "peering")).await;
-    for (place, name) in ["edge1", "edge2", "edge3", "bare"].into_iter().enumerate() {
-        let mut draft = Draft::new(&router::MODEL)
-            .with("name", name)
-            .with("hostname", format!("{name}.example.net"))
-            .with("local_autonomous_system", own)
-            .with("platform", bird);
-        if name != "bare" {
-            draft = draft.with("configuration_template", template);
-        }
-        let edge = create(draft).await;
-        for last in 1..=4 {
-            let address = format!("192.0.2.{}/24", place * 10 + last);
-            create(
-                Draft::new(&direct_peering_session::MODEL)
-                    .with("router", edge)
-                    .with("autonomous_system", peer)
-                    .with("relationship", relationship)
-                    .with("local_autonomous_system", own)
-                    .with("password", Clear::new(SECRET))
-                    .with("ip_address", address.parse::<ipnet::IpNet>().unwrap()),
-            )
-            .await;
-        }
-    }
-    transaction.commit().await.unwrap();
-}
 
 #[tokio::test]
 async fn a_change_is_deployed_once_and_recorded() {
@@ -257,12 +93,22 @@ async fn a_change_is_deployed_once_and_recorded() {
 async fn nothing_leaks(scene: &Scene, finished: &Finished) {
     assert!(!finished.data.to_string().contains(SECRET) && !finished.message.contains(SECRET));
     assert!(!scene.lines.0.lock().unwrap().iter().any(|line| line.contains(SECRET)));
-    for table in ["core_job", "core_jobline", "devices_deployment"] {
-        let Ok(rows) = scene.store.rows(&format!("SELECT * FROM {table}"), vec![]).await else { continue };
-        for row in rows {
-            for column in 0..60 {
-                let text: Option<String> = row.get(column).unwrap_or_default();
-                assert!(!text.unwrap_or_default().contains(SECRET), "{table} column {column}");
+    for table in ["core_job", "core_joblog", "devices_deployment", "extras_event"] {
+        let columns = match scene.store.engine() {
+            Engine::Sqlite => format!("SELECT name FROM pragma_table_info('{table}')"),
+            Engine::Postgres => format!(
+                "SELECT CAST(column_name AS TEXT) AS name FROM information_schema.columns \
+                 WHERE table_schema = current_schema() AND table_name = '{table}'"
+            ),
+        };
+        let columns = scene.store.rows(&columns, vec![]).await.unwrap();
+        assert!(columns.len() > 5, "{table}");
+        for column in columns {
+            let column: String = column.get("name").unwrap();
+            let sql = format!("SELECT CAST({column} AS TEXT) AS text FROM {table}");
+            for row in scene.store.rows(&sql, vec![]).await.unwrap() {
+                let text: Option<String> = row.get("text").unwrap();
+                assert!(!text.unwrap_or_default().contains(SECRET), "{table}.{column}");
             }
         }
     }
@@ -291,8 +137,10 @@ async fn a_plan_is_applied_as_long_as_nothing_moved() {
                   (SELECT id FROM devices_router WHERE name = 'edge2'))",
             )
             .await;
+        scene.sql(RULE).await;
         let applied = apply(first).await;
         assert_eq!(applied.exit, 4, "{}", applied.message);
+        assert_eq!(scene.held().await, ["edge1", "edge2"], "also where it is only a part of the run");
         let all = verdicts(&applied);
         assert_eq!([&all["edge1"], &all["edge2"], &all["edge3"]], ["refused", "refused", "confirmed"]);
         assert!(message(&applied, "edge1").contains("the router runs another configuration"));
@@ -306,6 +154,7 @@ async fn a_plan_is_applied_as_long_as_nothing_moved() {
             verdicts(&scene.run(ConfigureRouters { dry_run: true, ..task() }).await)["edge3"],
             "unchanged"
         );
+        assert_eq!(scene.let_through().await, ["edge3"], "a rehearsal lets nothing through");
         assert_eq!(apply(99_999).await.exit, 1);
     })
     .await;
@@ -325,16 +174,21 @@ async fn a_template_that_lost_its_sessions_is_refused() {
         let scene = Scene::new(&store);
         assert_eq!(scene.deploy().await.exit, 0);
         let before = scene.routers.running("edge1");
+        scene.sql(RULE).await;
         scene
             .sql(
                 "UPDATE devices_configuration SET template = 'hostname {{ router.hostname }}\n\
                   {% for s in (router | direct_sessions)[:1] %}neighbor {{ s | ip }} 64501\n{% endfor %}'",
             )
             .await;
+        let rehearsal = scene.run(ConfigureRouters { dry_run: true, ..task() }).await;
+        assert_eq!(rehearsal.exit, 3, "{}", rehearsal.message);
+        assert!(scene.held().await.is_empty(), "nobody is told of a rehearsal");
         let refused = scene.deploy().await;
         assert_eq!(refused.exit, 3, "{}", refused.message);
         assert!(refused.message.contains("lacks 3 of 4 sessions"), "{}", refused.message);
         assert_eq!(scene.routers.running("edge1"), before);
+        assert_eq!(scene.held().await, EDGES, "who asks for it is told of each router");
         let refused = scene.run(ConfigureRouters { no_commit_check: true, ..task() }).await;
         assert_eq!(refused.exit, 3, "guards stay without the check");
         let forced = scene.run(ConfigureRouters { force: true, ..only("edge1") }).await;
@@ -396,30 +250,6 @@ async fn lost_sessions_undo_the_change_and_keep_the_others_from_it() {
 }
 
 #[tokio::test]
-async fn canaries_go_first() {
-    each_engine(async |store| {
-        fill(&store).await;
-        let scene = Scene::new(&store);
-        scene.routers.trouble("edge1", Some(Trouble::Rejects));
-        let canary = ConfigureRouters { canary: Some(1), ..task() };
-        let finished = scene.run(canary.clone()).await;
-        assert_eq!(finished.exit, 4, "{}", finished.message);
-        let all = verdicts(&finished);
-        assert_eq!([&all["edge1"], &all["edge2"], &all["edge3"]], ["failed", "not_begun", "not_begun"]);
-        scene.routers.trouble("edge1", None);
-        let finished = scene.run(canary.clone()).await;
-        assert_eq!(finished.exit, 0, "{}", finished.message);
-        // Routers that have nothing to change prove nothing, so the next is the canary.
-        scene.routers.of("edge2").lock().unwrap().running = "by hand\n".to_owned();
-        scene.routers.of("edge3").lock().unwrap().running = "by hand\n".to_owned();
-        scene.routers.trouble("edge2", Some(Trouble::Rejects));
-        let all = verdicts(&scene.run(canary).await);
-        assert_eq!([&all["edge1"], &all["edge2"], &all["edge3"]], ["unchanged", "failed", "not_begun"]);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn routers_in_trouble_do_not_hold_up_the_others() {
     each_engine(async |store| {
         fill(&store).await;
@@ -447,6 +277,7 @@ async fn a_router_that_is_cut_off_goes_back_by_itself() {
         fill(&store).await;
         let mut scene = Scene::new(&store);
         scene.config.deploy_max_failures = 0;
+        scene.config.commit_confirm_seconds = 10;
         assert_eq!(scene.deploy().await.exit, 0);
         let before = scene.routers.running("edge1");
         scene.sql("UPDATE devices_configuration SET template = template || 'no route back\n'").await;
@@ -461,131 +292,6 @@ async fn a_router_that_is_cut_off_goes_back_by_itself() {
         assert!(message(&finished, "edge3").contains("nothing of the change is in force"));
         assert_eq!(scene.routers.running("edge1"), before);
         assert!(scene.deployments().await.iter().all(|row| row.ended.is_some()));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_confirmation_without_an_answer_is_asked_again() {
-    each_engine(async |store| {
-        fill(&store).await;
-        let scene = Scene::new(&store);
-        assert_eq!(scene.deploy().await.exit, 0);
-        let before = scene.routers.running("edge3");
-        scene.sql("UPDATE devices_configuration SET template = template || 'new\n'").await;
-        scene.routers.trouble("edge1", Some(Trouble::LostInConfirm));
-        scene.routers.trouble("edge2", Some(Trouble::LostBeforeConfirm));
-        scene.routers.trouble("edge3", Some(Trouble::CutByConfirm));
-        let finished = scene.deploy().await;
-        let all = verdicts(&finished);
-        assert_eq!(EDGES.map(|edge| all[edge].as_str()), ["confirmed", "confirmed", "rolled_back"]);
-        tokio::time::sleep(Duration::from_secs(6)).await;
-        assert!(
-            scene.routers.running("edge1").ends_with("new")
-                && scene.routers.running("edge2").ends_with("new")
-        );
-        assert_eq!(scene.routers.running("edge3"), before);
-        let rows = scene.deployments().await;
-        assert!(rows.iter().all(|row| row.ended.is_some()));
-        let of = |name: &str| rows.iter().find(|row| row.router_name == name).unwrap().status;
-        assert_eq!(EDGES.map(of), [Status::Confirmed, Status::Confirmed, Status::RolledBack]);
-    })
-    .await;
-}
-
-/// Ends a run that has committed and not confirmed yet; gives its deployment.
-async fn died_unconfirmed(scene: &Scene, router: &str) -> i64 {
-    let dying = {
-        let (runner, routers, task) = (scene.runner(), Arc::clone(&scene.routers), only(router));
-        tokio::spawn(
-            async move { runner.run(&Over(task, routers as _), CancellationToken::new()).await.unwrap() },
-        )
-    };
-    for _ in 0..500 {
-        if scene.deployments().await[0].status == Status::Unconfirmed {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    dying.abort();
-    let _ = dying.await;
-    let row = scene.deployments().await.swap_remove(0);
-    assert_eq!((row.status, row.router_name.as_str()), (Status::Unconfirmed, router));
-    row.id
-}
-
-#[tokio::test]
-async fn what_somebody_confirmed_is_not_undone() {
-    each_engine(async |store| {
-        fill(&store).await;
-        let mut scene = Scene::new(&store);
-        assert_eq!(scene.deploy().await.exit, 0);
-        scene.sql("UPDATE devices_configuration SET template = template || 'new\n'").await;
-        let edge = scene.routers.of("edge1");
-        edge.lock().unwrap().is_confirmed_by_hand = true;
-        scene.routers.trouble("edge1", Some(Trouble::SessionsDie));
-        let finished = scene.run(only("edge1")).await;
-        assert_eq!(verdicts(&finished)["edge1"], "unknown", "{}", finished.message);
-        assert!(message(&finished, "edge1").contains("look at it"), "{}", finished.message);
-        assert_eq!(edge.lock().unwrap().rollbacks, 0);
-        assert!(scene.routers.running("edge1").ends_with("new"));
-
-        // Nor by the run after one that died.
-        edge.lock().unwrap().is_confirmed_by_hand = false;
-        scene.routers.trouble("edge1", None);
-        scene.config.post_check_min_seconds = 60;
-        scene.config.commit_confirm_seconds = 300;
-        let dead = died_unconfirmed(&scene, "edge2").await;
-        scene.routers.of("edge2").lock().unwrap().confirm_by_hand();
-        scene.config.post_check_min_seconds = 0;
-        // A router that cannot undo it may still have it waiting, until its time is over.
-        scene.routers.trouble("edge2", Some(Trouble::KeepsAll));
-        scene.sql("DELETE FROM core_lock").await;
-        let finished = scene.run(only("edge2")).await;
-        assert!(message(&finished, "edge2").contains("could not be undone"), "{}", finished.message);
-        scene.clock.pass(TimeDelta::hours(1));
-        let finished = scene.run(only("edge2")).await;
-        assert_eq!(verdicts(&finished)["edge2"], "unchanged", "{}", finished.message);
-        let warnings = finished.data["routers"][0]["warnings"].to_string();
-        assert!(warnings.contains("it is in force, and waits for no confirmation"), "{warnings}");
-        let row = scene.deployments().await.into_iter().find(|row| row.id == dead).unwrap();
-        assert_eq!(row.status, Status::Confirmed);
-        assert_eq!(scene.routers.of("edge2").lock().unwrap().rollbacks, 0);
-        assert!(scene.routers.running("edge2").ends_with("new"));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_process_that_died_before_it_confirmed_leaves_nothing_behind() {
-    each_engine(async |store| {
-        fill(&store).await;
-        let mut scene = Scene::new(&store);
-        assert_eq!(scene.deploy().await.exit, 0);
-        scene.sql("UPDATE devices_configuration SET template = template || 'new\n'").await;
-        let before = scene.routers.running("edge1");
-        scene.config.post_check_min_seconds = 60;
-        scene.config.commit_confirm_seconds = 300;
-        let edge = scene.routers.of("edge1");
-        died_unconfirmed(&scene, "edge1").await;
-        assert!(scene.routers.running("edge1").ends_with("new"), "it is in force, and unconfirmed");
-        // Its lock is its own until the lease ends.
-        scene.config.post_check_min_seconds = 0;
-        let busy = scene.run(only("edge1")).await;
-        assert_eq!(busy.exit, 75, "{}", busy.message);
-        assert!(busy.message.contains("deploy:"), "{}", busy.message);
-        scene.clock.pass(TimeDelta::hours(1));
-        let finished = scene.run(only("edge1")).await;
-        assert_eq!(finished.exit, 0, "{}", finished.message);
-        let warnings = finished.data["routers"][0]["warnings"].to_string();
-        assert!(warnings.contains("ended before it recorded how it ended; it was undone now"), "{warnings}");
-        let job =
-            pm_store::jobs::get(&store, scene.deployments().await[1].job.unwrap()).await.unwrap().unwrap();
-        assert!(job.error.unwrap().contains("edge1: deployment 4: it was undone now"), "its job tells it");
-        let rows = scene.deployments().await;
-        assert_eq!((rows[1].status, rows[0].status), (Status::RolledBack, Status::Confirmed));
-        assert_ne!(scene.routers.running("edge1"), before);
-        assert_eq!(edge.lock().unwrap().confirms, 2);
     })
     .await;
 }
@@ -715,36 +421,7 @@ async fn sessions_at_exchanges_count_like_direct_ones() {
     each_engine(async |store| {
         fill(&store).await;
         let scene = Scene::new(&store);
-        let author = Author { user_id: None, user_name: "test".into(), request_id: "r".into() };
-        let keyring = Keyring::from_texts(["k".repeat(50).as_str()]);
-        let row = store.row("SELECT id FROM devices_router WHERE name = 'edge1'", vec![]).await.unwrap();
-        let edge: i64 = row.unwrap().get(0).unwrap();
-        let row = store.row("SELECT id FROM peering_autonomoussystem WHERE asn = 64501", vec![]).await.unwrap();
-        let peer: i64 = row.unwrap().get(0).unwrap();
-        let mut transaction = store.begin().await.unwrap();
-        let mut session = transaction.session();
-        let mut create = async |draft: Draft| {
-            let rules = Rules { checked: false, community_values: false };
-            let writing = Writing { author: &author, now: epoch(), keyring: &keyring, rules };
-            write::create(&mut session, writing, &[draft]).await.unwrap()[0].id
-        };
-        let exchange = Draft::new(&internet_exchange::MODEL).with("name", "EX").with("slug", "ex");
-        let exchange = create(exchange).await;
-        let link = |router: Option<i64>| {
-            let draft = Draft::new(&connection::MODEL).with("internet_exchange_point", exchange);
-            router.map_or(draft.clone(), |router| draft.with("router", router))
-        };
-        let (here, nowhere) = (create(link(Some(edge))).await, create(link(None)).await);
-        for (connection, last) in [(here, 1), (here, 2), (here, 3), (here, 4), (nowhere, 5)] {
-            create(
-                Draft::new(&internet_exchange_peering_session::MODEL)
-                    .with("autonomous_system", peer)
-                    .with("ixp_connection", connection)
-                    .with("ip_address", format!("198.51.100.{last}").as_str()),
-            )
-            .await;
-        }
-        transaction.commit().await.unwrap();
+        fill_exchange(&store).await;
         scene
             .sql(
                 "UPDATE devices_configuration SET template = template || \
@@ -789,27 +466,6 @@ async fn a_router_to_which_no_way_leads_is_a_failure() {
         assert_eq!(all["bare"], "skipped");
         assert!(message(&finished, "edge1").contains("/no/such/key cannot be read"));
         assert!(message(&finished, "edge3").contains("no platform"));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_was_changed_by_hand_is_drift() {
-    each_engine(async |store| {
-        fill(&store).await;
-        let scene = Scene::new(&store);
-        let drift = async || {
-            let task = Over(Drift::default(), Arc::clone(&scene.routers) as _);
-            scene.runner().run(&task, CancellationToken::new()).await.unwrap()
-        };
-        assert_eq!(drift().await.data["drifted"], 0);
-        assert_eq!(scene.deploy().await.exit, 0);
-        assert_eq!(drift().await.data["drifted"], 0);
-        scene.routers.of("edge1").lock().unwrap().running.push_str("neighbor 203.0.113.9 64999 password x\n");
-        scene.routers.trouble("edge2", Some(Trouble::Dead));
-        let finished = drift().await;
-        assert_eq!((finished.exit, &finished.data["drifted"]), (4, &json!(1)), "{}", finished.message);
-        nothing_leaks(&scene, &finished).await;
     })
     .await;
 }

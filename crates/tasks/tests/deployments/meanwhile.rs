@@ -10,16 +10,15 @@ struct Waiting {
 
 impl Waiting {
     async fn begin(scene: &mut Scene, second: ConfigureRouters) -> Self {
-        scene.config.post_check_min_seconds = 2;
-        scene.config.post_check_seconds = 3;
+        scene.config.post_check_min_seconds = 15;
+        scene.config.post_check_seconds = 16;
+        scene.config.commit_confirm_seconds = 60;
         scene.config.lock_lease = 3600;
         let first = spawn(scene, only("edge1"));
         until(scene, |row| row.status == Status::Unconfirmed).await;
         scene.lines.0.lock().unwrap().clear();
         let second = spawn(scene, ConfigureRouters { wait: true, ..second });
-        while !scene.lines.0.lock().unwrap().iter().any(|line| line.contains("waiting: ")) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        waits(scene).await;
         Self { first, second }
     }
 
@@ -30,17 +29,21 @@ impl Waiting {
     }
 }
 
-fn spawn(scene: &Scene, task: ConfigureRouters) -> tokio::task::JoinHandle<Finished> {
+pub fn spawn(scene: &Scene, task: ConfigureRouters) -> tokio::task::JoinHandle<Finished> {
     let (runner, routers) = (scene.runner(), Arc::clone(&scene.routers));
     tokio::spawn(
         async move { runner.run(&Over(task, routers as _), CancellationToken::new()).await.unwrap() },
     )
 }
 
+/// Until somebody says that it waits for a router.
+pub async fn waits(scene: &Scene) {
+    let is_said = async || scene.lines.0.lock().unwrap().iter().any(|line| line.contains("waiting: "));
+    soon(is_said, "somebody waits").await;
+}
+
 async fn until(scene: &Scene, is: impl Fn(&Deployment) -> bool) {
-    while !scene.deployments().await.first().is_some_and(&is) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    soon(async || scene.deployments().await.first().is_some_and(&is), "the newest deployment is so").await;
 }
 
 #[tokio::test]
@@ -126,6 +129,34 @@ async fn a_commit_that_cuts_the_way_keeps_the_others_from_theirs_at_once() {
         let all = verdicts(&finished);
         assert_eq!(EDGES.map(|edge| all[edge].as_str()), ["rolled_back", "failed", "not_begun"]);
         assert!(message(&finished, "edge3").contains("deploy_max_failures is 1"), "{}", finished.data);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_cancels_does_not_wait_for_a_router_that_does_not_answer() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let mut scene = Scene::new(&store);
+        scene.config.commit_confirm_seconds = 300;
+        scene.routers.trouble("edge1", Some(Trouble::PausesCommit));
+        let cancel = CancellationToken::new();
+        let running = {
+            let (runner, routers, cancel) = (scene.runner(), Arc::clone(&scene.routers), cancel.clone());
+            tokio::spawn(async move { runner.run(&Over(only("edge1"), routers as _), cancel).await.unwrap() })
+        };
+        let edge = scene.routers.of("edge1");
+        soon(async || edge.lock().unwrap().commits == 1, "it is in force").await;
+        scene.routers.trouble("edge1", Some(Trouble::Pauses));
+        until(&scene, |row| row.status == Status::Unconfirmed).await;
+        cancel.cancel();
+        let finished = tokio::time::timeout(Duration::from_mins(1), running).await.unwrap().unwrap();
+        assert_eq!(verdicts(&finished)["edge1"], "unconfirmed", "{}", finished.data);
+        assert!(
+            message(&finished, "edge1").contains("the router undoes it within 300 s"),
+            "{}",
+            finished.data
+        );
     })
     .await;
 }

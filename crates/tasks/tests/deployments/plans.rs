@@ -89,3 +89,87 @@ async fn a_plan_to_replace_does_not_become_one_to_merge() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_router_has_by_then_is_done() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let number = plan(&scene, task()).await;
+        assert_eq!(scene.run(only("edge1")).await.exit, 0);
+        let finished = scene.run(ConfigureRouters { limit: Some("edge1".to_owned()), ..apply(number) }).await;
+        assert_eq!(verdicts(&finished)["edge1"], "unchanged", "{}", finished.data);
+        assert_eq!(plan_rows(&scene, number).await, 2);
+        let rows = scene.deployments().await;
+        let row = rows.iter().find(|row| row.plan == Some(number) && row.router_name == "edge1").unwrap();
+        assert_eq!((row.status, row.ended), (Status::Planned, Some(epoch())));
+        assert_eq!(row.message.as_deref(), Some("there was nothing to change when olga applied it"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_refused_when_it_is_applied_stays_planned() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let mut scene = Scene::new(&store);
+        assert_eq!(scene.deploy().await.exit, 0);
+        scene.sql("UPDATE devices_configuration SET template = REPLACE(template, 'sessions %', 'sessions | list)[:1] %')").await;
+        scene.sql("UPDATE devices_configuration SET template = REPLACE(template, 'in router', 'in (router')").await;
+        scene.config.config_max_removed_percent = 100;
+        scene.config.post_check_max_lost = 3;
+        let number = plan(&scene, only("edge1")).await;
+        scene.config.config_max_removed_percent = 20;
+        for _ in 0..2 {
+            let refused = scene.run(apply(number)).await;
+            assert_eq!(refused.exit, 3, "{}", refused.data);
+            assert!(refused.message.contains("lacks 3 of 4 sessions"), "{}", refused.message);
+            assert!(!refused.message.contains("when it was planned"), "{}", refused.message);
+            let row = scene.deployments().await.swap_remove(0);
+            assert_eq!((row.status, row.plan), (Status::Refused, None));
+        }
+        let forced = scene.run(ConfigureRouters { force: true, ..apply(number) }).await;
+        assert_eq!(verdicts(&forced)["edge1"], "confirmed", "{}", forced.data);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_of_which_nothing_came_into_force_can_be_applied_again() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let number = plan(&scene, only("edge1")).await;
+        // Somebody's change waits on the router.
+        let edge = scene.routers.of("edge1");
+        edge.lock().unwrap().somebody_commits("theirs", "");
+        let failed = scene.run(apply(number)).await;
+        assert_eq!(verdicts(&failed)["edge1"], "failed", "{}", failed.data);
+        assert_eq!(plan_rows(&scene, number).await, 1);
+        edge.lock().unwrap().confirm_by_hand();
+        let applied = scene.run(apply(number)).await;
+        assert_eq!(verdicts(&applied)["edge1"], "confirmed", "{}", applied.data);
+        assert_eq!(plan_rows(&scene, number).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_under_a_key_that_was_forgotten_says_so() {
+    each_engine(async |store| {
+        fill(&store).await;
+        let scene = Scene::new(&store);
+        let number = plan(&scene, only("edge1")).await;
+        scene.sql("UPDATE devices_deployment SET candidate = 'gone:' || candidate, running = 'gone:' || running").await;
+        let refused = scene.run(apply(number)).await;
+        assert!(message(&refused, "edge1").contains("secret key that is not there any more"), "{}", refused.data);
+        assert_eq!(scene.run(only("edge1")).await.exit, 0);
+        // One that was left half-way, and of which nothing can be compared.
+        scene.sql("UPDATE devices_deployment SET status = 'committing', ended = NULL, running = 'gone:' || running").await;
+        scene.routers.of("edge1").lock().unwrap().running.push_str("by hand\n");
+        let finished = scene.run(only("edge1")).await;
+        let warnings = finished.data["routers"][0]["warnings"].to_string();
+        assert!(warnings.contains("cannot be told without its secret key"), "{warnings}");
+    })
+    .await;
+}

@@ -201,7 +201,7 @@ pub fn neighbor(vrf: &str, address: &str, asn: u32, state: State, received: u64)
     let family = if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
     let counts = Prefixes { received: Some(received), accepted: Some(received / 2), advertised: Some(7) };
     Neighbor {
-        vrf: vrf.to_owned(),
+        vrf: vrf.into(),
         address,
         remote_as: Some(asn),
         local_as: Some(64_496),
@@ -210,11 +210,10 @@ pub fn neighbor(vrf: &str, address: &str, asn: u32, state: State, received: u64)
         description: None,
         state,
         enabled: true,
-        uptime: None,
-        downtime: None,
+        age: None,
         prefixes: [(family, counts)].into(),
         over_limit: false,
-        last_error: (state != State::Established).then(|| "Hold Timer Expired".to_owned()),
+        last_error: (state != State::Established).then(|| "Hold Timer Expired".into()),
         flaps: None,
     }
 }

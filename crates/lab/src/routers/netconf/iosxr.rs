@@ -161,6 +161,11 @@ fn get(state: &mut State, operation: &Node) -> Answer {
         Some(all) => all.clone(),
         None => filter.children.iter().filter_map(|one| answers.get(&one.name)).cloned().collect(),
     };
+    let instance = filter.child("bgp").and_then(|bgp| bgp.child("instances")?.child("instance"));
+    let wanted = instance.and_then(|one| one.text_of("instance-name")).filter(|name| !name.is_empty());
+    if wanted.is_some_and(|name| !inner.contains(&format!("<instance-name>{name}</instance-name>"))) {
+        inner.clear();
+    }
     if let Some(sessions) = state.bgp() {
         let running = from_indentation(state.running());
         let name = value(&running, "hostname").unwrap_or("ios");

@@ -43,6 +43,8 @@ pub enum Fault {
     CutAfter,
     /// It is refused, for no reason that is said.
     Refused,
+    /// It is answered as if it were done, and it is not.
+    Ignored,
 }
 
 /// What a stand-in is made of.
@@ -131,6 +133,18 @@ impl Router {
         if is_same {
             config.clone_into(&mut state.candidate);
         }
+    }
+
+    /// Somebody edits the candidate that is there for everybody, and commits nothing.
+    pub fn type_in(&self, text: &str) {
+        self.state.lock().candidate.push_str(text);
+    }
+
+    /// Somebody gives up what was typed in.
+    pub fn forget_edits(&self) {
+        let mut state = self.state.lock();
+        let running = state.running().to_owned();
+        state.candidate = running;
     }
 
     /// Whether somebody holds a lock or left a candidate behind.

@@ -174,6 +174,7 @@ impl Connection {
                 let refusal = Refusal::new("operation-failed", "not now");
                 return Ok(Some((reply(&id, &refusal.xml()), false)));
             }
+            Some(Fault::Ignored) => return Ok(Some((reply(&id, "<ok/>"), false))),
             Some(Fault::CutAfter) | None => {}
         }
         state.operations.push(operation.name.clone());

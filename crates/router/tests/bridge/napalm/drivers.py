@@ -250,3 +250,15 @@ class Sessions(Lab):
 
     def _get_pending_commits(self):
         return {self.state()["session"]: 30} if self.has_pending_commit() else {}
+
+
+class Replacer(Lab):
+    """Takes whole configurations only."""
+
+    load_merge_candidate = NetworkDriver.load_merge_candidate
+
+
+class Reader(Lab):
+    """Changes nothing: it takes candidates, and cannot put them into force."""
+
+    commit_config = NetworkDriver.commit_config

@@ -16,8 +16,9 @@ use crate::objects::write::mask_one;
 /// What becomes of secrets in an export.
 #[derive(Clone, Copy, Debug)]
 pub enum Secrets<'a> {
-    /// They are left out, in JSON fields members with telling names hidden: an import leaves those that are there alone.
-    LeftOut,
+    /// They are left out, and hidden in JSON fields: an import leaves those that are there alone. JSON that is sealed and does
+    /// not open is left out.
+    LeftOut(&'a Keyring),
     /// They stand in the document, readable to whoever reads it.
     Readable(&'a Keyring),
 }
@@ -60,19 +61,22 @@ fn value(
     keys: &Keys,
     secrets: Secrets<'_>,
 ) -> Result<Option<Json>, ObjectError> {
-    let Kind::Secret(_) = field.kind else {
-        let mut value = keys.value(record, field);
-        let readable = matches!(secrets, Secrets::Readable(_));
-        if !readable && matches!(field.kind, Kind::Json | Kind::JsonObject) {
-            mask_one(&mut value);
+    match (secrets, field.kind) {
+        (Secrets::LeftOut(_), Kind::Secret(_)) => Ok(None),
+        (Secrets::LeftOut(_), _) if field.sensitive => Ok(None),
+        (Secrets::LeftOut(keyring), Kind::Json | Kind::JsonObject) => {
+            let Ok(data) = record.opened(field.name, keyring) else { return Ok(None) };
+            let mut value = data.to_json();
+            mask_one(field.rule(), &mut value);
+            Ok(Some(value))
         }
-        return Ok((readable || !field.sensitive).then_some(value));
-    };
-    Ok(match secrets {
-        Secrets::LeftOut => None,
-        Secrets::Readable(keyring) => {
+        (Secrets::Readable(keyring), Kind::Secret(_)) => {
             let clear = record.secret(field.name, keyring)?;
-            Some(clear.map_or(Json::Null, |clear| clear.reveal().into()))
+            Ok(Some(clear.map_or(Json::Null, |clear| clear.reveal().into())))
         }
-    })
+        (Secrets::Readable(keyring), _) if field.sealed => {
+            Ok(Some(record.opened(field.name, keyring)?.to_json()))
+        }
+        _ => Ok(Some(keys.value(record, field))),
+    }
 }

@@ -14,7 +14,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
     fields: vec![
         text("name", 100),
         text("api_url", 2000),
-        text("api_key", 2000).sensitive(),
+        text("api_key", 2000).sensitive().sealed(),
         Field::new("api_secret", Kind::Secret(2000)),
         text("identity", 256).help("The account there."),
         Field::new("access_token", Kind::Secret(usize::MAX)).nullable().fixed(),

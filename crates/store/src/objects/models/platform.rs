@@ -16,7 +16,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
         organisational(),
         vec![
             text("napalm_driver", 50).optional(),
-            Field::new("napalm_args", Kind::Json).nullable(),
+            Field::new("napalm_args", Kind::Json).nullable().sealed(),
             choice("password_algorithm", choices::PASSWORD_ALGORITHM).optional(),
         ],
     ]

@@ -34,7 +34,7 @@ pub static MODEL: LazyLock<Model> = LazyLock::new(|| Model {
             text("napalm_username", 256).nullable().sensitive(),
             Field::new("napalm_password", Kind::Secret(256)).nullable(),
             integer("napalm_timeout", 0, UINT).number(0).help("Seconds; 0 for the setting."),
-            Field::new("napalm_args", Kind::Json).nullable(),
+            Field::new("napalm_args", Kind::Json).nullable().sealed(),
         ],
     ]
     .concat(),

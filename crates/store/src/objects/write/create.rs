@@ -57,10 +57,10 @@ pub async fn create(
             }
         }
     }
-    unique::check(session, &records, &graph, &|_, _| true, &mut report).await?;
+    unique::check(session, writing.keyring, &records, &graph, &|_, _| true, &mut report).await?;
     report.finish()?;
     rows::seal(writing.keyring, &mut records)?;
-    rows::insert(session, model, &records).await?;
+    rows::insert(session, model, &rows::at_rest(writing.keyring, &[], &records)?).await?;
     rows::insert_lists(session, model, &records, &|_, _| true).await?;
     let log: Vec<Change> = records
         .iter()

@@ -63,7 +63,10 @@ pub async fn delete(
     for model in registry::models().collect::<Vec<_>>().into_iter().rev() {
         let Some(ids) = plan.deleted.get(model.label) else { continue };
         let ids: Vec<i64> = ids.iter().copied().collect();
-        let records = Query::of(model).ids(ids.clone()).order(&["id"]).hold().list(session).await?;
+        let mut records = Query::of(model).ids(ids.clone()).order(&["id"]).hold().list(session).await?;
+        for record in &mut records {
+            record.open(writing.keyring);
+        }
         let graph = Graph::read(session, &records, &[model.needs, &["tags"]].concat()).await?;
         for (place, field) in model.fields.iter().enumerate() {
             if matches!(field.kind, Kind::ManyToMany(_) | Kind::Tags) {
@@ -198,7 +201,10 @@ async fn empty(session: &mut Session<'_>, writing: Writing<'_>, plan: &Deletion)
         }
         let ids: BTreeSet<i64> = fields.iter().map(|(id, _)| *id).collect();
         let query = Query::of(model).ids(ids.into_iter().collect()).order(&["id"]).hold();
-        let before = query.list(session).await?;
+        let mut before = query.list(session).await?;
+        for record in &mut before {
+            record.open(writing.keyring);
+        }
         let graph = Graph::read(session, &before, &[model.needs, &["tags"]].concat()).await?;
         let mut after = before.clone();
         for record in &mut after {
@@ -208,7 +214,7 @@ async fn empty(session: &mut Session<'_>, writing: Writing<'_>, plan: &Deletion)
                 record.set(field, Data::Null);
             }
         }
-        rows::replace(session, model, &after).await?;
+        rows::replace(session, model, &rows::at_rest(writing.keyring, &before, &after)?).await?;
         let log: Vec<Change> =
             before.iter().zip(&after).map(|(before, after)| change(before, after, &graph)).collect();
         changes::record(session, writing.author, &log, writing.now).await?;

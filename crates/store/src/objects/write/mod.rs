@@ -71,7 +71,7 @@ fn unhide(before: Option<&Record>, record: &mut Record, problems: &mut Problems<
     for (place, (field, data)) in record.values().enumerate() {
         let Data::Json(json) = data else { continue };
         let mut json = json.clone();
-        if !log::unmask(&mut json, before.and_then(|before| before.json(field.name))) {
+        if !log::unmask(field.rule(), &mut json, before.and_then(|before| before.json(field.name))) {
             problems
                 .field(field.name, "holds asterisks in place of a secret that is not stored yet; put it in");
         }

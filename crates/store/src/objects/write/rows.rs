@@ -1,10 +1,11 @@
 //! Records into rows.
 
-use super::Writing;
+use std::borrow::Cow;
+
 use crate::database::placeholders;
 use crate::objects::data::Data;
 use crate::objects::join::Join;
-use crate::objects::model::{Kind, Model};
+use crate::objects::model::{Field, Kind, Model};
 use crate::objects::problems::ObjectError;
 use crate::objects::query::Query;
 use crate::objects::record::{Record, secret_context};
@@ -15,6 +16,31 @@ use crate::{Session, Value};
 
 /// Values that one statement carries at most: SQLite's limit is 32766.
 const VALUES: usize = 15_000;
+
+/// Records as the database holds them: what is sealed beside secrets is sealed, too. Without a key, what stood in the clear in
+/// `before` stays so: an object can be changed in other fields although there is no key for this one.
+pub(super) fn at_rest<'a>(
+    keyring: &Keyring,
+    before: &[Record],
+    records: &'a [Record],
+) -> Result<Cow<'a, [Record]>, SecretError> {
+    if !records.first().is_some_and(|record| record.model().fields.iter().any(|field| field.sealed)) {
+        return Ok(records.into());
+    }
+    let mut sealed = records.to_vec();
+    for (index, record) in sealed.iter_mut().enumerate() {
+        let model = record.model();
+        for (place, field) in model.fields.iter().enumerate().filter(|(_, field)| field.sealed) {
+            let Some(clear) = field.clear(record.at(place)) else { continue };
+            match keyring.seal(&secret_context(model, field.name), &clear) {
+                Ok(sealed) => record.put(place, Data::Sealed(sealed)),
+                Err(_) if before.get(index).is_some_and(|before| before.at(place) == record.at(place)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(sealed.into())
+}
 
 /// Seals every secret that is in the clear.
 pub(super) fn seal(keyring: &Keyring, records: &mut [Record]) -> Result<(), SecretError> {
@@ -138,42 +164,45 @@ pub(super) async fn clear_list(
     Ok(())
 }
 
-/// Seals every secret that is sealed under an older key anew, so that the older keys can go, and gives their number.
-/// No object changes by it: nothing is logged.
+/// Seals everything that is sealed under an older key anew, so that the older keys can go, and what an earlier release left in
+/// the clear, and gives its number. No object changes by it: nothing is logged.
 ///
 /// # Errors
 /// [`ObjectError::Secret`] for one that does not open.
-pub async fn reseal(session: &mut Session<'_>, writing: Writing<'_>) -> Result<u64, ObjectError> {
+pub async fn reseal(session: &mut Session<'_>, keyring: &Keyring) -> Result<u64, ObjectError> {
     let mut resealed = 0;
     for model in registry::models() {
-        let secret = |field: &crate::objects::model::Field| matches!(field.kind, Kind::Secret(_));
-        let places: Vec<usize> = model
-            .fields
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| secret(field))
-            .map(|(place, _)| place)
-            .collect();
-        if places.is_empty() {
+        if !model.fields.iter().any(Field::is_sealed) {
             continue;
         }
         let mut stale = Vec::new();
         for mut record in Query::of(model).order(&[]).hold().without_lists().list(session).await? {
-            let before = resealed;
-            for place in &places {
-                let Data::Sealed(sealed) = record.at(*place) else { continue };
-                if !writing.keyring.is_current(sealed) {
-                    let context = secret_context(model, model.fields[*place].name);
-                    let clear = writing.keyring.open(&context, sealed)?;
-                    record.put(*place, Data::Sealed(writing.keyring.seal(&context, &clear)?));
-                    resealed += 1;
-                }
-            }
-            if resealed > before {
+            let anew = reseal_one(&mut record, keyring)?;
+            if anew > 0 {
                 stale.push(record);
             }
+            resealed += anew;
         }
         replace(session, model, &stale).await?;
     }
-    Ok(resealed + crate::deployments::reseal(session, writing.keyring).await?)
+    Ok(resealed)
+}
+
+fn reseal_one(record: &mut Record, keyring: &Keyring) -> Result<u64, SecretError> {
+    let model = record.model();
+    let mut anew = 0;
+    for (place, field) in model.fields.iter().enumerate().filter(|(_, field)| field.is_sealed()) {
+        let context = secret_context(model, field.name);
+        let clear = match record.at(place) {
+            Data::Sealed(sealed) if keyring.is_current(sealed) => continue,
+            Data::Sealed(sealed) => keyring.open(&context, sealed)?,
+            data => match field.clear(data) {
+                Some(clear) => clear,
+                None => continue,
+            },
+        };
+        record.put(place, Data::Sealed(keyring.seal(&context, &clear)?));
+        anew += 1;
+    }
+    Ok(anew)
 }

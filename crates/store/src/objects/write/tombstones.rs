@@ -106,14 +106,15 @@ pub(super) async fn forget_polls(session: &mut Session<'_>, other: &Touched) -> 
         let (table, among) = (kind.table(), among(session.engine()));
         let which = format!("id {among} OR {over} {among}");
         let values = vec![id_list(ids), id_list(&other.connections)];
-        let sql = format!(
-            "DELETE FROM peering_sessionpoll WHERE {} IN (SELECT id FROM {table} WHERE {which})",
-            kind.column()
-        );
-        session.execute(&sql, values.clone()).await?;
+        // The sessions first, as a poll does, which then waits or is waited for.
         let sql = format!(
             "UPDATE {table} SET bgp_state = NULL, received_prefix_count = 0, accepted_prefix_count = 0, \
              advertised_prefix_count = 0, last_established_state = NULL WHERE {which}"
+        );
+        session.execute(&sql, values.clone()).await?;
+        let sql = format!(
+            "DELETE FROM peering_sessionpoll WHERE {} IN (SELECT id FROM {table} WHERE {which})",
+            kind.column()
         );
         session.execute(&sql, values).await?;
     }

@@ -10,6 +10,7 @@ use crate::objects::problems::ObjectError;
 use crate::objects::query::Query;
 use crate::objects::read::displays;
 use crate::objects::record::{Graph, Record};
+use crate::objects::secrets::Keyring;
 use crate::{Session, Value};
 
 /// Rows that one question asks for.
@@ -19,6 +20,7 @@ const ROWS: usize = 1000;
 /// field) is true for at least one.
 pub(super) async fn check(
     session: &mut Session<'_>,
+    keyring: &Keyring,
     records: &[Record],
     graph: &Graph,
     changed: &(dyn Fn(usize, usize) -> bool + Sync),
@@ -43,7 +45,7 @@ pub(super) async fn check(
                 wanted.push((index, key));
             }
         }
-        let taken = taken(session, model, records, &wanted, &places, &own).await?;
+        let taken = taken(session, keyring, model, records, &wanted, &places, &own).await?;
         for (index, key) in wanted {
             if let Some(other) = taken.get(&key) {
                 complain(report, index, &records[index], graph, &group, other);
@@ -83,30 +85,36 @@ fn complain(
     }
 }
 
-/// Who has the wanted values already, of objects that are not being written: key to display.
+/// Who has the wanted values already, of objects that are not being written: key to display. The database cannot compare what
+/// is sealed: objects that have the rest are opened and compared here.
 async fn taken(
     session: &mut Session<'_>,
+    keyring: &Keyring,
     model: &'static Model,
     records: &[Record],
     wanted: &[(usize, String)],
     places: &[usize],
     own: &HashSet<i64>,
 ) -> Result<BTreeMap<String, String>, ObjectError> {
-    let columns: Vec<String> = places.iter().filter_map(|place| model.fields[*place].column()).collect();
-    let fields: Vec<&Field> = places.iter().map(|place| &model.fields[*place]).collect();
+    let compared: Vec<usize> =
+        places.iter().copied().filter(|place| !model.fields[*place].is_sealed()).collect();
+    let columns: Vec<String> = compared.iter().filter_map(|place| model.fields[*place].column()).collect();
+    let fields: Vec<&Field> = compared.iter().map(|place| &model.fields[*place]).collect();
     let mut found: Vec<i64> = Vec::new();
     for chunk in wanted.chunks(ROWS) {
         let mut values: Vec<Value> = Vec::with_capacity(chunk.len() * places.len());
         for (index, _) in chunk {
             values.extend(
-                places.iter().zip(&fields).map(|(place, field)| field.value(records[*index].at(*place))),
+                compared.iter().zip(&fields).map(|(place, field)| field.value(records[*index].at(*place))),
             );
         }
-        let condition = if let [column] = &columns[..] {
-            format!("{column} IN ({})", placeholders(chunk.len()))
-        } else {
-            let row = format!("({})", placeholders(columns.len()));
-            format!("({}) IN (VALUES {})", columns.join(", "), vec![row.as_str(); chunk.len()].join(", "))
+        let condition = match &columns[..] {
+            [] => "TRUE".to_owned(),
+            [column] => format!("{column} IN ({})", placeholders(chunk.len())),
+            columns => {
+                let row = format!("({})", placeholders(columns.len()));
+                format!("({}) IN (VALUES {})", columns.join(", "), vec![row.as_str(); chunk.len()].join(", "))
+            }
         };
         let sql = format!("SELECT id FROM {} WHERE {condition}", model.table);
         session
@@ -120,17 +128,20 @@ async fn taken(
     if found.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let others = Query::of(model).ids(found).without_lists().list(session).await?;
+    let mut others = Query::of(model).ids(found).without_lists().list(session).await?;
+    for other in &mut others {
+        other.open(keyring);
+    }
     let names = displays(session, &others).await?;
     Ok(others.iter().zip(names).filter_map(|(other, name)| Some((key(other, places)?, name))).collect())
 }
 
-/// The values as one text; `None` if one of them is empty, which is never taken.
+/// The values as one text; `None` if one of them is empty, which is never taken, or does not open.
 fn key(record: &Record, places: &[usize]) -> Option<String> {
     let mut key = String::new();
     for place in places {
         match record.at(*place) {
-            Data::Null => return None,
+            Data::Null | Data::Sealed(_) => return None,
             data => key.push_str(&data.to_json().to_string()),
         }
         key.push('\u{1f}');

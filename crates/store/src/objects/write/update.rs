@@ -34,7 +34,10 @@ pub async fn update(
     drafts: &[(i64, Draft)],
 ) -> Result<Vec<Updated>, ObjectError> {
     let Some(model) = model_of(drafts.iter().map(|(_, draft)| draft))? else { return Ok(Vec::new()) };
-    let before = held(session, model, drafts).await?;
+    let mut before = held(session, model, drafts).await?;
+    for record in &mut before {
+        record.open(writing.keyring);
+    }
     let place_of: HashMap<i64, usize> =
         before.iter().enumerate().map(|(index, record)| (record.id, index)).collect();
     let mut report = Report::new(writing.rules);
@@ -60,7 +63,7 @@ pub async fn update(
     if writing.rules.checked {
         check(model, &after, &graph, &changed, &mut report);
     }
-    unique::check(session, &after, &graph, &changed, &mut report).await?;
+    unique::check(session, writing.keyring, &after, &graph, &changed, &mut report).await?;
     report.finish()?;
     store(session, writing, before, after, &graph).await
 }
@@ -146,7 +149,7 @@ async fn store(
     rows::seal(writing.keyring, &mut news)?;
     let of_sessions = Touched::by_change(&olds, &news);
     let left = places(session, &of_sessions.moved).await?;
-    rows::replace(session, model, &news).await?;
+    rows::replace(session, model, &rows::at_rest(writing.keyring, &olds, &news)?).await?;
     forget_polls(session, &of_sessions.other).await?;
     let changed = |index: usize, place: usize| olds[index].at(place) != news[index].at(place);
     for (place, field) in model.fields.iter().enumerate() {
