@@ -19,7 +19,7 @@ test: ## Run every test, with PostgreSQL where it can be had
 	scripts/test
 
 chaos: ## Kill workers and schedulers for three minutes, and look whether everything is accounted for
-	CHAOS_SECONDS=180 CHAOS_SEED=$$(date +%N | sed 's/^0*//') cargo test --workspace --locked --test chaos -- --nocapture
+	CHAOS_SECONDS=180 CHAOS_SEED=$$(date +%N | sed 's/^0*//') cargo test --workspace --locked --test all chaos:: -- --nocapture
 
 lint: ## Check formatting and lints, as CI does
 	cargo fmt --all --check

@@ -1,32 +1,20 @@
 //! Workers and schedulers that are killed at random, and a database that goes away: every slot of every schedule is run
 //! once or accounted for, and nothing is left behind. `CHAOS_SECONDS` makes it longer; `make chaos` takes three minutes.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "for tests"
-)]
-
-#[path = "support/postgres.rs"]
-mod postgres;
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::postgres::Postgres;
+use crate::support::{Program, until};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures::future::join_all;
 use pm_store::testing::TestDatabase;
 use pm_store::{Store, Value};
 use pm_tasks::{Clock as _, SystemClock};
-use postgres::Postgres;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
-use support::{Program, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Child;
 

@@ -1,14 +1,10 @@
 //! What every cron line and script relies on: exit codes, flags, streams and shapes of output.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::process::Stdio;
 
+use crate::support::{Program, assert_same, each_engine, files, lab, oracle};
 use pm_lab::peeringdb::{Advance, Caller, Fault, FaultKind, Namespace, Server};
 use pm_store::testing::TestDatabase;
-use support::{Program, assert_same, each_engine, files, lab, oracle};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_command_lines_end_with_2() {

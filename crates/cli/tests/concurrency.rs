@@ -1,13 +1,9 @@
 //! Two runs at once, runs that are told to end, and other work beside a run.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Program, Running, asked, assert_same, count_asked, each_engine, lab, oracle, until};
 use pm_lab::peeringdb::{Advance, Caller, Fault, FaultKind, Namespace, Server};
-use support::{Program, Running, asked, assert_same, count_asked, each_engine, lab, oracle, until};
 
 /// What ends at once may take this long on a busy host.
 const AT_ONCE: Duration = Duration::from_mins(1);

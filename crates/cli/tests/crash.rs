@@ -1,18 +1,14 @@
 //! `kill -9` at any moment of a synchronisation leaves the old data or the new, and the next run goes on at once.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Program, Ran, Records, asked, assert_same, each_engine, lab, oracle, until};
 use pm_lab::peeringdb::awkward::CASES;
 use pm_lab::peeringdb::{Advance, Caller, Fault, FaultKind, Namespace};
 use pm_store::testing::TestDatabase;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::Value as Json;
-use support::{Program, Ran, Records, asked, assert_same, each_engine, lab, oracle, until};
 
 /// Runs that are killed, per engine.
 const KILLS: u32 = 50;

@@ -1,14 +1,10 @@
 //! Backups, migrations, and what the doctor finds.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::support::{Program, asked, assert_same, count_asked, each_engine, files, lab};
 use pm_lab::peeringdb::{Fault, FaultKind, Namespace};
 use pm_store::testing::TestDatabase;
-use support::{Program, asked, assert_same, count_asked, each_engine, files, lab};
 
 /// Runs the doctor and gives its findings of one weight.
 async fn findings(program: &Program, weight: &str, exit: i32) -> Vec<String> {

@@ -1,12 +1,8 @@
 //! The records of deployments, from the command line: found by router, and closed when nobody else does.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
+use crate::support::{Program, each_engine};
 use pm_store::testing::TestDatabase;
 use serde_json::Value as Json;
-use support::{Program, each_engine};
 
 const WORLD: &str = "format: peering-manager objects\nversion: 1\n\
                      autonomous_systems:\n  - {asn: 64500, name: Own, affiliated: true}\n\

@@ -1,24 +1,16 @@
 //! From objects in the database to routers with a real BIRD and a real FRR, and back, on both engines.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
-
-#[path = "../../router/tests/e2e/lab.rs"]
-#[expect(dead_code, reason = "a part of it is enough")]
-mod lab;
-#[path = "support/postgres.rs"]
-mod postgres;
-mod support;
-
+use crate::support;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lab::{HOST, Lab, PASSWORD};
+use crate::lab::{HOST, Lab, PASSWORD};
+use crate::postgres::Postgres;
+use crate::support::{Program, Ran, until};
 use pm_lab::peeringdb::Namespace;
 use pm_router::DaemonKind;
-use postgres::Postgres;
 use serde_json::{Value as Json, json};
-use support::{Program, Ran, until};
 
 /// What stands in the routers' configurations and in no output.
 const PLANTED: &str = "md5-Planted";

@@ -1,7 +1,5 @@
 //! The manual names every flag, fault and case that the program has, and its links lead somewhere.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,13 +1,9 @@
 //! Every way in which PeeringDB's answers go wrong: what is said, the exit code, and that nothing is stored.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{Program, assert_same, count_asked, each_engine, lab, oracle};
 use pm_lab::peeringdb::{Advance, Caller, Fault, FaultKind, Namespace, Server};
-use support::{Program, assert_same, count_asked, each_engine, lab, oracle};
 
 /// What a fault that does not pass must lead to.
 struct Expected {

@@ -1,16 +1,12 @@
 //! Saved dumps: written with `peeringdb export`, read with `peeringdb_sync --from`.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::support::{Program, Records, assert_same, each_engine, exported, files, lab, oracle};
 use pm_lab::peeringdb::{Advance, Caller, Namespace};
 use pm_store::testing::TestDatabase;
 use serde_json::Value as Json;
-use support::{Program, Records, assert_same, each_engine, exported, files, lab, oracle};
 
 /// A program whose cache was exported into `dump` and then emptied, and what it held.
 async fn dumped(database: &TestDatabase) -> (Program, Records) {

@@ -1,18 +1,11 @@
 //! What `docs/installation.md` tells to do with the first router, with a real one: BIRD in place of Junos.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
-
-#[path = "../../router/tests/e2e/lab.rs"]
-#[expect(dead_code, reason = "a part of it is enough")]
-mod lab;
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
-use lab::{HOST, Lab};
+use crate::lab::{HOST, Lab};
+use crate::support::Program;
 use pm_router::DaemonKind;
-use support::Program;
 
 /// The lines of the page's section that are to be typed.
 fn told() -> String {

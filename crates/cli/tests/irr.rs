@@ -1,19 +1,15 @@
 //! IRR data from the command line: what is printed, how it ends, and what a kill leaves behind.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{Program, each_engine};
 use pm_lab::irrd::{Options, Server, World};
 use pm_store::testing::TestDatabase;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::Value as Json;
-use support::{Program, each_engine};
 
 /// AS numbers in the tests.
 const ASNS: [u32; 3] = [64_496, 64_497, 64_498];

@@ -1,7 +1,5 @@
 //! Everything that goes into the program on Linux has a licence that we may ship.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 use std::path::Path;
 use std::process::{Command, Output};
 

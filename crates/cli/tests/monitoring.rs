@@ -1,24 +1,16 @@
 //! Metrics and health as Prometheus and a load balancer meet them, and the alerts and the dashboard that ship with the program.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "the lints exempt test functions, not what they share"
-)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::support::{Program, each_engine, lab, until};
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_store::Store;
 use pm_store::testing::TestDatabase;
 use pm_tasks::AnyTask;
 use serde_json::{Value as Json, json};
-use support::{Program, each_engine, lab, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;

@@ -1,16 +1,12 @@
 //! Notifications and webhooks, as an operator meets them.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Program, each_engine, until};
 use pm_lab::receiver::{Receiver, Reply};
 use pm_lab::smtp;
 use pm_store::testing::TestDatabase;
 use serde_json::{Value as Json, json};
-use support::{Program, each_engine, until};
 
 const SECRET: &str = "canary-of-the-webhook-51bd";
 const TOKEN: &str = "canary-of-the-token-9e0a";

@@ -1,16 +1,12 @@
 //! Objects in and out: documents, single objects, exchanges and sessions from the cache, secrets, and the original's lists.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::support::{Program, each_engine, files, lab};
 use pm_store::testing::TestDatabase;
 use serde_json::{Value as Json, json};
-use support::{Program, each_engine, files, lab};
 
 /// The world of the demo.
 fn small_world() -> String {

@@ -1,21 +1,12 @@
 //! Sessions of the database, polled from a router with a real BIRD. On PostgreSQL over a Unix socket: from the network namespace
 //! of the test there is no other way to the database server.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
-
-#[path = "../../router/tests/e2e/lab.rs"]
-#[expect(dead_code, reason = "a part of it is enough")]
-mod lab;
-#[path = "support/postgres.rs"]
-mod postgres;
-mod support;
-
 use std::fmt::Write as _;
 
-use lab::{HOST, Lab};
+use crate::lab::{HOST, Lab};
+use crate::postgres::Postgres;
+use crate::support::{Program, until};
 use pm_router::DaemonKind;
-use postgres::Postgres;
-use support::{Program, until};
 
 /// A router, whom it should have sessions with, and how it is reached.
 fn world(lab: &Lab, port: u16) -> String {

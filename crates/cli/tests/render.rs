@@ -1,11 +1,8 @@
 //! Rendering from the command line.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::support::{Program, each_engine};
 use pm_store::changes::Author;
 use pm_store::objects::models::{autonomous_system, configuration, email, export_template, router};
 use pm_store::objects::problems::Rules;
@@ -13,7 +10,6 @@ use pm_store::objects::record::Draft;
 use pm_store::objects::secrets::Keyring;
 use pm_store::objects::write::{self, Writing};
 use pm_store::testing::{TestDatabase, epoch};
-use support::{Program, each_engine};
 
 /// Two routers, of which one has a template of its own, and what else can be rendered.
 async fn fill(database: &TestDatabase) {

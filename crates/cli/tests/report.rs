@@ -1,17 +1,9 @@
 //! What a synchronisation tells about itself, what it passes on to autonomous systems, and emptying the cache.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "the lint exempts test functions, not what they share"
-)]
-
-mod support;
-
+use crate::support::{Program, assert_same, each_engine, lab, oracle};
 use pm_lab::peeringdb::{Caller, Namespace, Server};
 use pm_store::testing::TestDatabase;
 use serde_json::{Value as Json, json};
-use support::{Program, assert_same, each_engine, lab, oracle};
 
 /// A live network that has connections and a contact that everybody sees.
 struct Own {

@@ -1,13 +1,9 @@
 //! `router`, which needs no database, with a stand-in for NAPALM.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::{Program, Ran};
 use serde_json::{Value as Json, json};
-use support::{Program, Ran};
 
 /// The Python whose NAPALM is a stand-in.
 fn python() -> PathBuf {

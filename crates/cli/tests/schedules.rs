@@ -1,15 +1,11 @@
 //! Schedules, as an operator meets them.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::{Program, Ran, each_engine, until};
 use chrono::{DateTime, Utc};
 use pm_store::testing::{TestDatabase, epoch};
 use serde_json::{Value as Json, json};
-use support::{Program, Ran, each_engine, until};
 
 async fn list(program: &Program) -> Vec<Json> {
     let mut listed = program.run(["schedule", "list", "--json"]).await.expect(0).json();

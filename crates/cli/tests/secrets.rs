@@ -1,14 +1,10 @@
 //! Secrets are planted in every setting that holds one, and looked for in everything that the program writes.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::{Program, Ran, each_engine, lab_with};
 use pm_lab::peeringdb::{Fault, FaultKind, Options};
 use pm_store::testing::TestDatabase;
-use support::{Program, Ran, each_engine, lab_with};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 

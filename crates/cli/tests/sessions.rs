@@ -1,16 +1,12 @@
 //! `sessions list`, `show`, `unknown`, `import`, and `router list`, `show`, after what a poll would have stored; and what polls
 //! and these commands must never say.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
+use crate::support::{Program, each_engine};
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_store::Store;
 use pm_store::polls::{self, Polled, SessionKind};
 use pm_store::strangers::{self, Stranger};
 use serde_json::json;
-use support::{Program, each_engine};
 
 /// The program asks the machine for the time, so what a poll stored must be of today.
 #[expect(clippy::disallowed_methods, reason = "the clock of the program that is tested")]

@@ -1,20 +1,12 @@
 //! The units for systemd, the file for cron and the stand-ins for manage.py, as they come onto a host.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "the lints exempt test functions, not what they share"
-)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::support::{Program, Ran, lab, until};
 use pm_store::testing::TestDatabase;
-use support::{Program, Ran, lab, until};
 use tokio::process::Command;
 
 /// The five lines of the original's manual.

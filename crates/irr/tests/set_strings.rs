@@ -1,5 +1,4 @@
 //! What people write into PeeringDB's field for sets, and what is read from it.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::path::Path;
 

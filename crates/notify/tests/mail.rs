@@ -1,7 +1,5 @@
 //! E-mails to a real server.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 use std::time::Duration;
 
 use chrono::DateTime;

@@ -1,7 +1,5 @@
 //! Requests to a real server, and where they may go.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;

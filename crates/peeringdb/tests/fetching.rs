@@ -1,15 +1,12 @@
 //! The client against a server with every fault that has been seen.
-#![expect(clippy::unwrap_used, reason = "these are tests")]
-
-mod server;
 
 use std::io::Write;
 use std::time::Duration;
 
+use crate::server::{Play, Server, answer, bytes, chunked, json};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pm_peeringdb::{Answer, Client, ClientOptions, Event, FetchError, Namespace, OptionsError};
-use server::{Play, Server, answer, bytes, chunked, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 

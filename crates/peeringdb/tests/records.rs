@@ -1,5 +1,4 @@
 //! A JSON object becomes a record and the same object again, whatever is in it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use pm_peeringdb::{Alteration, Exported, Kind, Namespace, NoId, Record, Status, Value, parse, to_json};
 use proptest::prelude::*;

@@ -1,7 +1,5 @@
 //! The client against a PeeringDB that behaves, and misbehaves, as the real one does.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 use std::time::Duration;
 
 use chrono::DateTime;

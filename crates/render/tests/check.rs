@@ -1,8 +1,6 @@
 //! Looking templates over: what is wrong is found, and what renders is not called wrong.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
 
-mod recorded;
-
+use crate::recorded;
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -1,10 +1,8 @@
 //! The corpus of what the original renders: same bytes, or an error of the same class, message and place.
 //!
 //! Runs over `$EXTRA_CASES/render` (`world/`, `cases/<name>/`), if that is set.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
 
-mod recorded;
-
+use crate::recorded;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! `deleted_sessions`: where there are any, and where the name says nothing.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! The filter `max_prefix`, under both rules.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

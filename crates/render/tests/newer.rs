@@ -1,5 +1,4 @@
 //! What version 1.11 of the original added for templates, over a small world of its own.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! The bridge to NAPALM, with a stand-in for NAPALM (`tests/bridge/napalm`) that is strict about how it is used.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -2,16 +2,12 @@
 //! the neighbours in `expected.json`. `UPDATE_CASES=1` writes that file; then look at the difference. The daemons' answers are
 //! what they printed; the vendors' are written after their documentation.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::support::{folders, parts, variable};
 use pm_router::{DaemonKind, Family, Neighbors, Platform, State, parse, parse_vendor};
 use serde_json::Value as Json;
-use support::{folders, parts, variable};
 
 const VENDORS: [Platform; 6] = [
     Platform::Junos,

@@ -1,7 +1,5 @@
 //! IOS and NX-OS at their command lines over SSH, against stand-ins that are strict.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

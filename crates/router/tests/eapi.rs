@@ -1,7 +1,5 @@
 //! EOS and NX-OS over HTTP(S), against stand-ins that are strict.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

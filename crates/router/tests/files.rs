@@ -1,7 +1,5 @@
 //! Configurations as files, in directories and in git repositories.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,7 +1,5 @@
 //! The drivers against a fleet of stand-ins, whose sessions follow from their configurations.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

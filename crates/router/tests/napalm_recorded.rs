@@ -1,13 +1,9 @@
 //! What NAPALM's getters give for recorded answers of vendors' routers: a folder per case,
 //! `$EXTRA_CASES/napalm/<platform>/<getter>__<case>/`, with an answer per file and `expected_result.json`.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
+use crate::support::{folders, parts, variable};
 use pm_router::{Platform, parse_napalm, parse_napalm_strictly};
 use serde_json::Value as Json;
-use support::{folders, parts, variable};
 
 /// The first place where two values differ.
 fn difference(found: &Json, expected: &Json, place: &str) -> Option<String> {

@@ -1,7 +1,5 @@
 //! The drivers for Junos and IOS-XR against strict stand-ins over SSH.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -1,16 +1,11 @@
 //! NETCONF against a server that others wrote: Debian's `netconfd`, through the driver for IOS-XR, of which it knows two
 //! models by name.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
-
-#[path = "e2e/lab.rs"]
-#[expect(dead_code, reason = "the other tests use the rest of it")]
-mod lab;
-
+use crate::e2e::lab;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lab::{HOST, Lab};
+use crate::e2e::lab::{HOST, Lab};
 use pm_router::netconf::{Capability, Datastore, Session};
 use pm_router::{
     ConfigText, DaemonKind, Endpoint, Error, How, Limits, Pending, Platform, Router, Target, Tls, Way,

@@ -1,7 +1,5 @@
 //! Options that say how a candidate is kept apart from those of others.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;

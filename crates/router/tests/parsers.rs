@@ -1,18 +1,15 @@
 //! Whatever a router could say to every parser: anything, what is nearly right, what is cut off anywhere, and very much.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
+use crate::support;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::support::{folders, variable};
 use pm_router::PARSERS;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use support::{folders, variable};
 
 #[path = "../fuzz/checks/framing.rs"]
 mod framing;

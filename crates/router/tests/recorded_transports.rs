@@ -4,15 +4,12 @@
 //! `$EXTRA_CASES/napalm/<platform>/<getter>__<case>/` holds an answer per file and `expected_result.json`. The XML agent of
 //! IOS-XR has no driver of our own, so its cases are read in `napalm_recorded.rs` only.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::support::{folders, parts, variable};
 use pm_lab::routers::cli::{self, Cli};
 use pm_lab::routers::eapi::{self, Eapi};
 use pm_lab::routers::fleet;
@@ -20,7 +17,6 @@ use pm_lab::routers::netconf::{self, Router as Netconf};
 use pm_lab::routers::nxapi::{self, NxApi};
 use pm_router::{Credentials, Endpoint, HostKeys, Limits, Platform, Router, Target, Tls, Way, connect};
 use serde_json::{Value as Json, json};
-use support::{folders, parts, variable};
 
 const USER: &str = "netops";
 const PASSWORD: &str = "hunter2";

@@ -1,8 +1,6 @@
 //! A router that stops answering, at every step of every driver: the error names host and step, and comes when the time for
 //! that step is over, whatever there would be to tidy up.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
 //! What a deletion takes along and what it empties, for the relations that other tests do not touch.
 
-mod support;
-
+use crate::support::World;
 use pm_store::objects::models::{
     autonomous_system, bgp_group, community, configuration, connection, direct_peering_session,
     internet_exchange, internet_exchange_peering_session, ixapi, journal_entry, router, routing_policy, tag,
@@ -9,7 +8,6 @@ use pm_store::objects::models::{
 use pm_store::objects::query::Query;
 use pm_store::objects::record::Draft;
 use pm_store::testing::each_engine;
-use support::World;
 
 #[tokio::test]
 async fn ones_own_network_takes_all_along_that_is_its_own() {

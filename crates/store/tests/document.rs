@@ -1,11 +1,9 @@
 //! What is exported can be imported, and is the same then.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
+use crate::support;
 use std::collections::BTreeMap;
 
+use crate::support::{Desk, World};
 use pm_store::objects::document::{self, Report, Secrets};
 use pm_store::objects::model::{Field, Kind, Model};
 use pm_store::objects::models::{configuration, internet_exchange_peering_session, router};
@@ -18,7 +16,6 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value as Json, json};
-use support::{Desk, World};
 
 async fn exported(desk: &Desk) -> Json {
     let mut transaction = desk.store.begin_reading().await.unwrap();

@@ -1,7 +1,5 @@
 //! Both engines keep and give back the same.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_store::backup::{self, Backup};
 use pm_store::changes::{self, Action, Author, Change};

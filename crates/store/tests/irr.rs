@@ -1,5 +1,4 @@
 //! Prefix lists and AS lists in the database, on both engines.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_store::changes::Author;

@@ -1,9 +1,6 @@
 //! Our own objects are found in the cache by their addresses, and never guessed.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
+use crate::support::{Desk, World};
 use pm_store::objects::models::{connection, hidden_peer, internet_exchange};
 use pm_store::objects::problems::Rules;
 use pm_store::objects::record::Draft;
@@ -12,7 +9,6 @@ use pm_store::peeringdb::links::{self, Links};
 use pm_store::peeringdb::runs;
 use pm_store::testing::{each_engine, epoch};
 use pm_store::{Store, Value, address};
-use support::{Desk, World};
 
 /// A port: id, LAN, AS number, addresses.
 async fn port(store: &Store, id: i64, ixlan: i64, asn: i64, ipv4: &str, ipv6: &str) {

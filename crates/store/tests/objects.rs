@@ -1,7 +1,7 @@
 //! Objects are kept, found, changed and deleted alike on both engines.
 
-mod support;
-
+use crate::support;
+use crate::support::{Desk, World};
 use pm_store::objects::data::{Data, MASK};
 use pm_store::objects::models::{
     autonomous_system, bfd, community, config_context, connection, contact, contact_assignment, contact_role,
@@ -17,7 +17,6 @@ use pm_store::objects::write::{self, Writing};
 use pm_store::objects::{registry, schema};
 use pm_store::testing::{each_engine, epoch};
 use serde_json::{Value as Json, json};
-use support::{Desk, World};
 
 #[tokio::test]
 async fn the_schema_is_the_described_one() {

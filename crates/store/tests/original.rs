@@ -2,12 +2,9 @@
 //!
 //! They are not part of this repository: `EXTRA_CASES` names the folder in which `render/world` is.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::Desk;
 use pm_store::objects::model::{Field, Kind, Model};
 use pm_store::objects::problems::Rules;
 use pm_store::objects::query::Query;
@@ -17,7 +14,6 @@ use pm_store::objects::registry;
 use pm_store::objects::write::{self, Writing};
 use pm_store::testing::each_engine;
 use serde_json::{Map, Value as Json};
-use support::Desk;
 
 /// File and model.
 const FILES: [(&str, &str); 22] = [

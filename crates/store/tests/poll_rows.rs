@@ -1,12 +1,9 @@
 //! What polls leave in the database, and that nothing of it outlives its session.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::support::World;
 use chrono::TimeDelta;
 use pm_store::objects::models::{
     autonomous_system, connection, direct_peering_session, internet_exchange_peering_session,
@@ -17,7 +14,6 @@ use pm_store::polls::{self, Expected, Polled, SessionKind};
 use pm_store::retention::{self, Aged};
 use pm_store::testing::{TestDatabase, each_engine, epoch};
 use pm_store::{Store, Transaction, migrations};
-use support::World;
 
 fn up(id: i64) -> Polled {
     Polled { id, state: Some("established"), received: 3, ..Polled::default() }

@@ -1,7 +1,5 @@
 //! Schedules: who gets a slot, and what stays of it.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};

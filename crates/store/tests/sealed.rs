@@ -1,10 +1,7 @@
 //! Arguments and addresses with credentials in them are sealed, and what earlier releases left in the clear is read, sealed
 //! when it is written, and found.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
+use crate::support::{Desk, World, everything};
 use pm_store::Store;
 use pm_store::deployments::{self, BATCH};
 use pm_store::objects::data::Data;
@@ -16,7 +13,6 @@ use pm_store::objects::secrets::{Clear, Keyring, in_clear, keys_in_use};
 use pm_store::objects::write::{self, Writing};
 use pm_store::testing::{each_engine, epoch};
 use serde_json::json;
-use support::{Desk, World, everything};
 
 const HOOK: &str = "https://hooks.example/T0/hunter2";
 const HEADERS: &str = "Authorization: Bearer hunter2";

@@ -1,7 +1,5 @@
 //! What a PostgreSQL server is told to do for our connections.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 use std::time::{Duration, Instant};
 
 use pm_store::testing::{TestDatabase, epoch};

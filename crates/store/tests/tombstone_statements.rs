@@ -1,13 +1,11 @@
 //! However many sessions a deletion takes along, they are remembered by the same number of statements. Alone in its file,
 //! because it counts what the whole process asks the database.
 
-mod support;
-
+use crate::support::World;
 use pm_store::objects::models::{autonomous_system, internet_exchange_peering_session};
 use pm_store::objects::record::Draft;
 use pm_store::testing::{each_engine, statements};
 use pm_store::tombstones;
-use support::World;
 
 #[tokio::test]
 async fn many_sessions_are_remembered_by_as_many_statements_as_few() {

@@ -1,11 +1,8 @@
 //! What deleted and moved sessions leave on routers.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
-mod support;
-
 use std::net::IpAddr;
 
+use crate::support::World;
 use chrono::TimeDelta;
 use pm_store::Store;
 use pm_store::objects::data::Data;
@@ -19,7 +16,6 @@ use pm_store::polls::{self, Polled, SessionKind};
 use pm_store::retention::{self, Aged};
 use pm_store::testing::{each_engine, epoch};
 use pm_store::tombstones::{self, Tombstone};
-use support::World;
 
 const IXP: &str = "198.51.100.7";
 const DIRECT: &str = "192.0.2.2";

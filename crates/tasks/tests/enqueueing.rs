@@ -1,16 +1,14 @@
 //! Whoever puts jobs on the queue keeps nobody from writing meanwhile.
 
-mod support;
-
 use std::process::Command;
 use std::time::Duration;
 
+use crate::support::configured;
+use crate::support::fake_routers::fill;
 use pm_store::Store;
 use pm_store::testing::{TestDatabase, epoch};
 use pm_tasks::queue::{Origin, enqueue_each};
 use pm_tasks::{AnyTask, PollBgpSessions};
-use support::configured;
-use support::fake_routers::fill;
 
 /// A key on a file system that hangs; whoever reads it hangs as well, so it does so in a place of its own.
 #[tokio::test]

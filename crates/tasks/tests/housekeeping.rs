@@ -1,9 +1,6 @@
 //! What has grown old goes, and nothing else.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
+use crate::support::Scene;
 use chrono::{DateTime, TimeDelta, Utc};
 use pm_lab::peeringdb::{Advance, Options};
 use pm_store::jobs::{self, Status};
@@ -13,7 +10,6 @@ use pm_store::testing::{each_engine, epoch};
 use pm_store::{Store, Value};
 use pm_tasks::Housekeeping;
 use serde_json::json;
-use support::Scene;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 async fn count(store: &Store, table: &str) -> i64 {

@@ -1,5 +1,4 @@
 //! What a session's status comes to: the database says the same of every combination as templates do.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

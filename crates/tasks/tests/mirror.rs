@@ -1,11 +1,9 @@
 //! The cache holds exactly what PeeringDB holds, whatever happens there and in whatever order it is told.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
+use crate::support;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::Scene;
 use chrono::TimeDelta;
 use pm_lab::peeringdb::awkward::{CASES, Case};
 use pm_lab::peeringdb::{Advance, Caller, Generated, Options, Order};
@@ -15,7 +13,6 @@ use pm_tasks::PeeringdbSync;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as ProptestConfig, TestRunner};
 use serde_json::Value as Json;
-use support::Scene;
 
 /// What happens to be invisible for a question that asks only for changes: a contact that is hidden from us just
 /// stops coming.

@@ -1,15 +1,11 @@
 //! Records that lack what every record should have, and times that cannot be.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
+use crate::support::Scene;
 use pm_lab::peeringdb::Options;
 use pm_store::Store;
 use pm_store::testing::each_engine;
 use pm_tasks::{Finished, PeeringdbSync};
 use serde_json::{Value as Json, json};
-use support::Scene;
 
 /// Reads these organisations as if from a saved dump made at `generated` (epoch seconds).
 async fn load(scene: &Scene, full: bool, generated: Option<i64>, records: &str) -> Finished {

@@ -1,9 +1,8 @@
 //! How a synchronisation ends: what is stored, what is refused, what is said.
 
-mod support;
-
 use std::str::FromStr;
 
+use crate::support::Scene;
 use chrono::TimeDelta;
 use pm_lab::peeringdb::awkward::CASES;
 use pm_lab::peeringdb::{Advance, Caller, Fault, FaultKind, Namespace, Options};
@@ -12,7 +11,6 @@ use pm_store::peeringdb::runs;
 use pm_store::testing::each_engine;
 use pm_tasks::{PeeringdbFlush, PeeringdbSync};
 use serde_json::{Value as Json, json};
-use support::Scene;
 
 fn full() -> PeeringdbSync {
     PeeringdbSync { full: true, ..PeeringdbSync::default() }

@@ -1,11 +1,9 @@
 //! Each router is polled by one run at a time, and by no other measure do runs wait for each other.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::fake_routers::{Fake, fill, neighbor, poll_of, runner};
+use crate::support::{HeldClock, Lines};
 use chrono::TimeDelta;
 use pm_router::State;
 use pm_store::jobs::{self, NewJob, Status};
@@ -15,8 +13,6 @@ use pm_store::testing::{each_engine, epoch};
 use pm_store::{Store, StoreError, address};
 use pm_tasks::Finished;
 use serde_json::json;
-use support::fake_routers::{Fake, fill, neighbor, poll_of, runner};
-use support::{HeldClock, Lines};
 use tokio_util::sync::CancellationToken;
 
 struct Runs {

@@ -1,13 +1,11 @@
 //! A router with many sessions takes as many statements as one with few, polled and looked at. Alone in its file, because it
 //! counts what the whole process asks the database.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use crate::support::fake_routers::{Fake, create, fill, neighbor, poll_of, runner};
+use crate::support::{HeldClock, Lines};
 use chrono::TimeDelta;
 use pm_router::State;
 use pm_store::Store;
@@ -16,8 +14,6 @@ use pm_store::objects::record::Draft;
 use pm_store::testing::{each_engine, epoch, statements};
 use pm_tasks::sessions::{Asked, Freshness, list, router, routers, show, unknown};
 use pm_tasks::{ImportSessions, Task};
-use support::fake_routers::{Fake, create, fill, neighbor, poll_of, runner};
-use support::{HeldClock, Lines};
 use tokio_util::sync::CancellationToken;
 
 fn address(at: u32) -> String {

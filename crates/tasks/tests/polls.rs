@@ -1,12 +1,10 @@
 //! `poll_bgp_sessions` with routers that say what the test wants.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::support::fake_routers::{Fake, Over, SECRET, fill, neighbor, router_settings};
+use crate::support::{HeldClock, Lines};
 use chrono::TimeDelta;
 use pm_config::Config;
 use pm_router::{HostKeys, Neighbors, Platform, State};
@@ -25,8 +23,6 @@ use pm_store::tombstones;
 use pm_tasks::{Finished, PollBgpSessions, Runner};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use support::fake_routers::{Fake, Over, SECRET, fill, neighbor, router_settings};
-use support::{HeldClock, Lines};
 use tokio_util::sync::CancellationToken;
 
 struct Scene {

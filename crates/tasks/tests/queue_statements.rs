@@ -1,17 +1,15 @@
 //! What a job costs beside its work. Alone in its file, because it counts what the whole process does.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::support::{HeldClock, configured};
 use pm_store::jobs::{Level, NewJob, Outcome};
 use pm_store::queue::{self, Ask};
 use pm_store::testing::{each_engine, epoch, statements};
 use pm_tasks::queue::Catalogue;
 use pm_tasks::{Done, NoSink, Runner, Sink, Task, TaskContext, TaskError, Watch, Worker};
 use serde_json::{Value as Json, json};
-use support::{HeldClock, configured};
 use tokio_util::sync::CancellationToken;
 
 /// Says a word and is done.

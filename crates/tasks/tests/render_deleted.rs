@@ -1,5 +1,4 @@
 //! Deleted sessions in the configuration of their router.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::sync::Arc;
 

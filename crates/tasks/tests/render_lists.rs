@@ -1,5 +1,4 @@
 //! Lists that are missing or old, passwords that do not open, and what of the PeeringDB cache is read.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::sync::Arc;
 

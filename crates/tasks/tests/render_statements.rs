@@ -1,6 +1,5 @@
 //! However many objects there are, a picture of them takes the same number of statements. Alone in its file, because it
 //! counts what the whole process asks the database.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 use std::sync::Arc;
 

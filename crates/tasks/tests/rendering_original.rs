@@ -1,13 +1,10 @@
 //! What the original rendered from its database, rendered after `import-original` has taken that database over.
 //!
 //! Runs over `$EXTRA_CASES/render` (`world/`, `cases/<name>/`), if that is set.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
 
-#[path = "support/original.rs"]
-mod original;
-#[path = "../../render/tests/recorded/mod.rs"]
-mod recorded;
-mod support;
+use crate::original;
+use crate::recorded;
+use crate::support;
 
 use std::path::Path;
 use std::sync::Arc;

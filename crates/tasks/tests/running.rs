@@ -1,12 +1,9 @@
 //! One way to run a task: records, locks, cancellation, and what a dead process leaves behind.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::Scene;
 use chrono::TimeDelta;
 use pm_lab::peeringdb::{Fault, FaultKind, Namespace, Options};
 use pm_store::jobs::{self, Status};
@@ -15,7 +12,6 @@ use pm_store::testing::{each_engine, epoch};
 use pm_store::{Store, StoreError};
 use pm_tasks::{Done, Housekeeping, PeeringdbSync, Task, TaskContext, TaskError};
 use serde_json::{Value as Json, json};
-use support::Scene;
 use tokio_util::sync::CancellationToken;
 
 /// Ends as it is told.

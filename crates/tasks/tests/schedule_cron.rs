@@ -1,7 +1,5 @@
 //! Cron expressions in time zones, compared with a loop over all minutes that knows nothing of croner.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _, Utc};

@@ -1,12 +1,10 @@
 //! Neighbours without a session become sessions where nothing has to be guessed, and each other is told of with the reason.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::support::fake_routers::{Fake, create, fill, neighbor, poll_of, runner};
+use crate::support::{HeldClock, Lines};
 use chrono::TimeDelta;
 use ipnet::IpNet;
 use pm_router::{Neighbor, State};
@@ -17,8 +15,6 @@ use pm_store::{Store, Value, address};
 use pm_tasks::sessions::{Freshness, unknown};
 use pm_tasks::{AnyTask, Clock as _, Finished, ImportSessions};
 use serde_json::{Value as Json, json};
-use support::fake_routers::{Fake, create, fill, neighbor, poll_of, runner};
-use support::{HeldClock, Lines};
 use tokio_util::sync::CancellationToken;
 
 const EDGE: &str = "edge1.example.net";

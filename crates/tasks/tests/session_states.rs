@@ -1,11 +1,9 @@
 //! What is told of sessions and routers after polls: never a stale value for a fresh one, and nothing left unsaid.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::fake_routers::{Fake, create, fill, neighbor, poll_of, runner};
+use crate::support::{HeldClock, Lines};
 use chrono::TimeDelta;
 use pm_router::{Neighbors, State};
 use pm_store::Store;
@@ -17,8 +15,6 @@ use pm_store::testing::{each_engine, epoch};
 use pm_tasks::Clock as _;
 use pm_tasks::sessions::{Asked, Freshness, Seen, Stranger, list, router, routers, show, unknown};
 use serde_json::{Value as Json, json};
-use support::fake_routers::{Fake, create, fill, neighbor, poll_of, runner};
-use support::{HeldClock, Lines};
 use tokio_util::sync::CancellationToken;
 
 struct Scene {

@@ -6,8 +6,8 @@ use pm_store::queue::Ask;
 use pm_store::testing::{TestDatabase, epoch};
 use serde_json::{Value as Json, json};
 
-use super::support::{Program, asked, each_engine, lab};
 use super::{once, put, reaches, status, stuck};
+use crate::support::{Program, asked, each_engine, lab};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_followed_while_it_runs_and_gives_its_exit_code() {

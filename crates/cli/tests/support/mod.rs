@@ -1,8 +1,5 @@
 //! What the tests of the command line share: the program in a place of its own, and a PeeringDB for it to ask.
 
-#![allow(dead_code, unused_imports, reason = "every file of tests takes what it needs")]
-#![expect(clippy::expect_used, clippy::print_stderr, reason = "for tests")]
-
 mod records;
 
 use std::ffi::OsStr;

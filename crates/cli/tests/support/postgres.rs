@@ -1,8 +1,5 @@
 //! A PostgreSQL server of a test's own, which it may stop and start as it likes.
 
-#![allow(dead_code, reason = "every file of tests takes what it needs")]
-#![expect(clippy::print_stderr, reason = "for tests")]
-
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};

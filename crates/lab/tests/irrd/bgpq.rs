@@ -7,7 +7,7 @@ use std::process::Command;
 use pm_lab::irrd::{Options, Server};
 use serde_json::Value;
 
-use crate::client::serve;
+use super::client::serve;
 
 /// Where the cases are, and the program; if there are both.
 fn cases(program: &str) -> Option<PathBuf> {

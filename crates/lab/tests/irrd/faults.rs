@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pm_lab::irrd::{Fault, FaultKind, Options, Server};
 
-use crate::client::{Client, ask, data, small};
+use super::client::{Client, ask, data, small};
 
 const TOP: &str = "AS64501 AS64502 AS64503";
 

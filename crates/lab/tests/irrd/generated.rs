@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pm_lab::irrd::{Options, Server, World};
 use pm_lab::peeringdb::{self, Caller, Namespace};
 
-use crate::client::ask;
+use super::client::ask;
 
 #[test]
 fn a_seed_fixes_every_object() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pm_lab::irrd::{Options, Server};
 
-use crate::client::{Client, ask, data, small};
+use super::client::{Client, ask, data, small};
 
 /// Compares answers to one line each, all on connections of their own.
 fn check(server: &Server, cases: &[(&str, String)]) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pm_lab::irrd::Options;
 
-use crate::client::{Client, data, serve, small};
+use super::client::{Client, data, serve, small};
 
 const VERSION: &str = "IRRd -- version 4.5.4";
 

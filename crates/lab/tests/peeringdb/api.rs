@@ -6,7 +6,7 @@ use pm_lab::peeringdb::{Advance, Caller, Clock, Generated, Namespace, Options, O
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::client::{client, control, get, ids, json, raw_get, rows, serve, start_time, with_key};
+use super::client::{client, control, get, ids, json, raw_get, rows, serve, start_time, with_key};
 
 #[tokio::test]
 async fn lists_are_exactly_what_the_world_says() {

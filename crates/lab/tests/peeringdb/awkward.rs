@@ -6,7 +6,7 @@ use pm_lab::peeringdb::awkward::{CASES, Case};
 use pm_lab::peeringdb::{Advance, Caller, Namespace, World};
 use serde_json::Value;
 
-use crate::client::world;
+use super::client::world;
 
 type Rows = HashMap<(Namespace, u64), Value>;
 

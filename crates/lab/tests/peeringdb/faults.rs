@@ -6,7 +6,7 @@ use pm_lab::peeringdb::{Fault, FaultKind, Namespace, Options, Server};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::client::{control, get, json, raw_get, rows, serve};
+use super::client::{control, get, json, raw_get, rows, serve};
 
 async fn hit(server: &Server, kind: FaultKind, path: &str) -> reqwest::Result<reqwest::Response> {
     server.fault(Some(Namespace::Net), Fault::once(kind));

@@ -8,7 +8,7 @@ use std::time::Instant;
 use pm_lab::peeringdb::{Advance, Caller, Namespace, Options, Server, World};
 use serde_json::Value;
 
-use crate::client::{KEY, get, start_time, with_key, world};
+use super::client::{KEY, get, start_time, with_key, world};
 
 fn text<'a>(row: &'a Value, field: &str) -> &'a str {
     row[field].as_str().unwrap()

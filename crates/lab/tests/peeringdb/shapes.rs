@@ -7,7 +7,7 @@ use std::path::Path;
 use pm_lab::peeringdb::{Caller, Namespace, World};
 use serde_json::Value;
 
-use crate::client::start_time;
+use super::client::start_time;
 
 /// Every field's types, and whether some row lacks it.
 type Shape = BTreeMap<String, BTreeSet<&'static str>>;

@@ -1,8 +1,6 @@
 //! Cases that the original rendered, in `$EXTRA_CASES/render` (`world/`, `cases/<name>/`), and how a rendering is compared
 //! with them. Another crate's tests use this file too.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each file of tests takes what it needs")]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

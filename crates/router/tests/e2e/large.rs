@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use pm_router::{ConfigText, Daemon, DaemonKind, How, Router};
 
-use crate::lab::{HOST, Lab};
-use crate::{NEW, commit, far, has, wait_until, with_new};
+use super::lab::{HOST, Lab};
+use super::{NEW, commit, far, has, wait_until, with_new};
 
 /// Octets.
 const LARGE: usize = 400_000;

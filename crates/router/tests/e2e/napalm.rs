@@ -9,8 +9,8 @@ use pm_router::{
 };
 use serde_json::json;
 
-use crate::lab::{HOST, Lab, PASSWORD};
-use crate::{NEW, PLANTED, has, with_new};
+use super::lab::{HOST, Lab, PASSWORD};
+use super::{NEW, PLANTED, has, with_new};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -65,8 +65,8 @@ async fn scenario(lab: &Lab) {
         }
     }
     let native = lab.connect().await;
-    crate::wait_until(&native, "the sessions are up", 40, |all| {
-        crate::is_up(all, crate::GOOD4) && crate::is_up(all, crate::GOOD6)
+    super::wait_until(&native, "the sessions are up", 40, |all| {
+        super::is_up(all, super::GOOD4) && super::is_up(all, super::GOOD6)
     })
     .await;
 
@@ -98,8 +98,8 @@ async fn scenario(lab: &Lab) {
     assert!(!has(&native.neighbors().await.unwrap(), NEW));
     let candidate = loader.load(&text).await.unwrap();
     let change = candidate.commit(Duration::ZERO).await.unwrap();
-    crate::wait_until(&native, "the new neighbour is there", 20, |all| has(all, NEW)).await;
+    super::wait_until(&native, "the new neighbour is there", 20, |all| has(all, NEW)).await;
     router.roll_back(&change).await.unwrap();
-    crate::wait_until(&native, "the new neighbour is gone", 20, |all| !has(all, NEW)).await;
+    super::wait_until(&native, "the new neighbour is gone", 20, |all| !has(all, NEW)).await;
     router.close().await;
 }

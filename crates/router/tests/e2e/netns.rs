@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use pm_router::DaemonKind;
 
-use crate::lab::lacks;
+use super::lab::lacks;
 
 /// Ends the lab, however the test ends.
 struct Netns {

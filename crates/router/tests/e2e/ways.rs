@@ -9,7 +9,7 @@ use pm_router::{
     connect,
 };
 
-use crate::lab::{HOST, Lab};
+use super::lab::{HOST, Lab};
 
 /// The router's address towards its peers, and a peer's. Neither can be reached from here.
 const INNER: &str = "192.0.2.1";

@@ -9,8 +9,8 @@ use pm_router::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::client::python;
-use crate::{PASSWORD, eos, junos};
+use super::client::python;
+use super::{PASSWORD, eos, junos};
 
 fn target(platform: Platform, to: SocketAddr, options: Json) -> Option<Target> {
     let Json::Object(options) = options else { return None };

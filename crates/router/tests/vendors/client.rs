@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::PASSWORD;
+use super::PASSWORD;
 
 /// What a call raised.
 #[derive(Debug)]

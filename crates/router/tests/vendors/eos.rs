@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use pm_lab::routers::eapi::{Eapi, Options};
 use serde_json::json;
 
-use crate::PASSWORD;
-use crate::client::Client;
+use super::PASSWORD;
+use super::client::Client;
 
 const RUNNING: &str = "hostname sw1\nrouter bgp 64500\n   neighbor 192.0.2.1 remote-as 64501\nend\n";
 pub const CANDIDATE: &str = "! by hand\n\nrouter bgp 64500\n   neighbor 192.0.2.2 remote-as 64502\n!\n";

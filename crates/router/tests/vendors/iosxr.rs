@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use pm_lab::routers::netconf::{Kind, Options, Router};
 use serde_json::{Value as Json, json};
 
-use crate::PASSWORD;
-use crate::client::Client;
+use super::PASSWORD;
+use super::client::Client;
 
 const FIRST: &str = "hostname edge1\n";
 const CLI: &str = "http://cisco.com/ns/yang/Cisco-IOS-XR-cli-cfg";

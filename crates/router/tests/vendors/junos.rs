@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use pm_lab::routers::netconf::{Kind, Options, Router};
 use serde_json::json;
 
-use crate::PASSWORD;
-use crate::client::Client;
+use super::PASSWORD;
+use super::client::Client;
 
 /// How long a minute is.
 const MINUTE: Duration = Duration::from_secs(15);

@@ -1,13 +1,5 @@
 //! A small world of objects, and somebody who works on it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::allow_attributes,
-    dead_code,
-    missing_docs,
-    reason = "for tests, of which each takes what it needs"
-)]
-
 use chrono::{DateTime, Utc};
 use pm_store::changes::Author;
 use pm_store::objects::model::{Kind, Model};

@@ -1,7 +1,7 @@
 //! A database that is away while a change is in force.
 
+use super::meanwhile::spawn;
 use super::*;
-use crate::meanwhile::spawn;
 
 /// Nobody finds the records of deployments.
 async fn hide(scene: &Scene) {

@@ -1,7 +1,7 @@
 //! Some routers first.
 
+use super::meanwhile::spawn;
 use super::*;
-use crate::meanwhile::spawn;
 
 #[tokio::test]
 async fn canaries_go_first() {

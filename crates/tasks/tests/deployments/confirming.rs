@@ -1,7 +1,7 @@
 //! Confirmations that are answered with an error, or with nothing.
 
+use super::meanwhile::spawn;
 use super::*;
-use crate::meanwhile::spawn;
 
 #[tokio::test]
 async fn a_confirmation_that_is_refused_is_asked_for_as_long_as_the_change_waits() {

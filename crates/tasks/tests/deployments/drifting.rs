@@ -1,7 +1,7 @@
 //! What routers run, compared with what was deployed.
 
+use super::meanwhile::spawn;
 use super::*;
-use crate::meanwhile::spawn;
 
 #[tokio::test]
 async fn what_was_changed_by_hand_is_drift() {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use pm_store::locks::{self, Claim};
 
+use super::meanwhile::{spawn, waits};
 use super::*;
-use crate::meanwhile::{spawn, waits};
 
 fn git(directory: &Path, arguments: &[&str]) -> bool {
     let ran = std::process::Command::new("git").arg("-C").arg(directory).args(arguments).output().unwrap();

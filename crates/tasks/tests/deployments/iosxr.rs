@@ -17,7 +17,7 @@ use pm_tasks::routers::Connector;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Over, Scene, fill, message, only, verdicts};
+use super::{Over, Scene, fill, message, only, verdicts};
 
 /// The way to one stand-in, whatever the name of the router.
 struct Way {

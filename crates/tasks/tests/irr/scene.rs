@@ -14,7 +14,7 @@ use pm_tasks::irr::look;
 use pm_tasks::{Finished, GetIrrData, Runner, Task};
 use tokio_util::sync::CancellationToken;
 
-use super::support::{HeldClock, Lines, author, configured};
+use crate::support::{HeldClock, Lines, author, configured};
 
 pub struct Scene {
     store: Store,

@@ -22,8 +22,8 @@ use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
 use super::World;
-use super::support::author;
-use super::support::fake_routers::fill;
+use crate::support::author;
+use crate::support::fake_routers::fill;
 
 /// Fails, and was asked for in many words.
 struct Wordy;

@@ -11,8 +11,8 @@ use pm_store::testing::each_engine;
 use ring::hmac;
 use serde_json::{Value as Json, json};
 
-use super::support::Scene;
 use super::{SECRET, World};
+use crate::support::Scene;
 
 fn system(asn: i64) -> Draft {
     Draft::new(&autonomous_system::MODEL).with("asn", asn).with("name", "Peer")

@@ -13,8 +13,8 @@ use pm_tasks::queue::Queue;
 use pm_tasks::{Runner, Tally, Worker};
 use tokio_util::sync::CancellationToken;
 
-use super::support::HeldClock;
 use super::work::{Bench, End, Work, add, finish, job, until, work, worker};
+use crate::support::HeldClock;
 
 /// A worker at another time.
 fn later(worker: Worker, seconds: i64) -> Worker {

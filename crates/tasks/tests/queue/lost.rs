@@ -11,8 +11,8 @@ use pm_store::{Engine, Store};
 use pm_tasks::{Runner, Tally, Worker};
 use tokio_util::sync::CancellationToken;
 
-use super::support::HeldClock;
 use super::work::{Bench, End, Work, add, finish, job, until, work, worker};
+use crate::support::HeldClock;
 
 /// A job that another process runs or ran.
 pub(crate) async fn taken(store: &Store, number: u32, owner: &str) -> i64 {

@@ -6,8 +6,8 @@ use pm_store::Engine;
 use pm_tasks::Runner;
 
 use super::lost::{dead_process, taken};
-use super::support::HeldClock;
 use super::*;
+use crate::support::HeldClock;
 
 /// So that a worker looks after others every two seconds.
 const SHORT: &[(&str, &str)] = &[("lock_lease", "6")];

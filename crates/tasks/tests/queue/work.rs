@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::support::{HeldClock, configured};
+use crate::support::{HeldClock, configured};
 
 /// What the runs of a test have in common.
 #[derive(Default)]

@@ -6,8 +6,8 @@ use pm_store::testing::{TestDatabase, each_engine};
 use pm_tasks::schedule::{self, Patch, ScheduleError, When};
 use serde_json::json;
 
-use super::support::author;
 use super::{Stage, at, every};
+use crate::support::author;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_scheduled_is_refused_with_its_field() {

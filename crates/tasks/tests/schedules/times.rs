@@ -7,8 +7,8 @@ use pm_store::Store;
 use pm_store::testing::{TestDatabase, each_engine};
 use pm_tasks::schedule::{self, Patch, ScheduleTime, When};
 
-use super::support::configured;
 use super::{Stage, at, every};
+use crate::support::configured;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_back_brings_no_slot_back() {

@@ -1,7 +1,5 @@
 //! Routers that say what a test wants, and a database that has some.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "for tests, each of which uses a part of it")]
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,5 @@
 //! A database, a PeeringDB and a clock for one test.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "for tests, each of which uses a part of it")]
-
 pub mod fake_routers;
 
 use std::collections::BTreeMap;

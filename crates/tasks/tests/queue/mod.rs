@@ -1,13 +1,9 @@
 //! Workers: that each job is run once, in order, within its time, and what becomes of those that end otherwise.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 mod cancelling;
 mod ends;
 mod lost;
 mod outage;
-#[path = "../support/mod.rs"]
-mod support;
 mod work;
 
 use std::collections::BTreeMap;

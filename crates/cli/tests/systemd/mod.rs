@@ -1,11 +1,5 @@
 //! The way from nothing to nightly tasks that the README tells, line by line, on a machine with the real systemd.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "the lints exempt test functions, not what they share"
-)]
-
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

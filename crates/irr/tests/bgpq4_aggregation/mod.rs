@@ -1,5 +1,4 @@
 //! Prefix lists and AS lists against those of bgpq4: of the real program where it is installed, and of recorded runs.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
 
 mod bgpq4;
 mod deviations;

@@ -1,5 +1,4 @@
 //! Sets to prefixes and AS numbers, over small worlds of registries that are held in memory.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 mod cases;
 mod collisions;

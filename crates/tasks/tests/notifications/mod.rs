@@ -1,16 +1,12 @@
 //! People and programs are told of what happened, once, also after a crash, and of nothing secret.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod courier;
 mod rules;
 mod webhooks;
 
 use std::sync::Arc;
 
+use crate::support::{HeldClock, author, configured};
 use chrono::{DateTime, Utc};
 use pm_config::Config;
 use pm_lab::receiver::{Received, Receiver};
@@ -26,7 +22,6 @@ use pm_store::testing::epoch;
 use pm_tasks::notify::{Courier, Sent};
 use pm_tasks::{Clock as _, SystemClock};
 use serde_json::{Value as Json, json};
-use support::{HeldClock, author, configured};
 
 /// Signs what webhooks send.
 const SECRET: &str = "planted-webhook-secret";

@@ -11,8 +11,6 @@
 //! * ncclient's own operations for Junos ask for what the stand-in refuses as well as Junos does without `rfc-compliant`
 //!   (`get-config`); Junos's operations are sent as they are.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
-
 mod bridge;
 mod client;
 mod eos;

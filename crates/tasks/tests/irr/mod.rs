@@ -1,14 +1,10 @@
 //! `get_irr_data` and `grab_prefixes` against a stand-in for an IRR server, on both engines.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 mod failures;
 mod guards;
 mod names;
 mod rpsl;
 mod scene;
-#[path = "../support/mod.rs"]
-mod support;
 
 use pm_lab::irrd::Options;
 use pm_store::irr::Kind;

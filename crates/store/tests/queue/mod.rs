@@ -1,7 +1,5 @@
 //! The queue: who gets a job, in which order, and what becomes of it.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 mod order;
 mod vanished;
 

@@ -1,17 +1,15 @@
 //! The queue and its workers, as an operator meets them.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 mod jobs;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::time::{Duration, Instant};
 
+use crate::support::{
+    Program, Ran, Running, asked, assert_same, count_asked, each_engine, lab, oracle, until,
+};
 use pm_lab::peeringdb::{Caller, Fault, FaultKind, Namespace, Server};
 use pm_store::testing::{TestDatabase, epoch};
 use serde_json::{Value as Json, json};
-use support::{Program, Ran, Running, asked, assert_same, count_asked, each_engine, lab, oracle, until};
 
 /// What ends at once may take this long on a very busy host; who waited for a lease would wait 120 s.
 const AT_ONCE: Duration = Duration::from_mins(1);

@@ -1,7 +1,5 @@
 //! `configure_routers` with routers that behave, and some that do not.
 
-#![expect(clippy::unwrap_used, reason = "for tests")]
-
 mod away;
 mod canaries;
 mod closing;
@@ -18,14 +16,13 @@ mod queued;
 mod refused;
 mod scene;
 mod secrets;
-#[path = "../support/mod.rs"]
-mod support;
 mod wishes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{HeldClock, Lines, configured};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use fake::{Routers, Trouble};
@@ -46,7 +43,6 @@ use pm_tasks::routers::Connector;
 use pm_tasks::{ConfigureRouters, Done, Drift, Finished, Runner, Task, TaskContext, TaskError};
 use scene::{EDGES, Over, RULE, SECRET, Scene, fill, fill_exchange, message, only, soon, task, verdicts};
 use serde_json::{Value as Json, json};
-use support::{HeldClock, Lines, configured};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]

@@ -1,16 +1,13 @@
 //! The scheduler: each slot once, whatever happens, and what becomes of those that cannot be run.
 
-#![expect(clippy::unwrap_used, reason = "the lint exempts test functions, not what they share")]
-
 mod changes;
 mod slots;
-#[path = "../support/mod.rs"]
-mod support;
 mod times;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{HeldClock, author, configured};
 use chrono::{DateTime, Utc};
 use pm_store::jobs::{self, Close, Job, Level, Outcome, Status};
 use pm_store::schedules::slots::Slot;
@@ -19,7 +16,6 @@ use pm_store::testing::{each_engine, epoch};
 use pm_store::{Store, StoreError};
 use pm_tasks::schedule::{self, Memory, Patch, ScheduleError, ScheduleTime, Scheduler, When, health};
 use pm_tasks::{NoSink, Sink, Watch, this_process};
-use support::{HeldClock, author, configured};
 
 #[derive(Default)]
 struct Said(Mutex<Vec<String>>);

@@ -1,5 +1,4 @@
 //! The client of IRRd's protocol against servers that follow a script.
-#![expect(clippy::unwrap_used, reason = "for tests")]
 
 mod answers;
 mod asking;

@@ -1,10 +1,8 @@
 //! The drivers against the daemons themselves: FRR, BIRD, `OpenBGPD` and `GoBGP` with real sessions, over real SSH.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
-
 mod broken_off;
 mod far;
-mod lab;
+pub mod lab;
 mod large;
 mod napalm;
 mod netns;

@@ -1,8 +1,6 @@
 //! Passwords in credentials, in candidates, in what runs and in what routers say, with every driver: they show in no error, no
 //! difference, no entry that is left out, nothing that is printed for debugging, and no log, however much is logged.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "for tests")]
-
 mod bridge;
 mod command_line;
 mod daemons;
