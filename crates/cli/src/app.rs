@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pm_config::{Loaded, LogFormat, Sources};
+use pm_config::{Config, Loaded, LogFormat, Sources};
 use pm_store::jobs::Status;
 use pm_store::objects::problems::ObjectError;
 use pm_store::{Store, StoreError, migrations};
@@ -74,7 +74,7 @@ pub(crate) fn settings(shared: &Shared, output: &Output) -> anyhow::Result<Loade
     for warning in &loaded.warnings {
         output.warning(warning);
     }
-    start_log(shared, &loaded);
+    start_log(shared, &loaded.config);
     Ok(loaded)
 }
 
@@ -129,7 +129,7 @@ pub(crate) async fn run_task_and(
     more: impl FnOnce(&mut Finished),
 ) -> anyhow::Result<Finished> {
     let (loaded, store) = open(shared, output).await?;
-    let terminal = Arc::new(Terminal::new(shared.verbosity(), log_format(shared, &loaded)));
+    let terminal = Arc::new(Terminal::new(shared.verbosity(), log_format(shared, &loaded.config)));
     let runner = Runner {
         store: store.clone(),
         config: Arc::new(loaded.config),
@@ -182,16 +182,21 @@ pub(crate) async fn cancel_on_signals(cancel: impl IntoIterator<Item = Cancellat
     }
 }
 
-pub(crate) fn log_format(shared: &Shared, loaded: &Loaded) -> LogFormat {
-    shared.log_format.map_or(loaded.config.log_format, Into::into)
+pub(crate) fn log_format(shared: &Shared, config: &Config) -> LogFormat {
+    shared.log_format.map_or(config.log_format, Into::into)
+}
+
+/// The log of a command that reads no settings.
+pub(crate) fn log_without_settings(shared: &Shared) {
+    start_log(shared, &Config::default());
 }
 
 /// Log lines of the program itself; what a task says is shown by [`Terminal`].
-fn start_log(shared: &Shared, loaded: &Loaded) {
+fn start_log(shared: &Shared, config: &Config) {
     use tracing_subscriber::EnvFilter;
     let level = match shared.verbosity() {
         ..0 => "error".to_owned(),
-        0 => loaded.config.log_level.to_string(),
+        0 => config.log_level.to_string(),
         1 => "info".to_owned(),
         2.. => "debug".to_owned(),
     };
@@ -200,7 +205,7 @@ fn start_log(shared: &Shared, loaded: &Loaded) {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let builder = builder.with_ansi(console::colors_enabled_stderr());
     // An error means that the log runs already.
-    let _ = match log_format(shared, loaded) {
+    let _ = match log_format(shared, config) {
         LogFormat::Json => builder.json().try_init(),
         LogFormat::Text => builder.try_init(),
     };

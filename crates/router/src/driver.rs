@@ -212,12 +212,12 @@ pub trait Router: Send + Sync {
     /// All neighbours, of all VRFs. No neighbours are an empty list; a daemon that does not answer is an error.
     async fn neighbors(&self) -> Result<Neighbors, Error>;
 
-    /// The neighbours as NAPALM's `get_bgp_neighbors` gives them.
+    /// The neighbours as NAPALM's `get_bgp_neighbors` gives them. Its shape has no place for what could not be read; that is logged.
     async fn napalm_neighbors(&self) -> Result<NapalmNeighbors, Error> {
         Ok(napalm::neighbors(&self.neighbors().await?))
     }
 
-    /// The neighbours as NAPALM's `get_bgp_neighbors_detail` gives them.
+    /// The neighbours as NAPALM's `get_bgp_neighbors_detail` gives them, and as said there.
     async fn napalm_detail(&self) -> Result<NapalmDetail, Error> {
         Ok(napalm::detail(&self.neighbors().await?))
     }

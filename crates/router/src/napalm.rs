@@ -156,8 +156,16 @@ fn family_name(family: Family) -> String {
     }
 }
 
+/// The shapes have no place for it.
+fn say_what_is_left_out(all: &Neighbors) {
+    for one in &all.left_out {
+        tracing::warn!("left out: {one}");
+    }
+}
+
 /// What a driver knows, in NAPALM's short shape.
 pub(crate) fn neighbors(all: &Neighbors) -> NapalmNeighbors {
+    say_what_is_left_out(all);
     let mut vrfs = NapalmNeighbors::new();
     for one in &all.neighbors {
         let peer = NapalmPeer {
@@ -189,6 +197,7 @@ fn prefixes(counts: Prefixes) -> NapalmPrefixes {
 
 /// What a driver knows, in NAPALM's long shape. What it does not know is -1, false or empty.
 pub(crate) fn detail(all: &Neighbors) -> NapalmDetail {
+    say_what_is_left_out(all);
     let mut vrfs = NapalmDetail::new();
     for one in &all.neighbors {
         let asn = one.remote_as.unwrap_or_default().to_string();
@@ -246,7 +255,22 @@ fn state_name(state: State) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
+
+    #[test]
+    fn what_the_shapes_have_no_place_for_is_logged() {
+        let file = tempfile::NamedTempFile::new().unwrap_or_else(|error| panic!("{error}"));
+        let log = tracing_subscriber::fmt()
+            .with_writer(File::create(file.path()).unwrap_or_else(|error| panic!("{error}")))
+            .finish();
+        let all =
+            Neighbors { neighbors: Vec::new(), left_out: vec!["192.0.2.9: its AS is not a number".into()] };
+        tracing::subscriber::with_default(log, || (neighbors(&all), detail(&all)));
+        let said = std::fs::read_to_string(file.path()).unwrap_or_default();
+        assert_eq!(said.matches("left out: 192.0.2.9: its AS is not a number").count(), 2, "{said}");
+    }
 
     #[test]
     fn what_is_not_known_is_minus_one() {

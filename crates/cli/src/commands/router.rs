@@ -141,6 +141,9 @@ pub(crate) struct Difference {
 }
 
 pub(crate) async fn run(shared: &Shared, output: &Output, command: Command) -> anyhow::Result<u8> {
+    if !matches!(command, Command::List | Command::Show { .. }) {
+        app::log_without_settings(shared);
+    }
     match command {
         Command::List => {
             let (store, freshness) = app::look(shared, output).await?;

@@ -145,7 +145,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// `name` is that of the loop that is watched.
     pub(crate) fn new(shared: &Shared, loaded: &Loaded, name: &'static str) -> Self {
-        let terminal = Terminal::without_bar(shared.verbosity(), app::log_format(shared, loaded));
+        let terminal = Terminal::without_bar(shared.verbosity(), app::log_format(shared, &loaded.config));
         Self { terminal: Arc::new(terminal), pulse: Pulse::new(name) }
     }
 
