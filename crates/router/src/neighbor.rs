@@ -302,6 +302,8 @@ impl Neighbors {
     pub(crate) fn sorted(mut self) -> Self {
         sort(&mut self.neighbors);
         self.leave_out_ambiguous();
+        // An answer whose parts are of two moments says both.
+        self.neighbors.iter_mut().for_each(|one| one.over_limit &= !one.is_up());
         // They hold words of the router's.
         self.left_out.iter_mut().for_each(|reason| *reason = crate::mask::excerpt(reason));
         self
@@ -419,6 +421,17 @@ mod tests {
         assert_eq!(State::from_name("OpenSent"), Some(State::OpenSent));
         assert_eq!(State::from_name("Closed"), None);
         assert_eq!(State::from_name(""), None);
+    }
+
+    #[test]
+    fn who_is_up_is_not_over_the_limit() {
+        let one = |state| Neighbor {
+            over_limit: true,
+            ..Neighbor::new("default", "192.0.2.1".parse().unwrap(), state)
+        };
+        let of = |state| Neighbors { neighbors: vec![one(state)], left_out: Vec::new() }.sorted().neighbors;
+        assert!(!of(State::Established)[0].over_limit);
+        assert!(of(State::Idle)[0].over_limit);
     }
 
     #[test]

@@ -119,6 +119,18 @@ fn any_sequence_of_changes_ends_equal_to_a_fresh_copy() {
         .unwrap();
 }
 
+/// The newest row changes, and one more of its old second comes, in the same stretch of time.
+#[test]
+fn a_row_of_a_second_that_was_the_newest_is_found() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let steps = vec![
+        Step { percent: 1.523_938_961_235_246, cases: vec![12, 14, 38, 27], hours: 1 },
+        Step { percent: 1.414_870_942_769_466, cases: vec![33, 34, 0, 34], hours: 67 },
+    ];
+    let options = Options { generated: Generated::Always, order: Order::Updated, ..Options::default() };
+    runtime.block_on(each_engine(|store| sequence(store, steps.clone(), options.clone(), 759)));
+}
+
 async fn sequence(store: pm_store::Store, steps: Vec<Step>, options: Options, seed: u64) {
     let scene = Scene::new(&store, 0.02, seed, options).await;
     scene.sync().await;

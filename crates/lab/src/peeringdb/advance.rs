@@ -82,6 +82,8 @@ pub(crate) struct Period<'a> {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     at: DateTime<Utc>,
+    /// The newest change of a connection that was known before, in epoch seconds. The row itself may have been changed since.
+    newest_connection: Option<i64>,
     /// Rows that belong to a case already and that no other may take.
     taken: HashSet<(Namespace, u64)>,
     changes: Changes,
@@ -90,14 +92,22 @@ pub(crate) struct Period<'a> {
 impl<'a> Period<'a> {
     fn new(world: &'a mut World, to: DateTime<Utc>) -> Self {
         let from = world.now();
+        let updates = world.table(Namespace::Netixlan).values().map(|record| record.updated);
+        let newest_connection = updates.filter(|updated| *updated <= from.timestamp()).max();
         Self {
             world,
             from,
             to,
             at: from + TimeDelta::seconds(1),
+            newest_connection,
             taken: HashSet::new(),
             changes: Changes::default(),
         }
+    }
+
+    /// The newest change of a connection that was known before.
+    pub(crate) fn newest_connection(&self) -> Option<DateTime<Utc>> {
+        self.newest_connection.and_then(|seconds| DateTime::from_timestamp(seconds, 0))
     }
 
     /// What was known before: rows may be as new as this, not newer.

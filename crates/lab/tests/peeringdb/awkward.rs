@@ -184,6 +184,23 @@ fn a_row_of_the_newest_known_second_is_not_among_the_changes() {
     assert!(world.changed(Namespace::Netixlan, since, Caller::Keyed).is_empty());
 }
 
+/// What the newest known second is does not depend on whether its row changes in the same stretch of time.
+#[test]
+fn the_newest_known_second_is_that_of_before() {
+    let mut world = world();
+    for _ in 0..5 {
+        let known = everything(&world);
+        let connections = |(namespace, _): &(Namespace, u64)| *namespace == Namespace::Netixlan;
+        let newest =
+            known.iter().filter(|(key, _)| connections(key)).map(|(_, row)| time(row)).max().unwrap();
+        let case = Case::named("same_second_as_newest").unwrap();
+        world.advance(&Advance { percent: 60.0, ..Advance::only(case) });
+        let all = everything(&world);
+        let mut new = all.iter().filter(|(key, _)| connections(key) && !known.contains_key(*key));
+        assert!(new.any(|(_, row)| time(row) == newest), "a new row of {newest}");
+    }
+}
+
 #[test]
 fn a_pending_campus_is_listed_with_since_only() {
     let (world, changed) = after("campus_pending");

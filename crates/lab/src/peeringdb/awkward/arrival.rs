@@ -9,15 +9,7 @@ use super::super::record::timestamp;
 /// A connection appears in the very second of the newest one known before: committed after that second was read.
 /// An answer to `since` with that second, which compares strictly, never has it.
 pub(super) fn same_second_as_newest(period: &mut Period<'_>) -> Option<()> {
-    let from = period.from();
-    let newest = period
-        .world
-        .table(Netixlan)
-        .values()
-        .map(|record| record.updated)
-        .filter(|updated| *updated <= from.timestamp())
-        .max()?;
-    let newest = timestamp(chrono::DateTime::from_timestamp(newest, 0)?);
+    let newest = timestamp(period.newest_connection()?);
     let (net, ixlan) = (period.any(Net)?, period.lan()?);
     let asn = period.world.record(Net, net)?.asn;
     let mut patch = period.netixlan_patch(net, asn, ixlan)?;
