@@ -1,7 +1,7 @@
 //! Opening the database, and the two things statements run on: a [`Session`] and a [`Transaction`].
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -13,6 +13,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Sqlite
 use crate::error::BUSY_SECONDS;
 use crate::value::{postgres_arguments, sqlite_arguments};
 use crate::{Bell, Row, StoreError, Value};
+
+/// `SQLITE_BUSY`, also in its longer forms (<https://www.sqlite.org/rescode.html#busy>).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+}
 
 /// How long a server may take to let us in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -131,12 +137,20 @@ impl Store {
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(BUSY_SECONDS))
                 .disable_statement_logging();
-            let pool = SqlitePoolOptions::new()
+            let pool_options = SqlitePoolOptions::new()
                 .max_connections(connections)
-                .acquire_timeout(Duration::from_secs(30))
-                .connect_with(options)
-                .await
-                .map_err(|error| unreachable(error.to_string()))?;
+                .acquire_timeout(Duration::from_secs(30));
+            // Whoever makes a new file a database with a log beside it (WAL) keeps others out for a moment, and SQLite lets
+            // nobody wait for that: it answers at once.
+            let begun = Instant::now();
+            let pool = loop {
+                match pool_options.clone().connect_with(options.clone()).await {
+                    Err(error) if is_busy(&error) && begun.elapsed() < Duration::from_secs(BUSY_SECONDS) => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    opened => break opened.map_err(|error| unreachable(error.to_string()))?,
+                }
+            };
             Pool::Sqlite(pool)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let form = "the URL is not of the form postgres://user:password@host:port/name, in which `/`, `?`, `#` and \

@@ -345,3 +345,21 @@ async fn an_unreachable_database_is_named_without_its_password() {
     let error = Store::open("mysql://user:hunter2@db/x").await.err().unwrap().to_string();
     assert!(error.contains("sqlite:, postgres:") && !error.contains("hunter2"), "{error}");
 }
+
+/// A service and a command that begin together on an empty machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_may_open_a_new_database_at_once() {
+    for round in 0..20 {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("new.db").display());
+        let openings: Vec<_> = (0..6)
+            .map(|_| {
+                let url = url.clone();
+                tokio::spawn(async move { pm_store::Store::open(&url).await.map(drop) })
+            })
+            .collect();
+        for opening in openings {
+            opening.await.unwrap().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        }
+    }
+}
